@@ -1,0 +1,190 @@
+"""The message store's tables. The engine's statements (`chappe.engine.store.catalogue`) work on them; a test compares both.
+
+Rows refer to each other by plain numbers, without foreign keys: the data plane writes them in bulk and keeps them right itself.
+"""
+
+from django.db import models
+
+from chappe.features.column import AssignedId, Milliseconds
+
+
+class IdBlock(models.Model):
+    """Where the next block of ids starts. Writers take blocks, so ids are dense, unique and independent of clocks."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    next_id = models.BigIntegerField(default=1)
+
+    class Meta:
+        db_table = "id_block"
+
+
+class Message(models.Model):
+    """One text to one recipient."""
+
+    id = AssignedId()
+    organisation_id = models.BigIntegerField()
+    connection_id = models.BigIntegerField()
+    delivery_id = models.BigIntegerField(default=0, help_text="0: sent through the API on its own")
+    contact_id = models.BigIntegerField(default=0)
+    channel = models.CharField(max_length=10, default="sms")
+    category = models.SmallIntegerField(default=0)
+    recipient = models.CharField(max_length=64)
+    sender = models.CharField(max_length=21, default="")
+    body = models.TextField()
+    options = models.BinaryField(null=True, help_text="JSON of MessageOptions; null when all is default")
+    segments = models.SmallIntegerField(default=1)
+    state = models.SmallIntegerField()
+    reason = models.CharField(max_length=200, default="", help_text="why it waits, or why it ended so")
+    attempt = models.SmallIntegerField(default=0)
+    is_possible_duplicate = models.BooleanField(default=False)
+    client_reference = models.CharField(max_length=200, default="")
+    created_ms = Milliseconds()
+    due_ms = Milliseconds()
+    expires_ms = Milliseconds()
+    sent_ms = Milliseconds()
+    done_ms = Milliseconds()
+
+    class Meta:
+        db_table = "message"
+        indexes = [
+            models.Index(fields=["recipient"], name="message_recipient"),
+            models.Index(fields=["delivery_id"], name="message_delivery"),
+        ]
+
+
+class Segment(models.Model):
+    """What the provider said of one segment of one attempt; id = message << 12 | attempt << 8 | index."""
+
+    id = AssignedId()
+    connection_id = models.BigIntegerField()
+    provider_message_id = models.CharField(max_length=255, default="")
+    state = models.SmallIntegerField()
+    status = models.CharField(max_length=40, default="", help_text="the provider's word, raw")
+    code = models.CharField(max_length=40, default="")
+    sent_ms = Milliseconds()
+    done_ms = Milliseconds()
+
+    class Meta:
+        db_table = "segment"
+        indexes = [models.Index(fields=["connection_id", "provider_message_id"], name="segment_provider_id")]
+
+
+class Outbox(models.Model):
+    """A packed batch of due messages of one connection.
+
+    The messages are first_id..last_id, or `ids` (packed 64-bit little-endian) where they are not neighbours. `horizon` counts
+    from the start of the batch: messages below it may have been put on the wire by the holder of the lease.
+    """
+
+    id = AssignedId()
+    connection_id = models.BigIntegerField()
+    delivery_id = models.BigIntegerField(default=0)
+    priority = models.SmallIntegerField(default=5, help_text="lower goes first")
+    due_ms = Milliseconds()
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+    ids = models.BinaryField(null=True)
+    horizon = models.IntegerField(default=0)
+    is_held = models.BooleanField(default=False, help_text="its delivery is paused")
+    lease_token = models.BigIntegerField(default=0)
+    lease_owner = models.CharField(max_length=80, default="")
+    lease_until_ms = Milliseconds()
+
+    class Meta:
+        db_table = "outbox"
+        indexes = [
+            models.Index(fields=["connection_id", "priority", "due_ms"], name="outbox_due"),
+            models.Index(fields=["delivery_id"], name="outbox_delivery"),
+        ]
+
+
+class DeliveryCount(models.Model):
+    """How many messages of a delivery are in a state; always changed in the transaction that changes the messages."""
+
+    delivery_id = models.BigIntegerField()
+    state = models.SmallIntegerField()
+    messages = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "delivery_count"
+        constraints = [models.UniqueConstraint(fields=["delivery_id", "state"], name="delivery_count_state")]
+
+
+class MessageEvent(models.Model):
+    """Something out of the ordinary in a message's life, for its timeline."""
+
+    message_id = models.BigIntegerField()
+    at_ms = Milliseconds()
+    kind = models.CharField(max_length=30)
+    text = models.CharField(max_length=400, default="")
+
+    class Meta:
+        db_table = "message_event"
+        indexes = [models.Index(fields=["message_id"], name="message_event_message")]
+
+
+class Inbound(models.Model):
+    """A text from a phone, whole again."""
+
+    id = AssignedId()
+    organisation_id = models.BigIntegerField()
+    connection_id = models.BigIntegerField()
+    sender = models.CharField(max_length=64)
+    recipient = models.CharField(max_length=64)
+    body = models.TextField()
+    segments = models.SmallIntegerField(default=1)
+    is_complete = models.BooleanField(default=True)
+    linked_sms = models.CharField(max_length=255, default="")
+    alias = models.CharField(max_length=255, default="")
+    large_account = models.CharField(max_length=255, default="")
+    provider_message_id = models.CharField(max_length=255, default="")
+    keyword = models.CharField(max_length=40, default="", help_text="of the automatic reply that matched")
+    action = models.CharField(max_length=30, default="", help_text="what the automatic reply did")
+    reply_message_id = models.BigIntegerField(default=0)
+    received_ms = Milliseconds()
+
+    class Meta:
+        db_table = "inbound"
+        indexes = [
+            models.Index(fields=["organisation_id", "id"], name="inbound_organisation"),
+            models.Index(fields=["sender"], name="inbound_sender"),
+        ]
+
+
+class InboundPart(models.Model):
+    """A segment of an inbound text whose other segments are still to come."""
+
+    connection_id = models.BigIntegerField()
+    sender = models.CharField(max_length=64)
+    recipient = models.CharField(max_length=64)
+    reference = models.IntegerField()
+    total = models.SmallIntegerField()
+    position = models.SmallIntegerField(help_text="from 1")
+    body = models.TextField()
+    details = models.BinaryField(null=True, help_text="JSON of the fields taken from optional parameters")
+    received_ms = Milliseconds()
+
+    class Meta:
+        db_table = "inbound_part"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection_id", "sender", "recipient", "reference", "total", "position"],
+                name="inbound_part_position",
+            ),
+        ]
+
+
+class Idempotency(models.Model):
+    """What was answered to an `Idempotency-Key`, so the same request again gets the same answer."""
+
+    organisation_id = models.BigIntegerField()
+    key = models.CharField(max_length=255)
+    request_digest = models.CharField(max_length=64)
+    first_message_id = models.BigIntegerField()
+    count = models.IntegerField(default=1)
+    created_ms = Milliseconds()
+
+    class Meta:
+        db_table = "idempotency"
+        constraints = [models.UniqueConstraint(fields=["organisation_id", "key"], name="idempotency_key")]
+        indexes = [models.Index(fields=["created_ms"], name="idempotency_created")]

@@ -1,0 +1,44 @@
+"""What goes out: one text to one recipient."""
+
+import msgspec
+
+
+class OutgoingTlv(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One optional parameter to send: `value` is octets already in their final form."""
+
+    tag: int
+    value: bytes
+
+
+class MessageOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a delivery asks of a message beyond its text; stored as JSON with the message, absent when all is default.
+
+    `transmission_mode` is `dest_addr_subunit` (0 unspecified-but-sent, 1 flash, 2 mobile, 3 SIM as numbered by the
+    standard; None: not sent). `maximum_segments` 0 means no limit.
+    """
+
+    transmission_mode: int | None = None
+    maximum_segments: int = 0
+    service_id: str = ""
+    tlvs: tuple[OutgoingTlv, ...] = ()
+
+
+class OutboundMessage(msgspec.Struct, array_like=True, gc=False):
+    """A message as the worker holds it, in the column order of the store's `lease` answer.
+
+    `expires_ms` 0 means no end of validity. `accepted_segments` lists the segment indices of this attempt that the
+    provider took already, so only the others are sent.
+    """
+
+    id: int
+    recipient: str
+    sender: str
+    body: str
+    category: int
+    attempt: int
+    expires_ms: int
+    delivery_id: int
+    organisation_id: int
+    options: MessageOptions | None = None
+    accepted_segments: tuple[int, ...] = ()
+    possible_duplicate: bool = False
