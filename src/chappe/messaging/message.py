@@ -14,12 +14,13 @@ class MessageOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a delivery asks of a message beyond its text; stored as JSON with the message, absent when all is default.
 
     `transmission_mode` is `dest_addr_subunit` (0 unspecified-but-sent, 1 flash, 2 mobile, 3 SIM as numbered by the
-    standard; None: not sent). `maximum_segments` 0 means no limit.
+    standard; None: not sent). `maximum_segments` 0 means no limit. `short_code` scopes the quarantine; empty: the connection's.
     """
 
     transmission_mode: int | None = None
     maximum_segments: int = 0
     service_id: str = ""
+    short_code: str = ""
     tlvs: tuple[OutgoingTlv, ...] = ()
 
 
@@ -36,6 +37,7 @@ class OutboundMessage(msgspec.Struct, array_like=True, gc=False):
     body: str
     category: int
     attempt: int
+    tries: int
     expires_ms: int
     delivery_id: int
     organisation_id: int
