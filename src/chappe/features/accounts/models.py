@@ -22,7 +22,9 @@ class Organisation(models.Model):
 class User(AbstractUser):
     """A person who signs in."""
 
-    organisation = models.ForeignKey(Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="people")
+    organisation = models.ForeignKey(
+        Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="people"
+    )
 
     class Meta:
         db_table = "person"

@@ -7,7 +7,7 @@ from chappe.features.column import Milliseconds
 
 
 class Connection(models.Model):
-    """Our account with one provider. `settings` holds what its declaration calls public, `secrets` the rest, encrypted."""
+    """Our account with one provider. `settings` is what its declaration calls public, `secrets` the rest, encrypted."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="connections")
     name = models.CharField(max_length=200)

@@ -8,8 +8,8 @@ from chappe.features.column import Milliseconds
 class Quarantine(models.Model):
     """One number under watch, for one short code or for all (empty).
 
-    `status`: with_errors (counting, still sent to), quarantine (errors), denylisted (the person asked), valid (released).
-    Rows are never deleted: a change of status with a new `changed_ms` is how the engine hears of it.
+    `status`: with_errors (counting, still sent to), quarantine (errors), denylisted (the person asked), valid
+    (released). Rows are never deleted: a change of status with a new `changed_ms` is how the engine hears of it.
     """
 
     organisation_id = models.BigIntegerField()

@@ -20,10 +20,13 @@ class ContactList(models.Model):
 
 
 class Contact(models.Model):
-    """One person. `phone` is E.164 where the number could be read, else empty; `phone_raw` is what was given."""
+    """One person. `phone` is E.164 where the number could be read, else empty; `phone_raw` is what was given.
+
+    `external_id` is the organisation's own name for the person, empty where it gave none.
+    """
 
     organisation_id = models.BigIntegerField()
-    list_id = models.BigIntegerField()
+    external_id = models.CharField(max_length=200, default="")
     phone = models.CharField(max_length=20, default="")
     phone_raw = models.CharField(max_length=64, default="")
     attributes = models.JSONField(default=dict)
@@ -32,9 +35,29 @@ class Contact(models.Model):
     class Meta:
         db_table = "contact"
         indexes = [
-            models.Index(fields=["list_id", "phone", "id"], name="contact_in_list"),
+            models.Index(fields=["organisation_id", "external_id"], name="contact_external_id"),
             models.Index(fields=["phone"], name="contact_phone"),
         ]
+
+
+class ContactListMember(models.Model):
+    """One person on one list.
+
+    `phone` is a copy of the contact's, so that an analysis walks a list of millions in the order of one index, which
+    puts the people who share a number side by side; whoever changes a contact's number changes it here in the same
+    transaction.
+    """
+
+    list_id = models.BigIntegerField()
+    phone = models.CharField(max_length=20, default="")
+    contact_id = models.BigIntegerField()
+
+    class Meta:
+        db_table = "contact_list_member"
+        constraints = [
+            models.UniqueConstraint(fields=["list_id", "phone", "contact_id"], name="contact_list_member_once"),
+        ]
+        indexes = [models.Index(fields=["contact_id"], name="contact_list_member_contact")]
 
 
 class ContactImport(models.Model):

@@ -11,7 +11,8 @@ from chappe.features.contacts.models import ContactList
 class Delivery(models.Model):
     """One send to one list through one connection.
 
-    `status`: draft → analysing → ready → sending ⇄ paused → finished or cancelled; failed when the analysis could not be done.
+    `status`: draft → analysing → ready → sending ⇄ paused → finished or cancelled; failed when the analysis could not
+    be done.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="deliveries")

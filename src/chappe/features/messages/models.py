@@ -1,6 +1,7 @@
-"""The message store's tables. The engine's statements (`chappe.engine.store.catalogue`) work on them; a test compares both.
+"""The message store's tables. The engine's statements (`chappe.engine.store.catalogue`) work on them.
 
-Rows refer to each other by plain numbers, without foreign keys: the data plane writes them in bulk and keeps them right itself.
+Rows refer to each other by plain numbers, without foreign keys: the data plane writes them in bulk and keeps them right
+itself.
 """
 
 from django.db import models
@@ -73,8 +74,8 @@ class Segment(models.Model):
 class Outbox(models.Model):
     """A packed batch of due messages of one connection.
 
-    The messages are first_id..last_id, or `ids` (packed 64-bit little-endian) where they are not neighbours. `horizon` counts
-    from the start of the batch: messages below it may have been put on the wire by the holder of the lease.
+    The messages are first_id..last_id, or `ids` (packed 64-bit little-endian) where they are not neighbours. `horizon`
+    counts from the start of the batch: messages below it may have been put on the wire by the holder of the lease.
     """
 
     id = AssignedId()
@@ -82,6 +83,7 @@ class Outbox(models.Model):
     delivery_id = models.BigIntegerField(default=0)
     priority = models.SmallIntegerField(default=5, help_text="lower goes first")
     due_ms = Milliseconds()
+    expires_ms = Milliseconds(help_text="when the last of its messages ends; 0: one of them never does")
     first_id = models.BigIntegerField()
     last_id = models.BigIntegerField()
     ids = models.BinaryField(null=True)
