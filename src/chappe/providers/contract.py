@@ -1,0 +1,462 @@
+"""What a provider declares of itself: the parser, the form, the masking and the reference page come from it."""
+
+import difflib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from chappe.messaging import Channel, ConfigError, FieldError
+from chappe.messaging import pattern as user_pattern
+
+_TRUE = frozenset({"true", "on", "yes", "1"})
+_FALSE = frozenset({"false", "off", "no", "0", ""})
+_LONGEST_INTEGER = 30  # digits of an integer given as text
+
+
+class SettingType(StrEnum):
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    PATTERN = "pattern"
+    TABLE = "table"
+    PASSWORD = "password"  # noqa: S105 - the name of a type, not a password
+
+
+class Feature(StrEnum):
+    """What a provider may be able to do; the feature matrix of the docs is drawn from these."""
+
+    RECEIPTS = "receipts"
+    INBOUND = "inbound messages"
+    LONG_MESSAGES = "long messages counted by segment"
+    SENDER_OVERRIDE = "sender per message"
+    VALIDITY = "end of validity"
+    TRANSMISSION_MODE = "transmission mode"
+    CUSTOM_PARAMETERS = "custom parameters"
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of a provider's settings.
+
+    `minimum` and `maximum` bound numbers, the length of texts and the rows of tables. `default` None on an integer or
+    a number means that it may stay empty. `groups` is how many capture groups a pattern must have (None: any number).
+    `applies_when` names another setting and the value that makes this one count; elsewhere it is not required.
+    `check` returns what is wrong with a value of the right type, or None.
+    """
+
+    name: str
+    type: SettingType = SettingType.TEXT
+    default: Any = None
+    label: str = ""
+    help: str = ""
+    secret: bool = False
+    choices: tuple[Choice, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    group: str = ""
+    columns: tuple["Setting", ...] = ()
+    required: bool = False
+    applies_when: tuple[str, object] | None = None
+    groups: int | None = None
+    unit: str = ""
+    check: Callable[[Any], str | None] | None = None
+
+    @property
+    def is_secret(self) -> bool:
+        return self.secret or self.type is SettingType.PASSWORD
+
+    @property
+    def empty(self) -> object:
+        """What a field left out stands for."""
+        if self.default is not None:
+            return self.default
+        match self.type:
+            case SettingType.INTEGER | SettingType.NUMBER:
+                return None
+            case SettingType.BOOLEAN:
+                return False
+            case SettingType.TABLE:
+                return ()
+            case SettingType.CHOICE:
+                return self.choices[0].value
+        return ""
+
+
+class Settings(Mapping[str, Any]):
+    """Settings that passed `ProviderSpec.parse`: every declared name is there, each value of its declared type.
+
+    Tables are tuples of read-only rows. `repr` never shows a secret.
+    """
+
+    __slots__ = ("_secrets", "_values")
+
+    def __init__(self, values: Mapping[str, Any], secrets: frozenset[str] = frozenset()) -> None:
+        self._values = dict(values)
+        self._secrets = secrets
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(repr(sorted(self._values.items(), key=lambda item: item[0])))
+
+    def __repr__(self) -> str:
+        shown = {name: "•••" if name in self._secrets and value else value for name, value in self._values.items()}
+        return f"Settings({shown!r})"
+
+    def text(self, name: str) -> str:
+        value = self._values[name]
+        assert isinstance(value, str), name
+        return value
+
+    def integer(self, name: str) -> int:
+        """A whole number; for one that may be empty, ask `settings[name]`."""
+        value = self._values[name]
+        assert isinstance(value, int) and not isinstance(value, bool), name
+        return value
+
+    def number(self, name: str) -> float:
+        value = self._values[name]
+        assert isinstance(value, int | float) and not isinstance(value, bool), name
+        return float(value)
+
+    def flag(self, name: str) -> bool:
+        value = self._values[name]
+        assert isinstance(value, bool), name
+        return value
+
+    def rows(self, name: str) -> tuple["Settings", ...]:
+        value = self._values[name]
+        assert isinstance(value, tuple), name
+        return value
+
+
+@dataclass(frozen=True)
+class ProviderSpec:
+    """A provider, as facts. `check` finds what is wrong between fields that are each right by themselves."""
+
+    key: str
+    label: str
+    channels: frozenset[Channel]
+    settings: tuple[Setting, ...]
+    summary: str = ""
+    features: frozenset[Feature] = frozenset()
+    check: Callable[[Settings], Sequence[FieldError]] | None = None
+    _by_name: dict[str, Setting] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._by_name.update({setting.name: setting for setting in self.settings})
+        assert len(self._by_name) == len(self.settings), f"{self.key}: a setting is declared twice"
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Names of the settings that are never shown again once written."""
+        return frozenset(setting.name for setting in self.settings if setting.is_secret)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Headings of the form, in order."""
+        return tuple(dict.fromkeys(setting.group for setting in self.settings))
+
+    def setting(self, name: str) -> Setting:
+        return self._by_name[name]
+
+    def defaults(self) -> dict[str, Any]:
+        """What an empty form starts with."""
+        return {setting.name: setting.empty for setting in self.settings}
+
+    def parse(self, values: Mapping[str, object]) -> Settings:
+        """The typed settings of raw values: from JSON, or from a form where all is text.
+
+        Raises `ConfigError` with a `FieldError` for each field that cannot be used.
+        """
+        errors: list[FieldError] = list(_unknown(values, self._by_name, ""))
+        parsed, field_errors = _parse_fields(values, self.settings, "")
+        errors += field_errors
+        if not errors:
+            errors += self._missing(parsed)
+        settings = Settings(parsed, self.secrets)
+        if not errors and self.check is not None:
+            errors += self.check(settings)
+        if errors:
+            raise ConfigError(errors)
+        return settings
+
+    def split(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Values apart by whether they may be shown: (public, secret)."""
+        secrets = self.secrets
+        public = {name: plain(value) for name, value in values.items() if name not in secrets}
+        return public, {name: value for name, value in values.items() if name in secrets}
+
+    def _missing(self, parsed: Mapping[str, Any]) -> Iterator[FieldError]:
+        for setting in self.settings:
+            if setting.required and parsed[setting.name] in ("", None, ()) and applies(setting, parsed):
+                yield FieldError(setting.name, "is needed")
+
+    def reference(self) -> str:
+        """The reference page of the settings, in Markdown."""
+        lines = [f"# Settings of {self.label}", ""]
+        if self.summary:
+            lines += [self.summary, ""]
+        for group in self.groups:
+            lines += [f"## {group or 'General'}", ""]
+            for setting in self.settings:
+                if setting.group == group:
+                    lines += _entry(setting)
+        return "\n".join(lines).rstrip() + "\n"
+
+
+def applies(setting: Setting, values: Mapping[str, Any]) -> bool:
+    """Whether the setting counts, given the values of the others."""
+    return setting.applies_when is None or values[setting.applies_when[0]] == setting.applies_when[1]
+
+
+def plain(value: Any) -> Any:
+    """A parsed value as JSON knows it."""
+    if isinstance(value, Settings):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
+
+
+def _unknown(values: Mapping[str, object], known: Mapping[str, Setting], path: str) -> Iterator[FieldError]:
+    for name in values:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            yield FieldError(f"{path}{name}", f"is not a setting{hint}")
+
+
+def _parse_fields(
+    values: Mapping[str, object], settings: Sequence[Setting], path: str
+) -> tuple[dict[str, Any], list[FieldError]]:
+    parsed: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    for setting in settings:
+        name = f"{path}{setting.name}"
+        raw = values.get(setting.name)
+        value: Any = setting.empty
+        try:
+            if setting.type is SettingType.TABLE:
+                value = _rows(setting, value if raw is None else raw, name)
+            elif raw is not None:
+                value = _PARSERS[setting.type](setting, raw)
+            elif setting.type is SettingType.PATTERN:
+                value = _pattern(setting, value)
+            problem = setting.check(value) if setting.check else None
+            if problem:
+                errors.append(FieldError(name, problem))
+        except ConfigError as error:
+            errors += error.errors
+        except _Expected as error:
+            errors.append(FieldError(name, str(error)))
+        parsed[setting.name] = value
+    return parsed, errors
+
+
+class _Expected(ValueError):
+    """The value is not what the declaration wants; the text says what it wants."""
+
+
+def _text(setting: Setting, raw: object) -> str:
+    if not isinstance(raw, str):
+        raise _Expected("expected a text")
+    if "\0" in raw:
+        raise _Expected("expected a text without NUL characters")
+    if setting.maximum is not None and len(raw) > setting.maximum:
+        raise _Expected(f"expected at most {int(setting.maximum)} characters")
+    if setting.minimum is not None and len(raw) < setting.minimum:
+        raise _Expected(f"expected at least {int(setting.minimum)} characters")
+    return raw
+
+
+def _number(setting: Setting, raw: object) -> float | None:
+    if isinstance(raw, str) and not raw.strip():
+        return _nothing(setting)
+    try:
+        if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+            raise ValueError(raw)
+        value = float(raw)
+    except (ValueError, OverflowError):
+        raise _Expected(_expected_number(setting, "a number")) from None
+    if not math.isfinite(value):
+        raise _Expected(_expected_number(setting, "a number"))
+    return _bounded(setting, value, "a number")
+
+
+def _integer(setting: Setting, raw: object) -> int | None:
+    if isinstance(raw, str) and not raw.strip():
+        return None if _nothing(setting) is None else int(setting.default)
+    try:
+        if isinstance(raw, bool) or not isinstance(raw, int | str) or len(str(raw)) > _LONGEST_INTEGER:
+            raise ValueError(raw)
+        value = int(raw)
+    except ValueError:
+        raise _Expected(_expected_number(setting, "a whole number")) from None
+    return int(_bounded(setting, value, "a whole number"))
+
+
+def _nothing(setting: Setting) -> float | None:
+    """An empty form field means the default."""
+    return None if setting.default is None else float(setting.default)
+
+
+def _bounded(setting: Setting, value: float, kind: str) -> float:
+    too_small = setting.minimum is not None and value < setting.minimum
+    too_large = setting.maximum is not None and value > setting.maximum
+    if too_small or too_large:
+        raise _Expected(_expected_number(setting, kind))
+    return value
+
+
+def _expected_number(setting: Setting, kind: str) -> str:
+    if setting.minimum is not None and setting.maximum is not None:
+        return f"expected {kind} from {setting.minimum:g} to {setting.maximum:g}"
+    if setting.minimum is not None:
+        return f"expected {kind} of {setting.minimum:g} or more"
+    if setting.maximum is not None:
+        return f"expected {kind} of {setting.maximum:g} or less"
+    return f"expected {kind}"
+
+
+def _boolean(setting: Setting, raw: object) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    if isinstance(raw, str):
+        word = raw.strip().lower()
+        if word in _TRUE:
+            return True
+        if word in _FALSE:
+            return False
+    raise _Expected("expected true or false")
+
+
+def _choice(setting: Setting, raw: object) -> str:
+    values = [choice.value for choice in setting.choices]
+    if raw in values:
+        return str(raw)
+    raise _Expected("expected one of: " + ", ".join(values))
+
+
+def _pattern(setting: Setting, raw: object) -> str:
+    text = _text(setting, raw)
+    if text:
+        try:
+            user_pattern.check(text, groups=setting.groups)
+        except ConfigError as error:
+            raise _Expected(error.errors[0].message) from None
+    elif setting.required:
+        raise _Expected("expected a regular expression")
+    return text
+
+
+def _rows(setting: Setting, raw: object, path: str) -> tuple[Settings, ...]:
+    if not isinstance(raw, list | tuple) or not all(isinstance(row, Mapping) for row in raw):
+        raise _Expected("expected a list of rows with " + ", ".join(column.name for column in setting.columns))
+    if setting.maximum is not None and len(raw) > setting.maximum:
+        raise _Expected(f"expected at most {int(setting.maximum)} rows")
+    if setting.minimum is not None and len(raw) < setting.minimum:
+        raise _Expected(f"expected at least {int(setting.minimum)} row{'' if setting.minimum == 1 else 's'}")
+    known = {column.name: column for column in setting.columns}
+    rows: list[Settings] = []
+    errors: list[FieldError] = []
+    for index, row in enumerate(raw):
+        row_path = f"{path}[{index}]."
+        errors += _unknown(row, known, row_path)
+        parsed, row_errors = _parse_fields(row, setting.columns, row_path)
+        errors += row_errors
+        if not row_errors:
+            errors += [
+                FieldError(f"{row_path}{column.name}", "is needed")
+                for column in setting.columns
+                if column.required and parsed[column.name] in ("", None)
+            ]
+        rows.append(Settings(parsed))
+    if errors:
+        raise ConfigError(errors)
+    return tuple(rows)
+
+
+_PARSERS: Mapping[SettingType, Callable[[Setting, object], Any]] = {
+    SettingType.TEXT: _text,
+    SettingType.PASSWORD: _text,
+    SettingType.INTEGER: _integer,
+    SettingType.NUMBER: _number,
+    SettingType.BOOLEAN: _boolean,
+    SettingType.CHOICE: _choice,
+    SettingType.PATTERN: _pattern,
+}
+
+
+def _entry(setting: Setting) -> list[str]:
+    lines = [f"### `{setting.name}`", ""]
+    if setting.label:
+        lines += [f"**{setting.label}**", ""]
+    facts = [_type_of(setting)]
+    if setting.unit:
+        facts.append(f"in {setting.unit}")
+    facts.append("required" if setting.required else f"default: {_shown(setting.empty)}")
+    if setting.is_secret:
+        facts.append("secret: never shown again once saved")
+    if setting.applies_when:
+        facts.append(f"counts when `{setting.applies_when[0]}` is {_shown(setting.applies_when[1])}")
+    lines += ["; ".join(facts) + ".", ""]
+    if setting.help:
+        lines += [setting.help, ""]
+    if setting.choices:
+        lines += [f"- `{choice.value}`: {choice.label}" for choice in setting.choices] + [""]
+    if setting.columns:
+        lines += ["| column | what | default |", "|---|---|---|"]
+        for column in setting.columns:
+            what = " ".join(part for part in (f"{_type_of(column)}.", column.help) if part)
+            if column.choices:
+                what += " One of " + ", ".join(f"`{choice.value}`" for choice in column.choices) + "."
+            lines.append(f"| `{column.name}` | {_cell(what)} | {_cell(_shown(column.empty))} |")
+        lines.append("")
+    return lines
+
+
+def _type_of(setting: Setting) -> str:
+    match setting.type:
+        case SettingType.INTEGER:
+            return _expected_number(setting, "whole number").removeprefix("expected ").capitalize()
+        case SettingType.NUMBER:
+            return _expected_number(setting, "number").removeprefix("expected ").capitalize()
+        case SettingType.PATTERN if setting.groups == 1:
+            return "Regular expression with exactly one capture group"
+        case SettingType.PATTERN:
+            return "Regular expression"
+        case SettingType.TEXT | SettingType.PASSWORD if setting.maximum is not None:
+            return f"{setting.type.capitalize()} of at most {int(setting.maximum)} characters"
+    return setting.type.capitalize()
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None or value == "" or value == ():
+        return "empty"
+    if isinstance(value, tuple | list):
+        return "; ".join("`" + ", ".join(f"{k}={v}" for k, v in dict(row).items() if v != "") + "`" for row in value)
+    return f"`{value}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

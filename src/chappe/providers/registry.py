@@ -1,0 +1,19 @@
+"""Which providers there are."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from chappe.providers.contract import ProviderSpec
+from chappe.providers.smpp_settings import SPEC as SMPP
+
+PROVIDERS: Mapping[str, ProviderSpec] = MappingProxyType({spec.key: spec for spec in (SMPP,)})
+
+
+def spec(key: str) -> ProviderSpec:
+    """The declaration of a provider; KeyError for one that does not exist."""
+    return PROVIDERS[key]
+
+
+def reference_pages() -> dict[str, str]:
+    """File name under docs/reference/ → its text, for every provider."""
+    return {f"{key}-settings.md": provider.reference() for key, provider in PROVIDERS.items()}
