@@ -217,6 +217,9 @@ class Configuration(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Configuration(data_dir={str(self.data_dir)!r}, host={self.host!r}, port={self.port})"
 
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("data_dir", self.data_dir), ("host", self.host), ("port", self.port)]
+
 
 def sqlite_path(url: str) -> Path | None:
     """The file that a database URL names, taken as it is written; None where the URL is not SQLite's."""
@@ -256,9 +259,12 @@ def _given(declared: Declared, environ: Mapping[str, str]) -> str | None:
     if filename is None:
         return value.strip() if value is not None else None
     try:
-        return Path(filename).expanduser().read_text(encoding="utf-8").strip()
+        text = Path(filename).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         raise Unreadable(f"the file {filename} that {declared.name}_FILE names cannot be read") from None
+    if not text:
+        raise Unreadable(f"the file {filename} that {declared.name}_FILE names is empty")
+    return text
 
 
 def _kept(path: Path, make: Callable[[], str], read: Callable[[str], Value], name: str) -> Value:
@@ -266,7 +272,10 @@ def _kept(path: Path, make: Callable[[], str], read: Callable[[str], Value], nam
     try:
         if not path.exists():
             _keep(path, make())
-        return read(path.read_text(encoding="utf-8").strip())
+        text = path.read_text(encoding="utf-8").strip()
+        if not text:
+            raise Unreadable("is empty")
+        return read(text)
     except OSError as error:
         reason = f"is not given, and {path} cannot be used to keep one: {error.strerror}"
     except (Unreadable, UnicodeDecodeError):
