@@ -42,5 +42,5 @@ class OutboundMessage(msgspec.Struct, array_like=True, gc=False):
     delivery_id: int
     organisation_id: int
     options: MessageOptions | None = None
-    accepted_segments: tuple[int, ...] = ()
-    possible_duplicate: bool = False
+    accepted_segments: tuple[int, ...] | None = None
+    is_possible_duplicate: bool | int = False

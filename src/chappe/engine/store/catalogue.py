@@ -1,0 +1,327 @@
+"""Every statement of the message store. A test compares the columns named here with the Django models that declare them."""
+
+from chappe.engine.store.statement import Column, Delete, Insert, Query, Update
+
+_ID = Column("id")
+
+# -- enqueue ---------------------------------------------------------------------------------------------------------
+
+MESSAGE_COLUMNS = (
+    _ID,
+    Column("organisation_id"),
+    Column("connection_id"),
+    Column("delivery_id"),
+    Column("contact_id"),
+    Column("channel", "text"),
+    Column("category", "smallint"),
+    Column("recipient", "text"),
+    Column("sender", "text"),
+    Column("body", "text"),
+    Column("options", "bytea"),
+    Column("segments", "smallint"),
+    Column("state", "smallint"),
+    Column("reason", "text"),
+    Column("attempt", "smallint"),
+    Column("tries", "smallint"),
+    Column("is_possible_duplicate", "boolean"),
+    Column("client_reference", "text"),
+    Column("created_ms"),
+    Column("due_ms"),
+    Column("expires_ms"),
+    Column("sent_ms"),
+    Column("done_ms"),
+)
+INSERT_MESSAGES = Insert("message", MESSAGE_COLUMNS)
+INSERT_OUTBOX = Insert(
+    "outbox",
+    (
+        _ID,
+        Column("connection_id"),
+        Column("delivery_id"),
+        Column("priority", "smallint"),
+        Column("due_ms"),
+        Column("expires_ms"),
+        Column("first_id"),
+        Column("last_id"),
+        Column("ids", "bytea"),
+        Column("horizon", "integer"),
+        Column("is_held", "boolean"),
+        Column("lease_token"),
+        Column("lease_owner", "text"),
+        Column("lease_until_ms"),
+    ),
+)
+INSERT_IDEMPOTENCY = Insert(
+    "idempotency",
+    (
+        Column("organisation_id"),
+        Column("key", "text"),
+        Column("request_digest", "text"),
+        Column("first_message_id"),
+        Column("count", "integer"),
+        Column("created_ms"),
+    ),
+)
+FIND_IDEMPOTENCY = Query(
+    "SELECT key, request_digest, first_message_id, count FROM idempotency WHERE organisation_id = ? AND key IN ??",
+    ("key", "request_digest", "first_message_id", "count"),
+)
+TAKE_IDS = Query(
+    "INSERT INTO id_block (name, next_id) VALUES (?, ? + 1) "
+    "ON CONFLICT (name) DO UPDATE SET next_id = id_block.next_id + ? RETURNING next_id"
+)
+ADD_COUNTS = Query(
+    "INSERT INTO delivery_count (delivery_id, state, messages) VALUES (?, ?, ?) "
+    "ON CONFLICT (delivery_id, state) DO UPDATE SET messages = delivery_count.messages + excluded.messages "
+    "RETURNING messages"
+)
+FINISH_DELIVERY = Query(
+    "UPDATE delivery SET status = 'finished', finished_ms = ?, changed_ms = ? WHERE id = ? AND status = 'sending'"
+)
+BLOCKED = Query(
+    "SELECT address, short_code, status, reason FROM quarantine WHERE organisation_id = ? AND channel = ? "
+    "AND status IN ('quarantine', 'denylisted') AND address IN ??",
+    ("address", "short_code", "status", "reason"),
+)
+
+# -- lease -----------------------------------------------------------------------------------------------------------
+
+LEASABLE = Query(
+    "SELECT id, first_id, last_id, ids, horizon, delivery_id, lease_token FROM outbox "
+    "WHERE connection_id = ? AND due_ms <= ? AND is_held = ? AND lease_until_ms <= ? "
+    "ORDER BY priority, due_ms, id LIMIT ? FOR UPDATE SKIP LOCKED",
+    ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "lease_token"),
+)
+SWEEPABLE = Query(
+    "SELECT id, first_id, last_id, ids, horizon, delivery_id, lease_token FROM outbox WHERE lease_until_ms <= ? "
+    "AND (expires_ms BETWEEN 1 AND ? OR delivery_id IN (SELECT id FROM delivery WHERE status = 'cancelled')) "
+    "LIMIT ? FOR UPDATE SKIP LOCKED",
+    ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "lease_token"),
+)
+TAKE_LEASE = Update(
+    "outbox",
+    (Column("lease_token"), Column("lease_owner", "text"), Column("lease_until_ms"), Column("horizon", "integer")),
+    (_ID,),
+)
+MOVE_HORIZON = Update("outbox", (Column("horizon", "integer"), Column("lease_until_ms")), (_ID, Column("lease_token")))
+RELEASE_LEASE = Update(
+    "outbox",
+    (),
+    (_ID, Column("lease_token")),
+    fixed="lease_token = 0, lease_owner = '', lease_until_ms = 0, horizon = 0",
+)
+FINISH_OUTBOX = Delete("outbox", (_ID, Column("lease_token")))
+_LEASED_COLUMNS = (  # in the field order of messaging.OutboundMessage, then what only the store looks at
+    "id",
+    "recipient",
+    "sender",
+    "body",
+    "category",
+    "attempt",
+    "tries",
+    "expires_ms",
+    "delivery_id",
+    "organisation_id",
+    "options",
+    "NULL",
+    "is_possible_duplicate",
+    "reason",
+    "segments",
+)
+WAITING_IN_RANGE = Query(
+    f"SELECT {', '.join(_LEASED_COLUMNS)} FROM message WHERE id BETWEEN ? AND ? AND state = 10 ORDER BY id",  # noqa: S608
+    _LEASED_COLUMNS,
+)
+WAITING_AMONG = Query(
+    f"SELECT {', '.join(_LEASED_COLUMNS)} FROM message WHERE id IN ?? AND state = 10 ORDER BY id",  # noqa: S608
+    _LEASED_COLUMNS,
+)
+SEGMENTS_OF = Query("SELECT id FROM segment WHERE id BETWEEN ? AND ?", ("id",))
+DELIVERY_STATUS = Query("SELECT id, status FROM delivery WHERE id IN ??", ("id", "status"))
+
+# -- record ----------------------------------------------------------------------------------------------------------
+
+INSERT_SEGMENTS = Insert(
+    "segment",
+    (
+        _ID,
+        Column("connection_id"),
+        Column("provider_message_id", "text"),
+        Column("state", "smallint"),
+        Column("status", "text"),
+        Column("code", "text"),
+        Column("sent_ms"),
+        Column("done_ms"),
+    ),
+    on_conflict="ON CONFLICT (id) DO NOTHING",
+)
+MESSAGE_SENT = Update("message", (Column("sent_ms"),), (_ID,), fixed="state = 30, reason = ''", where="state = 10")
+MESSAGE_DELIVERED = Update("message", (Column("done_ms"),), (_ID,), fixed="state = 40, reason = ''", where="state = 30")
+MESSAGE_CHANGED = Update(
+    "message",
+    (
+        Column("state", "smallint"),
+        Column("reason", "text"),
+        Column("attempt", "smallint"),
+        Column("tries", "smallint"),
+        Column("is_possible_duplicate", "boolean"),
+        Column("due_ms"),
+        Column("sent_ms"),
+        Column("done_ms"),
+    ),
+    (_ID,),
+)
+SEGMENT_DELIVERED = Update(
+    "segment", (Column("status", "text"), Column("code", "text"), Column("done_ms")), (_ID,), fixed="state = 40"
+)
+SEGMENT_CHANGED = Update(
+    "segment",
+    (Column("state", "smallint"), Column("status", "text"), Column("code", "text"), Column("done_ms")),
+    (_ID,),
+)
+MESSAGES_NOW = Query(
+    "SELECT id, state, reason, attempt, tries, is_possible_duplicate, due_ms, sent_ms, done_ms, expires_ms, delivery_id, "
+    "organisation_id, connection_id, recipient, segments FROM message WHERE id IN ??",
+    (
+        "id",
+        "state",
+        "reason",
+        "attempt",
+        "tries",
+        "is_possible_duplicate",
+        "due_ms",
+        "sent_ms",
+        "done_ms",
+        "expires_ms",
+        "delivery_id",
+        "organisation_id",
+        "connection_id",
+        "recipient",
+        "segments",
+    ),
+)
+SEGMENTS_BY_PROVIDER_ID = Query(
+    "SELECT s.provider_message_id, s.id, s.state, m.delivery_id, m.state, m.segments FROM segment s "
+    "JOIN message m ON m.id = s.id >> 12 WHERE s.connection_id = ? AND s.provider_message_id IN ??",
+    ("provider_message_id", "segment_id", "segment_state", "delivery_id", "message_state", "segments"),
+)
+INSERT_EVENTS = Insert(
+    "message_event", (Column("message_id"), Column("at_ms"), Column("kind", "text"), Column("text", "text"))
+)
+ORPHAN_SEEN = Query(
+    "INSERT INTO orphan_receipt (connection_id, provider_message_id, status, code, occurrences, first_ms, last_ms) "
+    "VALUES (?, ?, ?, ?, 1, ?, ?) ON CONFLICT (connection_id, provider_message_id) DO UPDATE SET "
+    "occurrences = orphan_receipt.occurrences + 1, last_ms = excluded.last_ms, status = excluded.status, "
+    "code = excluded.code RETURNING occurrences",
+    ("occurrences",),
+)
+QUALIFICATION = Query(
+    "INSERT INTO error_qualification (organisation_id, text, first_text, kind, reason, status, occurrences, first_ms, "
+    "last_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (organisation_id, text) DO UPDATE SET "
+    "occurrences = CASE WHEN error_qualification.occurrences < 100000 "
+    "THEN error_qualification.occurrences + excluded.occurrences ELSE error_qualification.occurrences END, "
+    "last_ms = excluded.last_ms RETURNING kind, reason, status",
+    ("kind", "reason", "status"),
+)
+QUARANTINE_NOW = Query(
+    "SELECT status, error_count, last_error_ms FROM quarantine "
+    "WHERE organisation_id = ? AND channel = ? AND address = ? AND short_code = ?",
+    ("status", "error_count", "last_error_ms"),
+)
+SET_QUARANTINE = Query(
+    "INSERT INTO quarantine (organisation_id, channel, address, short_code, status, reason, error_count, last_error_ms, "
+    "created_ms, changed_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (organisation_id, address, channel, short_code) DO UPDATE SET status = excluded.status, "
+    "reason = excluded.reason, error_count = excluded.error_count, last_error_ms = excluded.last_error_ms, "
+    "changed_ms = excluded.changed_ms",
+)
+WITH_ERRORS_AMONG = Query(
+    "SELECT address FROM quarantine WHERE organisation_id = ? AND channel = 'sms' AND status = 'with_errors' "
+    "AND address IN ??",
+    ("address",),
+)
+
+# -- inbound ---------------------------------------------------------------------------------------------------------
+
+INSERT_INBOUND = Insert(
+    "inbound",
+    (
+        _ID,
+        Column("organisation_id"),
+        Column("connection_id"),
+        Column("sender", "text"),
+        Column("recipient", "text"),
+        Column("body", "text"),
+        Column("segments", "smallint"),
+        Column("is_complete", "boolean"),
+        Column("linked_sms", "text"),
+        Column("alias", "text"),
+        Column("large_account", "text"),
+        Column("provider_message_id", "text"),
+        Column("keyword", "text"),
+        Column("action", "text"),
+        Column("reply_message_id"),
+        Column("received_ms"),
+    ),
+)
+INSERT_INBOUND_PARTS = Insert(
+    "inbound_part",
+    (
+        Column("connection_id"),
+        Column("sender", "text"),
+        Column("recipient", "text"),
+        Column("reference", "integer"),
+        Column("total", "smallint"),
+        Column("position", "smallint"),
+        Column("body", "text"),
+        Column("details", "bytea"),
+        Column("received_ms"),
+    ),
+    on_conflict="ON CONFLICT (connection_id, sender, recipient, reference, total, position) DO NOTHING",
+)
+INBOUND_PARTS_OF = Query(
+    "SELECT position, body, details, received_ms FROM inbound_part WHERE connection_id = ? AND sender = ? "
+    "AND recipient = ? AND reference = ? AND total = ? ORDER BY position",
+    ("position", "body", "details", "received_ms"),
+)
+STALE_INBOUND_PARTS = Query(
+    "SELECT connection_id, sender, recipient, reference, total FROM inbound_part "
+    "GROUP BY connection_id, sender, recipient, reference, total HAVING MAX(received_ms) <= ? LIMIT 100",
+    ("connection_id", "sender", "recipient", "reference", "total"),
+)
+DELETE_INBOUND_PARTS = Query(
+    "DELETE FROM inbound_part WHERE connection_id = ? AND sender = ? AND recipient = ? AND reference = ? AND total = ?"
+)
+
+# -- what the engine reads and shows ---------------------------------------------------------------------------------
+
+CONNECTIONS = Query(
+    "SELECT id, organisation_id, name, provider, settings, secrets, is_enabled, version FROM connection",
+    ("id", "organisation_id", "name", "provider", "settings", "secrets", "is_enabled", "version"),
+)
+QUARANTINE_SINCE = Query(
+    "SELECT organisation_id, address, short_code, status, changed_ms FROM quarantine WHERE changed_ms >= ? "
+    "ORDER BY changed_ms LIMIT 10000",
+    ("organisation_id", "address", "short_code", "status", "changed_ms"),
+)
+DELIVERIES_SINCE = Query(
+    "SELECT id, status, changed_ms FROM delivery WHERE changed_ms >= ? ORDER BY changed_ms LIMIT 10000",
+    ("id", "status", "changed_ms"),
+)
+TAKE_LINK = Query(
+    "INSERT INTO link_lease (connection_id, slot, owner, until_ms) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (connection_id, slot) DO UPDATE SET owner = excluded.owner, until_ms = excluded.until_ms "
+    "WHERE link_lease.owner = excluded.owner OR link_lease.until_ms <= ? RETURNING slot",
+    ("slot",),
+)
+DROP_LINKS = Query("DELETE FROM link_lease WHERE owner = ? AND connection_id = ? AND slot >= ?")
+SHOW_LINK = Query(
+    'INSERT INTO link_state (connection_id, slot, role, owner, state, reason, "window", in_flight, sent_per_s, '
+    "limit_per_s, round_trip_p50_ms, round_trip_p99_ms, since_ms, changed_ms) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (connection_id, slot, role) DO UPDATE SET "
+    'owner = excluded.owner, state = excluded.state, reason = excluded.reason, "window" = excluded."window", '
+    "in_flight = excluded.in_flight, sent_per_s = excluded.sent_per_s, limit_per_s = excluded.limit_per_s, "
+    "round_trip_p50_ms = excluded.round_trip_p50_ms, round_trip_p99_ms = excluded.round_trip_p99_ms, "
+    "since_ms = excluded.since_ms, changed_ms = excluded.changed_ms"
+)
+HIDE_LINKS = Query("DELETE FROM link_state WHERE connection_id = ? AND slot >= ?")

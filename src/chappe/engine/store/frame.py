@@ -1,0 +1,194 @@
+"""What crosses between an engine's main process and its store process: plain tuples and lists, as msgpack.
+
+Field order is the wire format; both ends are always the same version, since one starts the other.
+"""
+
+from typing import Any
+
+import msgspec
+
+from chappe.messaging import OutboundMessage
+
+Row = tuple[Any, ...]
+
+
+class Received(msgspec.Struct, array_like=True, gc=False):
+    """A receipt as it came in. `token` comes back with its fate; `outcome` is the normalised error text for an error."""
+
+    token: int
+    connection_id: int
+    provider_message_id: str
+    kind: str
+    status: str
+    code: str
+    at_ms: int
+
+
+class InboundPiece(msgspec.Struct, array_like=True, gc=False):
+    """One inbound deliver_sm: a whole text, or one of `total` segments under `reference` (`total` 1: whole)."""
+
+    token: int
+    connection_id: int
+    sender: str
+    recipient: str
+    body: str
+    reference: int
+    total: int
+    position: int
+    at_ms: int
+    linked_sms: str = ""
+    alias: str = ""
+    large_account: str = ""
+    provider_message_id: str = ""
+
+
+class Settled(msgspec.Struct, array_like=True, gc=False):
+    """A waiting message that will not be sent (any more), or that is left unconfirmed.
+
+    `outcome` is the normalised text of a provider's refusal, for its qualification; empty for our own reasons.
+    """
+
+    message_id: int
+    state: int
+    reason: str
+    at_ms: int
+    outcome: str = ""
+
+
+class PutOff(msgspec.Struct, array_like=True, gc=False):
+    """A waiting message to try again at `due_ms`."""
+
+    message_id: int
+    connection_id: int
+    reason: str
+    due_ms: int
+    expires_ms: int
+    tries: int
+    is_possible_duplicate: bool = False
+
+
+class Record(msgspec.Struct, array_like=True, tag="record", gc=False):
+    """Everything to be committed together.
+
+    `sent`: (message id, delivery id, sent ms) of messages whose every segment is taken. `segments`: (segment id, connection
+    id, provider's id, sent ms, delivery id, segments of the message). `horizons`: (outbox id, lease token, horizon, lease until ms). `finished` and `released`:
+    (outbox id, lease token). `events`: (message id, at ms, kind, text).
+    """
+
+    number: int
+    sent: list[tuple[int, int, int]] = []
+    segments: list[tuple[int, int, str, int, int, int]] = []
+    settled: list[Settled] = []
+    put_off: list[PutOff] = []
+    receipts: list[Received] = []
+    inbound: list[InboundPiece] = []
+    horizons: list[tuple[int, int, int, int]] = []
+    finished: list[tuple[int, int]] = []
+    released: list[tuple[int, int]] = []
+    events: list[tuple[int, int, str, str]] = []
+
+
+class Want(msgspec.Struct, array_like=True, tag="want", gc=False):
+    """Ask for about `messages` due messages of one connection."""
+
+    number: int
+    connection_id: int
+    organisation_id: int
+    short_code: str
+    messages: int
+    horizon: int
+    resend_unknown: bool
+
+
+class Configure(msgspec.Struct, array_like=True, tag="configure", gc=False):
+    """What the recorder must know of a connection."""
+
+    number: int
+    connection_id: int
+    organisation_id: int
+    implementation_name: str
+    short_code: str
+    full_phone_number: bool
+    default_error_kind: str
+    retry_delay_s: float
+    retry_limit: int
+    unknown_receipt_wait_s: float
+    automatic_replies: list[dict[str, str]]
+    large_account_from_short_code: bool = True
+
+
+class Links(msgspec.Struct, array_like=True, tag="links", gc=False):
+    """Once a second: keep or take these links (connection id, slot), show these states, drop those beyond `slots`."""
+
+    number: int
+    take: list[tuple[int, int]] = []
+    states: list[Row] = []
+    slots: list[tuple[int, int]] = []
+
+
+class LoadConnections(msgspec.Struct, array_like=True, tag="connections", gc=False):
+    number: int
+
+
+Request = Record | Want | Configure | Links | LoadConnections
+
+
+class Recorded(msgspec.Struct, array_like=True, tag="recorded", gc=False):
+    """`number` is committed, with everything before it. `lost` are outbox ids whose lease somebody else has."""
+
+    number: int
+    lost: list[int] = []
+
+
+class Fates(msgspec.Struct, array_like=True, tag="fates", gc=False):
+    """What became of receipts and inbound, by token; sent after their commit.
+
+    `taken` may be acknowledged; `unknown` are (token, times seen) of receipts whose id matched nothing in time.
+    """
+
+    taken: list[int] = []
+    unknown: list[tuple[int, int]] = []
+
+
+class Leased(msgspec.Struct, array_like=True, gc=False):
+    """One outbox row now ours. `positions` are the messages' places in the batch (the horizon counts in these)."""
+
+    outbox_id: int
+    token: int
+    delivery_id: int
+    size: int
+    horizon: int
+    messages: list[OutboundMessage]
+    positions: list[int]
+
+
+class Leases(msgspec.Struct, array_like=True, tag="leases", gc=False):
+    number: int
+    connection_id: int
+    leases: list[Leased]
+
+
+class News(msgspec.Struct, array_like=True, tag="news", gc=False):
+    """Changes made elsewhere: `blocked` (organisation id, address, short code, is blocked), `deliveries` (id, status)."""
+
+    blocked: list[tuple[int, str, str, bool]] = []
+    deliveries: list[tuple[int, str]] = []
+
+
+class LinksTaken(msgspec.Struct, array_like=True, tag="links_taken", gc=False):
+    number: int
+    taken: list[tuple[int, int]]
+
+
+class Connections(msgspec.Struct, array_like=True, tag="connections_are", gc=False):
+    number: int
+    connections: list[Row]
+
+
+class Trouble(msgspec.Struct, array_like=True, tag="trouble", gc=False):
+    """The database does not take writes now; nothing is lost, everything waits. Empty `text`: it does again."""
+
+    text: str
+
+
+Answer = Recorded | Fates | Leases | News | LinksTaken | Connections | Trouble

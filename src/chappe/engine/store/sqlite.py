@@ -1,0 +1,94 @@
+"""The embedded store: one SQLite file, WAL, every commit on disk before it returns (`synchronous=FULL`)."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from chappe.engine.store.statement import Bulk, Delete, Insert, Query, Row, Update
+from chappe.messaging import StoreBusy, StoreError, StoreFull
+
+BUSY_TIMEOUT_S = 20.0
+_FULL = re.compile(r"full|disk I/O", re.IGNORECASE)
+
+
+class SqliteDatabase:
+    name = "sqlite"
+
+    def __init__(self, path: str | Path, cache_mib: int = 64) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=256)
+        for pragma in ("journal_mode=wal", "synchronous=full", f"cache_size=-{cache_mib * 1024}", "temp_store=memory"):
+            self._connection.execute(f"pragma {pragma}")
+
+    def begin(self) -> None:
+        self._single("begin immediate")
+
+    def commit(self) -> None:
+        self._single("commit")
+
+    def rollback(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("rollback")
+
+    def savepoint(self) -> None:
+        self._single("savepoint chappe")
+
+    def rollback_to_savepoint(self) -> None:
+        self._single("rollback to chappe")
+
+    def run(self, statement: Bulk, rows: Sequence[Row]) -> int:
+        if not rows:
+            return 0
+        try:
+            return self._connection.executemany(_compile(statement), rows).rowcount
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def query(self, statement: Query, values: Sequence[Any] = ()) -> list[Row]:
+        bound = [json.dumps(value) if isinstance(value, list) else value for value in values]
+        try:
+            return self._connection.execute(_translate(statement.sql), bound).fetchall()
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _single(self, sql: str) -> None:
+        try:
+            self._connection.execute(sql)
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def _fail(self, error: sqlite3.Error) -> NoReturn:
+        self.rollback()
+        message = str(error)
+        if _FULL.search(message):
+            raise StoreFull(f"the database has no room to write: {message}") from error
+        if "locked" in message or "busy" in message:
+            raise StoreBusy(f"the database stayed locked for {BUSY_TIMEOUT_S:.0f} s") from error
+        raise StoreError(f"the database refused a statement: {message}") from error
+
+
+@lru_cache(maxsize=512)
+def _translate(sql: str) -> str:
+    return sql.replace("IN ??", "IN (SELECT value FROM json_each(?))").replace("FOR UPDATE SKIP LOCKED", "")
+
+
+@lru_cache(maxsize=128)
+def _compile(statement: Bulk) -> str:
+    match statement:
+        case Insert(table, columns, on_conflict):
+            names = ", ".join(column.name for column in columns)
+            marks = ", ".join("?" * len(columns))
+            return f"INSERT INTO {table} ({names}) VALUES ({marks}) {on_conflict}"  # noqa: S608 - names of our own catalogue
+        case Update(table, columns, keys, fixed, where):
+            settings = ", ".join([*([fixed] if fixed else []), *(f"{column.name} = ?" for column in columns)])
+            conditions = " AND ".join([*(f"{key.name} = ?" for key in keys), *([where] if where else [])])
+            return f"UPDATE {table} SET {settings} WHERE {conditions}"  # noqa: S608 - names of our own catalogue
+        case Delete(table, keys):
+            conditions = " AND ".join(f"{key.name} = ?" for key in keys)
+            return f"DELETE FROM {table} WHERE {conditions}"  # noqa: S608 - names of our own catalogue

@@ -1,0 +1,254 @@
+"""The message store: what may be asked of it, on either database. Every method but `enqueue` runs inside the caller's transaction."""
+
+import secrets
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from chappe.engine.configuration import sqlite_path
+from chappe.engine.store import catalogue
+from chappe.engine.store.frame import Leased
+from chappe.engine.store.postgresql import PostgresDatabase
+from chappe.engine.store.sqlite import SqliteDatabase
+from chappe.engine.store.statement import Database, Row
+from chappe.messaging import Channel, DeliveryState, MessageOptions, OutboundMessage, StoreError
+
+LEASE_MS = 30_000
+OUTBOX_MESSAGES = 1000
+"""Messages packed in one outbox row: the unit that is leased, and that another engine takes over."""
+
+_ID, _RECIPIENT, _OPTIONS, _REASON, _SEGMENTS = 0, 1, 10, 13, 14
+_STATE = [column.name for column in catalogue.MESSAGE_COLUMNS].index("state")
+_EXPIRES = [column.name for column in catalogue.MESSAGE_COLUMNS].index("expires_ms")
+_decode_options = msgspec.json.Decoder(MessageOptions).decode
+
+
+def open_store(url: str) -> "Store":
+    """Open the store at `sqlite:///path` or `postgresql://…`."""
+    path = sqlite_path(url)
+    if path is not None:
+        return Store(SqliteDatabase(path))
+    if url.startswith(("postgresql://", "postgres://")):
+        return Store(PostgresDatabase(url))
+    raise StoreError("the database URL must be sqlite:///path or postgresql://…")
+
+
+def pack_ids(ids: Sequence[int]) -> bytes:
+    return struct.pack(f"<{len(ids)}q", *ids)
+
+
+def unpack_ids(packed: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(packed) // 8}q", packed)
+
+
+@dataclass
+class OutboxBatch:
+    """Messages to be sent by one connection, as `enqueue` takes them; rows are in the order of `MESSAGE_COLUMNS`."""
+
+    connection_id: int
+    delivery_id: int
+    priority: int
+    due_ms: int
+    rows: Sequence[Row]
+    is_held: bool = False
+
+
+@dataclass
+class LeaseRequest:
+    connection_id: int
+    organisation_id: int
+    short_code: str
+    messages: int
+    horizon: int
+    resend_unknown: bool
+
+
+@dataclass
+class LeaseResult:
+    """`unknown` are messages that an interrupted holder may have sent; their rows are still in their `Leased`."""
+
+    leases: list[Leased] = field(default_factory=list)
+    settled: list[tuple[int, DeliveryState, str]] = field(default_factory=list)
+    unknown: list[int] = field(default_factory=list)
+    emptied: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Store:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.database.begin()
+        try:
+            yield
+        except BaseException:
+            self.database.rollback()
+            raise
+        self.database.commit()
+
+    def take_ids(self, name: str, count: int) -> range:
+        """A block of `count` ids that nobody else will get."""
+        ((following,),) = self.database.query(catalogue.TAKE_IDS, (name, count, count))
+        return range(following - count, following)
+
+    def enqueue(self, batches: Iterable[OutboxBatch]) -> None:
+        """Insert messages, their outbox rows and their deliveries' counts. Rows that do not wait are only inserted."""
+        counts: Counter[tuple[int, int]] = Counter()
+        outbox: list[Row] = []
+        for batch in batches:
+            self.database.run(catalogue.INSERT_MESSAGES, batch.rows)
+            if batch.delivery_id:
+                counts.update((batch.delivery_id, row[_STATE]) for row in batch.rows)
+            waiting = [(row[_ID], row[_EXPIRES]) for row in batch.rows if row[_STATE] == DeliveryState.WAITING]
+            for start in range(0, len(waiting), OUTBOX_MESSAGES):
+                chunk = waiting[start : start + OUTBOX_MESSAGES]
+                ids = [message_id for message_id, _ in chunk]
+                outbox.append(self._outbox_row(batch, ids, [expires for _, expires in chunk]))
+        self.insert_outbox(outbox)
+        self.add_counts(counts)
+
+    def put_back(
+        self, connection_id: int, delivery_id: int, due_ms: int, ids: Sequence[int], expires_ms: Sequence[int]
+    ) -> None:
+        """Make an outbox row for messages that wait again."""
+        batch = OutboxBatch(connection_id, delivery_id, 3, due_ms, ())
+        self.insert_outbox([self._outbox_row(batch, sorted(ids), expires_ms)])
+
+    @staticmethod
+    def _outbox_row(batch: OutboxBatch, ids: Sequence[int], expires_ms: Sequence[int]) -> Row:
+        first, last = ids[0], ids[-1]
+        packed = None if last - first + 1 == len(ids) else pack_ids(ids)
+        ends = 0 if 0 in expires_ms else max(expires_ms)
+        head = (batch.connection_id, batch.delivery_id, batch.priority, batch.due_ms, ends)
+        return (0, *head, first, last, packed, 0, batch.is_held, 0, "", 0)
+
+    def insert_outbox(self, rows: list[Row]) -> None:
+        if rows:
+            ids = self.take_ids("outbox", len(rows))
+            self.database.run(catalogue.INSERT_OUTBOX, [(i, *row[1:]) for i, row in zip(ids, rows, strict=True)])
+
+    def add_counts(self, counts: Counter[tuple[int, int]]) -> list[int]:
+        """Add to the deliveries' counts; the deliveries that have nothing waiting (any more) among those changed."""
+        emptied = []
+        for (delivery_id, state), change in sorted(counts.items()):
+            if change:
+                ((messages,),) = self.database.query(catalogue.ADD_COUNTS, (delivery_id, state, change))
+                if state == DeliveryState.WAITING and messages == 0:
+                    emptied.append(delivery_id)
+        return emptied
+
+    def blocked(self, organisation_id: int, addresses: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        """Who of `addresses` is in quarantine: address → (short code or "" for all, status)."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        values = (organisation_id, Channel.SMS.value, list(addresses))
+        for address, short_code, status, _reason in self.database.query(catalogue.BLOCKED, values):
+            found.setdefault(address, []).append((short_code, status))
+        return found
+
+    # -- lease -------------------------------------------------------------------------------------------------------
+
+    def lease(self, request: LeaseRequest, owner: str, now_ms: int) -> LeaseResult:
+        """Take due outbox rows of a connection until about `messages` messages are in hand."""
+        limit = max(1, min(64, request.messages))
+        values = (request.connection_id, now_ms, False, now_ms, limit)
+        return self._take(self.database.query(catalogue.LEASABLE, values), request, owner, now_ms)
+
+    def sweep(self, owner: str, now_ms: int) -> LeaseResult:
+        """Take outbox rows whose delivery is cancelled or whose validity has ended, so that they end, too."""
+        request = LeaseRequest(0, 0, "", OUTBOX_MESSAGES * 20, 0, resend_unknown=True)
+        return self._take(self.database.query(catalogue.SWEEPABLE, (now_ms, now_ms, 20)), request, owner, now_ms)
+
+    def _take(self, candidates: list[Row], request: LeaseRequest, owner: str, now_ms: int) -> LeaseResult:
+        result = LeaseResult()
+        taken: list[Row] = []
+        deliveries = sorted({row[5] for row in candidates if row[5]})
+        cancelled = {
+            delivery_id
+            for delivery_id, status in (
+                self.database.query(catalogue.DELIVERY_STATUS, (deliveries,)) if deliveries else ()
+            )
+            if status == "cancelled"
+        }
+        messages = 0
+        for outbox_id, first, last, packed, old_horizon, delivery_id, _old_token in candidates:
+            if messages >= request.messages:
+                break
+            token = secrets.randbits(62) | 1
+            ids = unpack_ids(packed) if packed else range(first, last + 1)
+            rows = self._waiting(ids)
+            horizon = min(len(ids), request.horizon)
+            leased = Leased(outbox_id, token, delivery_id, len(ids), horizon, [], [])
+            self._sort_out(rows, ids, old_horizon, delivery_id in cancelled, request, now_ms, leased, result)
+            messages += len(leased.messages)
+            taken.append((token, owner, now_ms + LEASE_MS, horizon, outbox_id))
+            if leased.messages:
+                result.leases.append(leased)
+            else:
+                result.emptied.append((outbox_id, token))
+        self.database.run(catalogue.TAKE_LEASE, taken)
+        return result
+
+    def _waiting(self, ids: Sequence[int]) -> list[Row]:
+        if isinstance(ids, range):
+            return self.database.query(catalogue.WAITING_IN_RANGE, (ids.start, ids.stop - 1))
+        return self.database.query(catalogue.WAITING_AMONG, (list(ids),))
+
+    def _sort_out(
+        self,
+        rows: list[Row],
+        ids: Sequence[int],
+        old_horizon: int,
+        is_cancelled: bool,
+        request: LeaseRequest,
+        now_ms: int,
+        leased: Leased,
+        result: LeaseResult,
+    ) -> None:
+        """Share `rows` out: to be sent, ended for a reason, left unconfirmed."""
+        if is_cancelled:
+            result.settled += [(row[_ID], DeliveryState.CANCELLED, "cancelled") for row in rows]
+            return
+        blocked = self.blocked(rows[0][9], [row[_RECIPIENT] for row in rows]) if rows and request.messages else {}
+        start = ids[0] if isinstance(ids, range) else 0
+        places = {} if isinstance(ids, range) else {message_id: place for place, message_id in enumerate(ids)}
+        for row in rows:
+            message_id = row[_ID]
+            position = places[message_id] if places else message_id - start
+            options = _decode_options(row[_OPTIONS]) if row[_OPTIONS] is not None else None
+            expires_ms = row[7]
+            if 0 < expires_ms <= now_ms:
+                result.settled.append((message_id, DeliveryState.EXPIRED, "validity ended before it could be sent"))
+                continue
+            if blocked and (why := self._block(blocked.get(row[_RECIPIENT]), options, request.short_code)):
+                result.settled.append((message_id, DeliveryState.EXCLUDED, why))
+                continue
+            is_unknown = position < old_horizon
+            if is_unknown:
+                result.unknown.append(message_id)
+                if not request.resend_unknown:
+                    continue
+            leased.messages.append(self._message(row, options, is_unknown))
+            leased.positions.append(position)
+
+    @staticmethod
+    def _block(entries: list[tuple[str, str]] | None, options: MessageOptions | None, short_code: str) -> str:
+        if not entries:
+            return ""
+        own = (options.short_code if options else "") or short_code
+        for entry_code, status in entries:
+            if entry_code in {"", own}:
+                return status
+        return ""
+
+    def _message(self, row: Row, options: MessageOptions | None, is_unknown: bool) -> OutboundMessage:
+        message = OutboundMessage(*row[:_OPTIONS], options, None, bool(row[12]) or is_unknown)
+        if row[_SEGMENTS] > 1 and (row[_REASON] or is_unknown):
+            first = message.id << 12 | message.attempt << 8
+            found = self.database.query(catalogue.SEGMENTS_OF, (first, first + 255))
+            message.accepted_segments = tuple(segment_id & 255 for (segment_id,) in found)
+        return message
