@@ -1,0 +1,104 @@
+"""Organisations, and the keys that programs sign in with."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from chappe.features.accounts.models import ApiKey, Organisation
+from chappe.features.refusal import Conflict, InvalidInput, NotFound
+from chappe.messaging import FieldError
+
+SCOPES = ("send", "read", "manage")
+KEY_PREFIX = "chp_"
+SHOWN_CHARACTERS = 12
+USED_EVERY_MS = 60_000
+NAME_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class NewApiKey:
+    """A key just made. `secret` is shown to its owner now and kept nowhere."""
+
+    row: ApiKey
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewApiKey({self.row})"
+
+
+def create_organisation(name: str, now_ms: int) -> Organisation:
+    """A new organisation. Raises InvalidInput, or Conflict where the name is taken."""
+    name = checked_name(name)
+    try:
+        with transaction.atomic():
+            return Organisation.objects.create(name=name, created_ms=now_ms)
+    except IntegrityError:
+        raise Conflict(f"There is an organisation named {name} already.") from None
+
+
+def organisation_named(name: str) -> Organisation:
+    """Raises NotFound."""
+    found = Organisation.objects.filter(name=name).first()
+    if found is None:
+        raise NotFound("organisation", name)
+    return found
+
+
+def create_api_key(organisation: Organisation, name: str, scopes: Sequence[str], now_ms: int) -> NewApiKey:
+    """A new key of `organisation`. Raises InvalidInput naming what is wrong with the name or the scopes."""
+    name = checked_name(name)
+    chosen = [scope for scope in SCOPES if scope in scopes]
+    if not chosen or set(scopes) - set(SCOPES):
+        raise InvalidInput.at("scopes", f"must be one or more of {', '.join(SCOPES)}")
+    secret = KEY_PREFIX + secrets.token_urlsafe(24)
+    row = ApiKey.objects.create(
+        organisation=organisation,
+        name=name,
+        prefix=secret[:SHOWN_CHARACTERS],
+        digest=digest_of(secret),
+        scopes=chosen,
+        created_ms=now_ms,
+    )
+    return NewApiKey(row, secret)
+
+
+def api_keys(organisation_id: int) -> "QuerySet[ApiKey]":
+    """The keys of an organisation, revoked ones included, newest first."""
+    return ApiKey.objects.filter(organisation_id=organisation_id).order_by("-pk")
+
+
+def authenticate(secret: str, now_ms: int) -> ApiKey | None:
+    """The key that `secret` is, or None. Its last use is noted at most once a minute, so that reading stays reading."""
+    key = ApiKey.objects.filter(digest=digest_of(secret), revoked_ms=0).first()
+    if key is not None and key.last_used_ms <= now_ms - USED_EVERY_MS:
+        ApiKey.objects.filter(pk=key.pk, last_used_ms__lte=now_ms - USED_EVERY_MS).update(last_used_ms=now_ms)
+        key.last_used_ms = now_ms
+    return key
+
+
+def revoke_api_key(organisation_id: int, key_id: int, now_ms: int) -> ApiKey:
+    """The key lets nobody in from now on; it stays in the list. Raises NotFound."""
+    key = ApiKey.objects.filter(organisation_id=organisation_id, pk=key_id).first()
+    if key is None:
+        raise NotFound("API key", key_id)
+    if not key.revoked_ms:
+        key.revoked_ms = now_ms
+        key.save(update_fields=["revoked_ms"])
+    return key
+
+
+def digest_of(secret: str) -> str:
+    """What is kept of a key. The key is 192 random bits, so a plain digest cannot be guessed back."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def checked_name(name: str, field: str = "name") -> str:
+    """A name as it is kept. Raises InvalidInput."""
+    name = name.strip()
+    if not 1 <= len(name) <= NAME_CHARACTERS or "\0" in name:
+        raise InvalidInput([FieldError(field, f"must have from 1 to {NAME_CHARACTERS} characters")])
+    return name

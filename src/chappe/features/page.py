@@ -1,0 +1,51 @@
+"""Long lists, a page at a time. A page starts after a key, not at an offset: the last costs what the first does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from django.db.models import Model, QuerySet
+
+from chappe.features.refusal import InvalidInput
+
+LARGEST_ID = 2**63 - 1
+LARGEST_PAGE = 500
+
+Item = TypeVar("Item")
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """Some items, and the cursor that the next page starts from; None on the last page."""
+
+    items: list[Item]
+    next: str | None
+
+
+def newest_first(rows: "QuerySet[Row]", cursor: str, limit: int) -> Page[Row]:
+    """The page of `rows` after `cursor` ("" is the first page), by falling id."""
+    before = read_cursor(cursor)
+    found = list(rows.filter(pk__lt=before).order_by("-pk")[: size_of_page(limit) + 1])
+    return page_of(found, limit, lambda row: str(row.pk))
+
+
+def page_of(found: list[Item], limit: int, key: Callable[[Item], str]) -> Page[Item]:
+    """A page of `limit` items out of `limit + 1` that were asked for."""
+    limit = size_of_page(limit)
+    items = found[:limit]
+    return Page(items, key(items[-1]) if len(found) > limit else None)
+
+
+def read_cursor(cursor: str) -> int:
+    if not cursor:
+        return LARGEST_ID
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20 and int(cursor) <= LARGEST_ID):
+        raise InvalidInput.at("cursor", "must be the `next` of another page")
+    return int(cursor)
+
+
+def size_of_page(limit: int) -> int:
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise InvalidInput.at("limit", f"must be from 1 to {LARGEST_PAGE}")
+    return limit
