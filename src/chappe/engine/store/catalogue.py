@@ -224,9 +224,9 @@ QUALIFICATION = Query(
     ("kind", "reason", "status"),
 )
 QUARANTINE_NOW = Query(
-    "SELECT status, error_count, last_error_ms FROM quarantine "
+    "SELECT status, reason, error_count, last_error_ms FROM quarantine "
     "WHERE organisation_id = ? AND channel = ? AND address = ? AND short_code = ?",
-    ("status", "error_count", "last_error_ms"),
+    ("status", "reason", "error_count", "last_error_ms"),
 )
 SET_QUARANTINE = Query(
     "INSERT INTO quarantine (organisation_id, channel, address, short_code, status, reason, error_count, last_error_ms, "
@@ -235,10 +235,9 @@ SET_QUARANTINE = Query(
     "reason = excluded.reason, error_count = excluded.error_count, last_error_ms = excluded.last_error_ms, "
     "changed_ms = excluded.changed_ms",
 )
-WITH_ERRORS_AMONG = Query(
-    "SELECT address FROM quarantine WHERE organisation_id = ? AND channel = 'sms' AND status = 'with_errors' "
-    "AND address IN ??",
-    ("address",),
+DELIVERED_SINCE = Query("SELECT 1 FROM message WHERE recipient = ? AND state = 40 AND done_ms > ? LIMIT 1")
+REOPEN_DELIVERY = Query(
+    "UPDATE delivery SET status = 'sending', finished_ms = 0, changed_ms = ? WHERE id = ? AND status = 'finished'"
 )
 
 # -- inbound ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ Row = tuple[Any, ...]
 
 
 class Received(msgspec.Struct, array_like=True, gc=False):
-    """A receipt as it came in. `token` comes back with its fate; `outcome` is the normalised error text for an error."""
+    """A receipt as it came in; `token` comes back with its fate."""
 
     token: int
     connection_id: int
@@ -25,13 +25,17 @@ class Received(msgspec.Struct, array_like=True, gc=False):
 
 
 class InboundPiece(msgspec.Struct, array_like=True, gc=False):
-    """One inbound deliver_sm: a whole text, or one of `total` segments under `reference` (`total` 1: whole)."""
+    """One inbound deliver_sm: a whole text, or one of `total` segments under `reference` (`total` 1: whole).
+
+    Segments stay octets until all are there: a surrogate pair may have been cut between two of them.
+    """
 
     token: int
     connection_id: int
     sender: str
     recipient: str
-    body: str
+    encoding: str
+    octets: bytes
     reference: int
     total: int
     position: int
@@ -43,16 +47,27 @@ class InboundPiece(msgspec.Struct, array_like=True, gc=False):
 
 
 class Settled(msgspec.Struct, array_like=True, gc=False):
-    """A waiting message that will not be sent (any more), or that is left unconfirmed.
-
-    `outcome` is the normalised text of a provider's refusal, for its qualification; empty for our own reasons.
-    """
+    """A waiting message that ends for a reason of ours, or that is left unconfirmed."""
 
     message_id: int
     state: int
     reason: str
     at_ms: int
-    outcome: str = ""
+
+
+class ProviderError(msgspec.Struct, array_like=True, gc=False):
+    """The provider's refusal of a waiting message; the qualification of its text decides what the number gets.
+
+    `is_retried`: whether the same message may be taken another time.
+    """
+
+    message_id: int
+    connection_id: int
+    status: str
+    code: str
+    words: str
+    at_ms: int
+    is_retried: bool
 
 
 class PutOff(msgspec.Struct, array_like=True, gc=False):
@@ -62,23 +77,22 @@ class PutOff(msgspec.Struct, array_like=True, gc=False):
     connection_id: int
     reason: str
     due_ms: int
-    expires_ms: int
-    tries: int
     is_possible_duplicate: bool = False
 
 
 class Record(msgspec.Struct, array_like=True, tag="record", gc=False):
     """Everything to be committed together.
 
-    `sent`: (message id, delivery id, sent ms) of messages whose every segment is taken. `segments`: (segment id, connection
-    id, provider's id, sent ms, delivery id, segments of the message). `horizons`: (outbox id, lease token, horizon, lease until ms). `finished` and `released`:
-    (outbox id, lease token). `events`: (message id, at ms, kind, text).
+    `sent`: (message id, delivery id, sent ms) of messages whose every segment is taken. `segments`: (segment id,
+    connection id, provider's id, sent ms, delivery id). `horizons`: (outbox id, lease token, horizon, lease until ms).
+    `finished` and `released`: (outbox id, lease token). `events`: (message id, at ms, kind, text).
     """
 
     number: int
     sent: list[tuple[int, int, int]] = []
-    segments: list[tuple[int, int, str, int, int, int]] = []
+    segments: list[tuple[int, int, str, int, int]] = []
     settled: list[Settled] = []
+    errors: list[ProviderError] = []
     put_off: list[PutOff] = []
     receipts: list[Received] = []
     inbound: list[InboundPiece] = []
@@ -169,7 +183,7 @@ class Leases(msgspec.Struct, array_like=True, tag="leases", gc=False):
 
 
 class News(msgspec.Struct, array_like=True, tag="news", gc=False):
-    """Changes made elsewhere: `blocked` (organisation id, address, short code, is blocked), `deliveries` (id, status)."""
+    """Changes to heed at once: `blocked` (organisation id, address, short code, is blocked), `deliveries` (id, status)."""
 
     blocked: list[tuple[int, str, str, bool]] = []
     deliveries: list[tuple[int, str]] = []

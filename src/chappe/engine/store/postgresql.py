@@ -60,7 +60,7 @@ class PostgresDatabase:
                 self._connection = psycopg.connect(
                     self._url, autocommit=True, row_factory=tuple_row, connect_timeout=CONNECT_TIMEOUT_S
                 )
-            return self._connection.execute(sql, values, prepare=True)  # type: ignore[arg-type]  # catalogue text
+            return self._connection.execute(sql, values, prepare=True)
         except psycopg.Error as error:
             self._fail(error)
 
@@ -101,5 +101,5 @@ def _compile(statement: Bulk) -> str:
             conditions = " AND ".join([*joins, *([where] if where else [])])
             return f"UPDATE {table} SET {settings} FROM {_unnest([*columns, *keys])} WHERE {conditions}"  # noqa: S608 - catalogue
         case Delete(table, keys):
-            joins = " AND ".join(f"{table}.{key.name} = v.c{number}" for number, key in enumerate(keys))
-            return f"DELETE FROM {table} USING {_unnest(keys)} WHERE {joins}"  # noqa: S608 - catalogue
+            pairs = " AND ".join(f"{table}.{key.name} = v.c{number}" for number, key in enumerate(keys))
+            return f"DELETE FROM {table} USING {_unnest(keys)} WHERE {pairs}"  # noqa: S608 - catalogue

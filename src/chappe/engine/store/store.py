@@ -15,7 +15,7 @@ from chappe.engine.store.frame import Leased
 from chappe.engine.store.postgresql import PostgresDatabase
 from chappe.engine.store.sqlite import SqliteDatabase
 from chappe.engine.store.statement import Database, Row
-from chappe.messaging import Channel, DeliveryState, MessageOptions, OutboundMessage, StoreError
+from chappe.messaging import Category, Channel, DeliveryState, MessageOptions, OutboundMessage, StoreError
 
 LEASE_MS = 30_000
 OUTBOX_MESSAGES = 1000
@@ -224,7 +224,11 @@ class Store:
             if 0 < expires_ms <= now_ms:
                 result.settled.append((message_id, DeliveryState.EXPIRED, "validity ended before it could be sent"))
                 continue
-            if blocked and (why := self._block(blocked.get(row[_RECIPIENT]), options, request.short_code)):
+            if (
+                blocked
+                and row[4] != Category.REPLY
+                and (why := self._block(blocked.get(row[_RECIPIENT]), options, request.short_code))
+            ):
                 result.settled.append((message_id, DeliveryState.EXCLUDED, why))
                 continue
             is_unknown = position < old_horizon
@@ -246,7 +250,9 @@ class Store:
         return ""
 
     def _message(self, row: Row, options: MessageOptions | None, is_unknown: bool) -> OutboundMessage:
-        message = OutboundMessage(*row[:_OPTIONS], options, None, bool(row[12]) or is_unknown)
+        message = OutboundMessage(*row[:_OPTIONS])
+        message.options = options
+        message.is_possible_duplicate = bool(row[12]) or is_unknown
         if row[_SEGMENTS] > 1 and (row[_REASON] or is_unknown):
             first = message.id << 12 | message.attempt << 8
             found = self.database.query(catalogue.SEGMENTS_OF, (first, first + 255))

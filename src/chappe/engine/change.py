@@ -1,0 +1,310 @@
+"""The careful way: messages read as they are, changed one by one by the rules of the state machine, written back together."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from chappe.engine.store import catalogue
+from chappe.engine.store.frame import Configure, ProviderError, PutOff, Received, Settled
+from chappe.engine.store.statement import Row
+from chappe.engine.store.store import Store
+from chappe.messaging import ENDS, Channel, DeliveryState, ErrorKind, ReceiptKind, may_become
+from chappe.rules import error as error_rules
+from chappe.rules import quarantine as quarantine_rules
+from chappe.rules import retry as retry_rules
+from chappe.rules.keyword import AutomaticReply
+from chappe.rules.keyword import rows as reply_rows
+from chappe.rules.quarantine import QuarantineEntry, QuarantineStatus
+
+MAX_ATTEMPTS = 15
+"""Attempts have four bits of the segment's id."""
+ROUND_MS = 200
+"""Messages put off to nearly the same time share an outbox row."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a connection's settings say about its messages' ends."""
+
+    connection_id: int
+    organisation_id: int
+    implementation_name: str
+    short_code: str
+    full_phone_number: bool
+    default_error_kind: ErrorKind
+    retry: retry_rules.RetryPolicy
+    unknown_receipt_wait_ms: int
+    replies: tuple[AutomaticReply, ...]
+    large_account_from_short_code: bool
+
+    @classmethod
+    def of(cls, configure: Configure) -> "Policy":
+        return cls(
+            configure.connection_id,
+            configure.organisation_id,
+            configure.implementation_name,
+            configure.short_code,
+            configure.full_phone_number,
+            ErrorKind(configure.default_error_kind),
+            retry_rules.RetryPolicy(base_s=configure.retry_delay_s, limit=configure.retry_limit),
+            int(configure.unknown_receipt_wait_s * 1000),
+            reply_rows(configure.automatic_replies),
+            configure.large_account_from_short_code,
+        )
+
+
+@dataclass
+class Hit:
+    """The segment that a receipt speaks of; the states are as read, or as believed where memory knew the segment."""
+
+    segment_id: int
+    delivery_id: int
+    segment_state: int = DeliveryState.SENT
+    message_state: int = DeliveryState.SENT
+
+
+@dataclass
+class MessageNow:
+    """A message as it is in this transaction; the fields are in the order of `catalogue.MESSAGES_NOW`."""
+
+    id: int
+    state: DeliveryState
+    reason: str
+    attempt: int
+    tries: int
+    is_possible_duplicate: bool
+    due_ms: int
+    sent_ms: int
+    done_ms: int
+    expires_ms: int
+    delivery_id: int
+    organisation_id: int
+    connection_id: int
+    recipient: str
+    segments: int
+    was: DeliveryState = DeliveryState.WAITING
+    is_changed: bool = False
+
+    def become(self, state: DeliveryState, reason: str = "", done_ms: int = 0) -> bool:
+        """Go forward to `state`; False where the order of states forbids it."""
+        if not may_become(self.state, state):
+            return False
+        self.state, self.reason, self.is_changed = state, reason[:200], True
+        if state in ENDS:
+            self.done_ms = done_ms
+        return True
+
+
+@dataclass
+class Changes:
+    """Collects changes of one transaction; `write` carries them out. Counts and news go to the given collections."""
+
+    store: Store
+    policies: dict[int, Policy]
+    now_ms: int
+    counts: Counter[tuple[int, int]]
+    blocked: list[tuple[int, str, str, bool]]
+    _messages: dict[int, MessageNow] = field(default_factory=dict)
+    _segments: list[Row] = field(default_factory=list)
+    _events: list[Row] = field(default_factory=list)
+    _back: dict[tuple[int, int, int], list[MessageNow]] = field(default_factory=lambda: defaultdict(list))
+    _reopened: set[int] = field(default_factory=set)
+
+    # -- what can happen ---------------------------------------------------------------------------------------------
+
+    def sent(self, rows: Iterable[tuple[int, int, int]]) -> None:
+        rows = list(rows)
+        self._load(message_id for message_id, _, _ in rows)
+        for message_id, _delivery, at_ms in rows:
+            message = self._messages.get(message_id)
+            if message is not None and message.become(DeliveryState.SENT):
+                message.sent_ms = at_ms
+
+    def settled(self, rows: Sequence[Settled]) -> None:
+        self.end_waiting([(row.message_id, DeliveryState(row.state), row.reason) for row in rows])
+
+    def end_waiting(self, rows: Sequence[tuple[int, DeliveryState, str]]) -> None:
+        """Messages that wait and will not be sent, with the reason."""
+        self._load(message_id for message_id, _, _ in rows)
+        for message_id, state, reason in rows:
+            message = self._messages.get(message_id)
+            if message is not None and message.state == DeliveryState.WAITING:
+                message.become(state, reason, self.now_ms)
+                self._event(message, state.name.lower(), reason)
+
+    def put_off(self, rows: Sequence[PutOff]) -> None:
+        self._load(row.message_id for row in rows)
+        for row in rows:
+            message = self._messages.get(row.message_id)
+            if message is not None and message.state == DeliveryState.WAITING:
+                message.is_possible_duplicate |= row.is_possible_duplicate
+                message.tries += 1
+                self._wait(message, row.reason, row.due_ms)
+
+    def interrupted(self, ids: Sequence[int], *, resend: bool) -> None:
+        """Messages that a holder that died may have sent: marked, or left unconfirmed where nothing may go out twice."""
+        self._load(ids)
+        for message_id in ids:
+            message = self._messages.get(message_id)
+            if message is None or message.state != DeliveryState.WAITING:
+                continue
+            if resend:
+                message.is_possible_duplicate, message.is_changed = True, True
+                message.tries += 1
+                self._event(message, "resent", "the engine was interrupted while this message may have been on its way")
+            else:
+                reason = "the engine was interrupted while this message may have been on its way"
+                message.become(DeliveryState.UNCONFIRMED, reason)
+                self._event(message, "unconfirmed", reason)
+
+    def refused(self, errors: Sequence[ProviderError]) -> None:
+        """The provider's answer to a submit was an error."""
+        self._load(error.message_id for error in errors)
+        for error in errors:
+            message = self._messages.get(error.message_id)
+            if message is not None and message.state == DeliveryState.WAITING:
+                self._fail(
+                    message, error.status, error.code, error.words, is_receipt=False, is_retried=error.is_retried
+                )
+
+    def receipts(self, hits: Sequence[tuple[Received, Hit]]) -> None:
+        """Receipts for segments of messages in any state."""
+        self._load(hit.segment_id >> 12 for _, hit in hits)
+        for receipt, hit in hits:
+            message = self._messages.get(hit.segment_id >> 12)
+            if message is not None:
+                self._receipt(message, receipt, hit.segment_id)
+
+    def person_asked(self, organisation_id: int, address: str, short_code: str, *, stop: bool, reason: str) -> None:
+        """A person wants no more, or wants again, for one short code ("" for all)."""
+        entry = self._entry(organisation_id, address, short_code)
+        after = quarantine_rules.after_stop(entry, reason) if stop else quarantine_rules.after_release(entry)
+        self._set_entry(organisation_id, address, after)
+
+    # -- receipts ----------------------------------------------------------------------------------------------------
+
+    def _receipt(self, message: MessageNow, receipt: Received, segment_id: int) -> None:
+        status, code = receipt.status[:40], receipt.code[:40]
+        if receipt.kind == ReceiptKind.INTERMEDIATE:
+            self._segments.append((DeliveryState.SENT, status, code, 0, segment_id))
+            return
+        is_success = receipt.kind == ReceiptKind.SUCCESS
+        if message.state in ENDS:
+            self._event(message, "receipt_ignored", f"{status} came after the end")
+            return
+        state = DeliveryState.DELIVERED if is_success else DeliveryState.FAILED
+        self._segments.append((state, status, code, receipt.at_ms, segment_id))
+        if is_success:
+            # The first segment alone asks for a receipt: a phone shows a message once it has that one.
+            if segment_id & 255 == 0:
+                message.become(DeliveryState.DELIVERED, done_ms=receipt.at_ms)
+        elif segment_id >> 8 & 15 == message.attempt:
+            self._fail(message, status, code, "", is_receipt=True)
+
+    def _fail(
+        self, message: MessageNow, status: str, code: str, words: str, *, is_receipt: bool, is_retried: bool = True
+    ) -> None:
+        """An error of the provider: its qualification says whether the message is tried again and what the number gets."""
+        policy = self.policies[message.connection_id]
+        qualification = self._qualify(policy, status, code, words)
+        reason = words or f"{status} {code}".strip()
+        self._event(message, "error", f"{reason} ({qualification.kind}: {qualification.reason})")
+        self._count_error(message, qualification)
+        attempt = message.attempt + message.tries + 1
+        again = retry_rules.next_attempt(
+            policy.retry, attempt=attempt, now_ms=self.now_ms, expires_ms=message.expires_ms
+        )
+        is_over = isinstance(again, retry_rules.GiveUp) or (is_receipt and message.attempt >= MAX_ATTEMPTS)
+        if qualification.kind == ErrorKind.HARD or is_over or not is_retried:
+            message.become(DeliveryState.FAILED, reason, self.now_ms)
+            return
+        assert isinstance(again, retry_rules.Again)
+        if is_receipt:
+            # A new attempt begins: the only step back a state can take, and the attempt number makes it a step forward.
+            message.state, message.attempt = DeliveryState.WAITING, message.attempt + 1
+            self._reopened.add(message.delivery_id)
+        else:
+            message.tries += 1
+        self._wait(message, f"to be tried again after {reason}", again.at_ms)
+
+    def _wait(self, message: MessageNow, reason: str, due_ms: int) -> None:
+        message.reason, message.due_ms, message.is_changed = reason[:200], due_ms, True
+        self._event(message, "put_off", reason)
+        self._back[message.connection_id, message.delivery_id, -(-due_ms // ROUND_MS) * ROUND_MS].append(message)
+
+    def _qualify(self, policy: Policy, status: str, code: str, words: str) -> error_rules.Qualification:
+        """By the organisation's table, in which an error met for the first time gets a row."""
+        text = error_rules.normalise(error_rules.outcome_text(policy.implementation_name, status, code))
+        first = error_rules.qualify(text, {}, policy.default_error_kind, status=status)
+        original = f"{status} {code} {words}".strip()
+        known = "keep" if first.is_known else "to_qualify"
+        values = (policy.organisation_id, text, original, first.kind, first.reason, known, 1, self.now_ms, self.now_ms)
+        ((kind, reason, qualified),) = self.store.database.query(catalogue.QUALIFICATION, values)
+        return error_rules.Qualification(ErrorKind.IGNORED if qualified == "ignore" else ErrorKind(kind), reason)
+
+    def _count_error(self, message: MessageNow, qualification: error_rules.Qualification) -> None:
+        """Add the error to what is known of the number."""
+        entry = self._entry(message.organisation_id, message.recipient, "")
+        if entry.error_count and self._was_reached_since(message.recipient, entry.last_error_ms):
+            entry = quarantine_rules.after_success(entry)
+        after = quarantine_rules.after_error(entry, qualification.kind, qualification.reason, self.now_ms)
+        if after != entry:
+            self._set_entry(message.organisation_id, message.recipient, after)
+
+    def _was_reached_since(self, recipient: str, since_ms: int) -> bool:
+        return bool(self.store.database.query(catalogue.DELIVERED_SINCE, (recipient, since_ms)))
+
+    def _entry(self, organisation_id: int, address: str, short_code: str) -> QuarantineEntry:
+        values = (organisation_id, Channel.SMS.value, address, short_code)
+        rows = self.store.database.query(catalogue.QUARANTINE_NOW, values)
+        if not rows:
+            return QuarantineEntry(short_code=short_code)
+        status, reason, errors, last_ms = rows[0]
+        return QuarantineEntry(QuarantineStatus(status), short_code, reason, errors, last_ms)
+
+    def _set_entry(self, organisation_id: int, address: str, entry: QuarantineEntry) -> None:
+        head = (organisation_id, Channel.SMS.value, address, entry.short_code, entry.status.value, entry.reason[:200])
+        values = (*head, entry.error_count, entry.last_error_ms, self.now_ms, self.now_ms)
+        self.store.database.query(catalogue.SET_QUARANTINE, values)
+        is_stopped = quarantine_rules.is_stopped(entry.status)
+        self.blocked.append((organisation_id, address, entry.short_code, is_stopped))
+
+    # -- reading and writing -----------------------------------------------------------------------------------------
+
+    def _load(self, ids: Iterable[int]) -> None:
+        missing = [message_id for message_id in dict.fromkeys(ids) if message_id not in self._messages]
+        if missing:
+            for row in self.store.database.query(catalogue.MESSAGES_NOW, (missing,)):
+                message = MessageNow(row[0], DeliveryState(row[1]), *row[2:])
+                message.was = message.state
+                self._messages[message.id] = message
+
+    def _event(self, message: MessageNow, kind: str, text: str) -> None:
+        self._events.append((message.id, self.now_ms, kind, text[:400]))
+
+    def write(self) -> None:
+        """Carry it all out, and forget it: the collector is empty again."""
+        database = self.store.database
+        changed = [message for message in self._messages.values() if message.is_changed]
+        database.run(
+            catalogue.MESSAGE_CHANGED,
+            [
+                (m.state, m.reason, m.attempt, m.tries, m.is_possible_duplicate, m.due_ms, m.sent_ms, m.done_ms, m.id)
+                for m in changed
+            ],
+        )
+        for message in changed:
+            if message.delivery_id and message.was != message.state:
+                self.counts[message.delivery_id, message.was] -= 1
+                self.counts[message.delivery_id, message.state] += 1
+        database.run(catalogue.SEGMENT_CHANGED, list({row[-1]: row for row in self._segments}.values()))
+        database.run(catalogue.INSERT_EVENTS, self._events)
+        for (connection_id, delivery_id, due_ms), waiting in self._back.items():
+            messages = {message.id: message for message in waiting if message.state == DeliveryState.WAITING}
+            if messages:
+                ends = [message.expires_ms for message in messages.values()]
+                self.store.put_back(connection_id, delivery_id, due_ms, list(messages), ends)
+        for delivery_id in self._reopened - {0}:
+            database.query(catalogue.REOPEN_DELIVERY, (self.now_ms, delivery_id))
+        self._messages, self._segments, self._events, self._reopened = {}, [], [], set()
+        self._back.clear()

@@ -1,0 +1,197 @@
+"""Texts from phones: put together from their segments, matched with the automatic replies, stored."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from chappe.engine.change import Changes, Policy
+from chappe.engine.store import catalogue
+from chappe.engine.store.frame import InboundPiece
+from chappe.engine.store.statement import Row
+from chappe.engine.store.store import OutboxBatch, Store
+from chappe.gsm import Encoding, decode
+from chappe.messaging import Category, Channel, DeliveryState, MessageOptions
+from chappe.rules.keyword import AutomaticReply, KeywordAction, find_reply
+from chappe.rules.quarantine import quarantine_address
+
+INCOMPLETE_MS = 10 * 60_000
+"""How long segments wait for the others; then the text is stored with a gap."""
+GAP = "[…]"
+REPLY_PRIORITY = 1
+REPLY_VALIDITY_MS = 3600_000
+NO_RECEIPT = msgspec.json.encode(MessageOptions(wants_receipt=False))
+
+
+class Details(msgspec.Struct, omit_defaults=True):
+    """What a stored segment carries besides its octets."""
+
+    encoding: str
+    linked_sms: str = ""
+    alias: str = ""
+    large_account: str = ""
+    provider_message_id: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text from a phone, whole again (or as whole as it will get)."""
+
+    connection_id: int
+    sender: str
+    recipient: str
+    body: str
+    segments: int
+    is_complete: bool
+    at_ms: int
+    details: Details
+
+
+_details = msgspec.json.Decoder(Details).decode
+
+
+class Inbox:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._database = store.database
+
+    def take(self, pieces: Iterable[InboundPiece], changes: Changes) -> None:
+        """Store what came in; texts that are whole now are acted upon in the order they came."""
+        pieces = list(pieces)
+        parts = [piece for piece in pieces if piece.total > 1]
+        self._database.run(catalogue.INSERT_INBOUND_PARTS, [_part_row(piece) for piece in parts])
+        texts: list[Text] = []
+        seen: set[tuple[object, ...]] = set()
+        for piece in pieces:
+            if piece.total <= 1:
+                body = _decode([(piece.encoding, piece.octets)])
+                texts.append(
+                    Text(piece.connection_id, piece.sender, piece.recipient, body, 1, True, piece.at_ms, _of(piece))
+                )
+            elif (key := _group(piece)) not in seen:
+                seen.add(key)
+                rows = self._database.query(catalogue.INBOUND_PARTS_OF, key)
+                if len(rows) == piece.total:
+                    texts.append(self._join(key, rows))
+        self._finish(texts, changes)
+
+    def give_up_incomplete(self, now_ms: int, changes: Changes) -> None:
+        """Store texts whose missing segments did not come in time, with a gap where they would stand."""
+        stale = self._database.query(catalogue.STALE_INBOUND_PARTS, (now_ms - INCOMPLETE_MS,))
+        self._finish([self._join(key, self._database.query(catalogue.INBOUND_PARTS_OF, key)) for key in stale], changes)
+
+    def _join(self, key: Row, rows: Sequence[Row]) -> Text:
+        connection_id, sender, recipient, _reference, total = key
+        by_position = {position: (_details(details), bytes.fromhex(body)) for position, body, details, _ in rows}
+        pieces: list[tuple[str, bytes] | None] = []
+        for position in range(1, total + 1):
+            found = by_position.get(position)
+            pieces.append((found[0].encoding, found[1]) if found else None)
+        self._database.query(catalogue.DELETE_INBOUND_PARTS, key)
+        first = by_position[min(by_position)][0]
+        at_ms = max(row[3] for row in rows)
+        return Text(connection_id, sender, recipient, _decode(pieces), len(rows), len(rows) == total, at_ms, first)
+
+    def _finish(self, texts: Sequence[Text], changes: Changes) -> None:
+        if not texts:
+            return
+        rows = []
+        for inbound_id, text in zip(self._store.take_ids("inbound", len(texts)), texts, strict=True):
+            policy = changes.policies[text.connection_id]
+            match = find_reply(policy.replies, text.body, text.recipient) if text.is_complete else None
+            reply_id = self._act(match, text, policy, changes) if match else 0
+            rows.append(_inbound_row(inbound_id, text, policy, match, reply_id))
+        self._database.run(catalogue.INSERT_INBOUND, rows)
+
+    def _act(self, match: AutomaticReply, text: Text, policy: Policy, changes: Changes) -> int:
+        """Do what the matching row of the automatic replies says; the id of the reply, 0 for none."""
+        if match.action != KeywordAction.NONE:
+            changes.person_asked(
+                policy.organisation_id,
+                quarantine_address(text.sender, full_phone_number=policy.full_phone_number),
+                match.short_code,
+                stop=match.action == KeywordAction.SEND_TO_QUARANTINE,
+                reason=f"the person wrote {match.keyword or 'any word'}",
+            )
+        return self._reply(match, text, policy, changes.now_ms) if match.reply else 0
+
+    def _reply(self, match: AutomaticReply, text: Text, policy: Policy, now_ms: int) -> int:
+        (message_id,) = self._store.take_ids("message", 1)
+        row = (
+            message_id,
+            policy.organisation_id,
+            text.connection_id,
+            0,
+            0,
+            Channel.SMS.value,
+            Category.REPLY,
+            quarantine_address(text.sender, full_phone_number=policy.full_phone_number),
+            text.recipient[:21],
+            match.reply,
+            NO_RECEIPT,
+            1,
+            DeliveryState.WAITING,
+            "",
+            0,
+            0,
+            False,
+            "",
+            now_ms,
+            now_ms,
+            now_ms + REPLY_VALIDITY_MS,
+            0,
+            0,
+        )
+        self._store.enqueue([OutboxBatch(text.connection_id, 0, REPLY_PRIORITY, now_ms, [row])])
+        return message_id
+
+
+def _decode(pieces: Sequence[tuple[str, bytes] | None]) -> str:
+    """Octets to text; neighbours of one encoding are joined first, a missing piece becomes the gap mark."""
+    text: list[str] = []
+    run: tuple[str, bytes] | None = None
+    for piece in [*pieces, None]:
+        if piece and run and piece[0] == run[0]:
+            run = (run[0], run[1] + piece[1])
+            continue
+        if run:
+            text.append(decode(run[1], Encoding(run[0])))
+        run = piece
+        if piece is None:
+            text.append(GAP)
+    return "".join(text[:-1])
+
+
+def _of(piece: InboundPiece) -> Details:
+    return Details(piece.encoding, piece.linked_sms, piece.alias, piece.large_account, piece.provider_message_id)
+
+
+def _group(piece: InboundPiece) -> tuple[int, str, str, int, int]:
+    return (piece.connection_id, piece.sender, piece.recipient, piece.reference, piece.total)
+
+
+def _part_row(piece: InboundPiece) -> Row:
+    return (*_group(piece), piece.position, piece.octets.hex(), msgspec.json.encode(_of(piece)), piece.at_ms)
+
+
+def _inbound_row(inbound_id: int, text: Text, policy: Policy, match: AutomaticReply | None, reply_id: int) -> Row:
+    details = text.details
+    account = details.large_account or (text.recipient if policy.large_account_from_short_code else "")
+    return (
+        inbound_id,
+        policy.organisation_id,
+        text.connection_id,
+        quarantine_address(text.sender, full_phone_number=policy.full_phone_number),
+        text.recipient,
+        text.body,
+        text.segments,
+        text.is_complete,
+        details.linked_sms,
+        details.alias,
+        account,
+        details.provider_message_id,
+        match.keyword if match else "",
+        match.action.value if match else "",
+        reply_id,
+        text.at_ms,
+    )

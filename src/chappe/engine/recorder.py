@@ -1,0 +1,392 @@
+"""What happens to messages, committed: outcomes of sends, receipts, texts from phones.
+
+One `handle` is one transaction over everything that is waiting; its answers may be acted upon (acknowledged) once it
+returns. Two ways through it: the *fast* one for what nearly always happens (taken; delivered) is a guarded bulk update
+whose row count proves that every message was where we believed; when the proof fails, and for all that is rarer, the
+*careful* one reads the messages as they are, applies the state machine to each, and writes what changed.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from chappe.engine.change import Changes, Hit, Policy
+from chappe.engine.inbound import Inbox
+from chappe.engine.store import catalogue
+from chappe.engine.store.frame import (
+    Answer,
+    Configure,
+    Connections,
+    Fates,
+    Leases,
+    Links,
+    LinksTaken,
+    LoadConnections,
+    News,
+    Received,
+    Record,
+    Recorded,
+    Request,
+    Want,
+)
+from chappe.engine.store.store import LEASE_MS, LeaseRequest, LeaseResult, Store
+from chappe.messaging import DeliveryState, ReceiptKind
+
+RECENT_SEGMENTS = 200_000
+"""Ids of the provider kept in memory for the receipts that come soon, all connections together."""
+EARLY_RECEIPTS = 50_000
+"""Receipts kept waiting for their message's id; past that they are answered as unknown at once."""
+RECHECK_MS = 1_000
+NEWS_OVERLAP_MS = 5_000
+"""How far back changes are read again, since a transaction may commit later than its clock says."""
+LINK_LEASE_MS = 15_000
+
+Key = tuple[int, str]
+
+
+@dataclass
+class Early:
+    """A receipt whose id nobody knows yet."""
+
+    receipt: Received
+    give_up_ms: int
+    recheck_ms: int
+
+
+@dataclass
+class Outcome:
+    """What a transaction leads to once it is committed."""
+
+    now_ms: int
+    counts: Counter[tuple[int, int]] = field(default_factory=Counter)
+    new: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    done: list[Key] = field(default_factory=list)
+    early: list[Received] = field(default_factory=list)
+    joined: list[tuple[Key, Received]] = field(default_factory=list)
+    taken: list[int] = field(default_factory=list)
+    unknown: list[tuple[int, int]] = field(default_factory=list)
+    orphans: list[Key] = field(default_factory=list)
+    blocked: list[tuple[int, str, str, bool]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+
+class Recorder:
+    """One per engine; not thread-safe. State in memory changes only after the commit that it follows from."""
+
+    def __init__(self, store: Store, owner: str) -> None:
+        self._store = store
+        self._database = store.database
+        self._owner = owner
+        self._policies: dict[int, Policy] = {}
+        self._recent: dict[Key, tuple[int, int]] = {}
+        self._early: dict[Key, list[Early]] = defaultdict(list)
+        self._early_count = 0
+        self._known_orphans: dict[Key, None] = {}
+        self._inbox = Inbox(store)
+        self._heard: dict[tuple[object, ...], int] = {}
+        self._sweep_ms = 0
+
+    def handle(self, requests: Sequence[Request], now_ms: int) -> list[Answer]:
+        """Commit all of `requests` in one transaction. Raises StoreError with nothing done; call again with the same."""
+        for request in requests:
+            if isinstance(request, Configure):
+                self._policies[request.connection_id] = Policy.of(request)
+        outcome = Outcome(now_ms)
+        with self._store.transaction():
+            records = [request for request in requests if isinstance(request, Record)]
+            if records:
+                self._record(records, outcome)
+            for request in requests:
+                match request:
+                    case Want():
+                        outcome.answers.append(self._lease(request, outcome))
+                    case Links():
+                        outcome.answers.append(self._links(request, now_ms))
+                    case LoadConnections(number):
+                        outcome.answers.append(Connections(number, self._database.query(catalogue.CONNECTIONS)))
+            self._count(outcome)
+        self._remember(outcome)
+        answers: list[Answer] = [Recorded(records[-1].number, self._lost)] if records else []
+        return [*answers, *self._told(outcome), *outcome.answers]
+
+    def tick(self, now_ms: int) -> list[Answer]:
+        """What time brings: receipts given up, incomplete texts, cancelled and expired messages, changes made elsewhere."""
+        outcome = Outcome(now_ms)
+        due = [early for waiting in self._early.values() for early in waiting if early.recheck_ms <= now_ms]
+        is_sweep = self._sweep_ms <= now_ms
+        if due or is_sweep:
+            with self._store.transaction():
+                if due:
+                    self._again(due, outcome)
+                if is_sweep:
+                    changes = self._changes(outcome)
+                    self._settle_lease(self._store.sweep(self._owner, now_ms), changes, outcome)
+                    self._inbox.give_up_incomplete(now_ms, changes)
+                    changes.write()
+                self._count(outcome)
+            self._sweep_ms = now_ms + RECHECK_MS
+        self._remember(outcome)
+        return [*self._told(outcome), *outcome.answers, *self._news(now_ms)]
+
+    # -- records -----------------------------------------------------------------------------------------------------
+
+    def _record(self, records: Sequence[Record], outcome: Outcome) -> None:
+        segments = list(chain.from_iterable(record.segments for record in records))
+        sent = list(chain.from_iterable(record.sent for record in records))
+        receipts = list(chain.from_iterable(record.receipts for record in records))
+        self._database.run(
+            catalogue.INSERT_SEGMENTS,
+            [(s, connection, theirs, DeliveryState.SENT, "", "", at, 0) for s, connection, theirs, at, _ in segments],
+        )
+        outcome.new = {(connection, theirs): (s, delivery) for s, connection, theirs, _, delivery in segments if theirs}
+        if self._early:
+            self._join(outcome)
+            receipts = [*receipts, *(receipt for _, receipt in outcome.joined)]
+        delivered, others = self._match(receipts, outcome)
+        changes = self._changes(outcome)
+        if not self._fast(sent, delivered, outcome):
+            changes.sent(sent)
+            others = [*((receipt, hit) for receipt, hit in delivered), *others]
+        for record in records:
+            changes.settled(record.settled)
+            changes.put_off(record.put_off)
+            changes.refused(record.errors)
+        changes.receipts(others)
+        self._inbox.take(chain.from_iterable(record.inbound for record in records), changes)
+        outcome.taken += [piece.token for record in records for piece in record.inbound]
+        changes.write()
+        self._database.run(catalogue.INSERT_EVENTS, [event for record in records for event in record.events])
+        self._outbox(records)
+
+    def _fast(self, sent: list[tuple[int, int, int]], delivered: list[tuple[Received, Hit]], outcome: Outcome) -> bool:
+        """The bulk updates; False (and nothing done) when a message was not in the state it was believed to be in."""
+        if not sent and not delivered:
+            return True
+        self._database.savepoint()
+        moved = self._database.run(catalogue.MESSAGE_SENT, [(at, message_id) for message_id, _, at in sent])
+        ended = self._database.run(
+            catalogue.MESSAGE_DELIVERED, [(receipt.at_ms, hit.segment_id >> 12) for receipt, hit in delivered]
+        )
+        if moved != len(sent) or ended != len(delivered):
+            self._database.rollback_to_savepoint()
+            return False
+        self._database.run(
+            catalogue.SEGMENT_DELIVERED,
+            [(receipt.status, receipt.code, receipt.at_ms, hit.segment_id) for receipt, hit in delivered],
+        )
+        waiting, ended_state, taken = DeliveryState.WAITING, DeliveryState.DELIVERED, DeliveryState.SENT
+        for delivery_id, messages in Counter([delivery for _, delivery, _ in sent if delivery]).items():
+            outcome.counts[delivery_id, waiting] -= messages
+            outcome.counts[delivery_id, taken] += messages
+        for delivery_id, messages in Counter([hit.delivery_id for _, hit in delivered if hit.delivery_id]).items():
+            outcome.counts[delivery_id, taken] -= messages
+            outcome.counts[delivery_id, ended_state] += messages
+        return True
+
+    def _changes(self, outcome: Outcome) -> Changes:
+        return Changes(self._store, self._policies, outcome.now_ms, outcome.counts, outcome.blocked)
+
+    def _outbox(self, records: Sequence[Record]) -> None:
+        """Move horizons, end or release leases; those that somebody else has by now are told back."""
+        finished = [row for record in records for row in record.finished]
+        gone = {outbox_id for outbox_id, _ in finished}
+        horizons: dict[int, tuple[int, int, int, int]] = {}
+        for record in records:
+            for row in record.horizons:
+                if row[0] not in gone:
+                    horizons[row[0]] = row
+        rows = [(horizon, until, outbox_id, token) for outbox_id, token, horizon, until in horizons.values()]
+        moved = self._database.run(catalogue.MOVE_HORIZON, rows)
+        self._lost: list[int] = []
+        if moved != len(rows):
+            self._lost = [row[2] for row in rows if self._database.run(catalogue.MOVE_HORIZON, [row]) != 1]
+        self._database.run(catalogue.FINISH_OUTBOX, finished)
+        self._database.run(catalogue.RELEASE_LEASE, [row for record in records for row in record.released])
+
+    # -- receipts ----------------------------------------------------------------------------------------------------
+
+    def _match(
+        self, receipts: Iterable[Received], outcome: Outcome
+    ) -> tuple[list[tuple[Received, Hit]], list[tuple[Received, Hit]]]:
+        """Receipts with their segments: those that simply say delivered, and the others. The rest waits or is unknown."""
+        fast: list[tuple[Received, Hit]] = []
+        careful: list[tuple[Received, Hit]] = []
+        seen: set[int] = set()
+        asked: dict[int, list[Received]] = defaultdict(list)
+        new, recent = outcome.new, self._recent
+
+        def place(receipt: Received, hit: Hit) -> None:
+            message_id = hit.segment_id >> 12
+            is_plain = (
+                receipt.kind == ReceiptKind.SUCCESS
+                and not hit.segment_id & 255
+                and hit.message_state == DeliveryState.SENT == hit.segment_state
+                and message_id not in seen
+            )
+            seen.add(message_id)
+            (fast if is_plain else careful).append((receipt, hit))
+            outcome.taken.append(receipt.token)
+
+        for receipt in receipts:
+            key = (receipt.connection_id, receipt.provider_message_id)
+            found = new.get(key) or recent.get(key)
+            if found is None:
+                asked[receipt.connection_id].append(receipt)
+            else:
+                place(receipt, Hit(*found))
+                if receipt.kind != ReceiptKind.INTERMEDIATE:
+                    outcome.done.append(key)
+        for connection_id, unknown in asked.items():
+            hits = self._look_up(connection_id, {receipt.provider_message_id for receipt in unknown})
+            for receipt in unknown:
+                hit = hits.get(receipt.provider_message_id)
+                if hit is not None:
+                    place(receipt, hit)
+                else:
+                    outcome.early.append(receipt)
+        return fast, careful
+
+    def _look_up(self, connection_id: int, ids: set[str]) -> dict[str, Hit]:
+        rows = self._database.query(catalogue.SEGMENTS_BY_PROVIDER_ID, (connection_id, sorted(ids)))
+        # A provider that uses its ids again means the latest message that has one; rows come in no order.
+        rows.sort(key=lambda row: int(row[1]))
+        return {row[0]: Hit(row[1], row[3], row[2], row[4]) for row in rows}
+
+    def _join(self, outcome: Outcome) -> None:
+        for key in outcome.new:
+            for early in self._early.get(key, ()):
+                outcome.joined.append((key, early.receipt))
+
+    def _again(self, due: list[Early], outcome: Outcome) -> None:
+        """Look once more for early receipts (another process may have recorded their ids); give up those past their time."""
+        receipts = [early.receipt for early in due]
+        fast, careful = self._match(receipts, outcome)
+        still = {receipt.token for receipt in outcome.early}
+        outcome.early = []
+        outcome.joined += [(_key(early.receipt), early.receipt) for early in due if early.receipt.token not in still]
+        for early in due:
+            if early.receipt.token not in still:
+                continue
+            if early.give_up_ms > outcome.now_ms:
+                early.recheck_ms = min(early.give_up_ms, outcome.now_ms + RECHECK_MS)
+            else:
+                self._orphan(early.receipt, outcome)
+                outcome.joined.append((_key(early.receipt), early.receipt))
+        if not self._fast([], fast, outcome):
+            careful = [*fast, *careful]
+        changes = self._changes(outcome)
+        changes.receipts(careful)
+        changes.write()
+
+    def _orphan(self, receipt: Received, outcome: Outcome) -> None:
+        values = (receipt.connection_id, receipt.provider_message_id[:255], receipt.status[:40], receipt.code[:40])
+        ((times,),) = self._database.query(catalogue.ORPHAN_SEEN, (*values, receipt.at_ms, receipt.at_ms))
+        outcome.unknown.append((receipt.token, times))
+        outcome.orphans.append(_key(receipt))
+
+    # -- after the commit --------------------------------------------------------------------------------------------
+
+    def _count(self, outcome: Outcome) -> None:
+        for receipt in [
+            r for r in outcome.early if _key(r) in self._known_orphans or self._early_count > EARLY_RECEIPTS
+        ]:
+            outcome.early.remove(receipt)
+            self._orphan(receipt, outcome)
+        for delivery_id in self._store.add_counts(outcome.counts):
+            self._database.query(catalogue.FINISH_DELIVERY, (outcome.now_ms, outcome.now_ms, delivery_id))
+
+    def _remember(self, outcome: Outcome) -> None:
+        recent = self._recent
+        recent.update(outcome.new)
+        for key in outcome.done:
+            recent.pop(key, None)
+        excess = len(recent) - RECENT_SEGMENTS
+        if excess > 0:
+            for key in [key for key, _ in zip(recent, range(excess), strict=False)]:
+                del recent[key]
+        for key, receipt in outcome.joined:
+            left = [early for early in self._early.get(key, ()) if early.receipt.token != receipt.token]
+            if left:
+                self._early[key] = left
+            else:
+                self._early.pop(key, None)
+        for receipt in outcome.early:
+            wait_ms = self._policies[receipt.connection_id].unknown_receipt_wait_ms
+            give_up = outcome.now_ms + wait_ms
+            self._early[_key(receipt)].append(Early(receipt, give_up, min(give_up, outcome.now_ms + RECHECK_MS)))
+        self._early_count = sum(map(len, self._early.values())) if self._early else 0
+        for key in outcome.orphans:
+            self._known_orphans[key] = None
+        while len(self._known_orphans) > EARLY_RECEIPTS:
+            del self._known_orphans[next(iter(self._known_orphans))]
+
+    @staticmethod
+    def _told(outcome: Outcome) -> list[Answer]:
+        answers: list[Answer] = []
+        if outcome.taken or outcome.unknown:
+            answers.append(Fates(outcome.taken, outcome.unknown))
+        if outcome.blocked:
+            answers.append(News(blocked=outcome.blocked))
+        return answers
+
+    # -- leases, links, news -----------------------------------------------------------------------------------------
+
+    def _lease(self, want: Want, outcome: Outcome) -> Leases:
+        request = LeaseRequest(
+            want.connection_id,
+            want.organisation_id,
+            want.short_code,
+            want.messages,
+            want.horizon,
+            want.resend_unknown,
+        )
+        result = self._store.lease(request, self._owner, outcome.now_ms)
+        changes = self._changes(outcome)
+        self._settle_lease(result, changes, outcome, resend_unknown=want.resend_unknown)
+        changes.write()
+        return Leases(want.number, want.connection_id, result.leases)
+
+    def _settle_lease(
+        self, result: LeaseResult, changes: Changes, outcome: Outcome, *, resend_unknown: bool = True
+    ) -> None:
+        changes.end_waiting(result.settled)
+        if result.unknown:
+            changes.interrupted(result.unknown, resend=resend_unknown)
+        self._database.run(catalogue.FINISH_OUTBOX, result.emptied)
+
+    def _links(self, links: Links, now_ms: int) -> LinksTaken:
+        taken = []
+        for connection_id, slot in links.take:
+            values = (connection_id, slot, self._owner, now_ms + LINK_LEASE_MS, now_ms)
+            if self._database.query(catalogue.TAKE_LINK, values):
+                taken.append((connection_id, slot))
+        for state in links.states:
+            self._database.query(catalogue.SHOW_LINK, state)
+        for connection_id, slots in links.slots:
+            self._database.query(catalogue.DROP_LINKS, (self._owner, connection_id, slots))
+            self._database.query(catalogue.HIDE_LINKS, (connection_id, slots))
+        return LinksTaken(links.number, taken)
+
+    def _news(self, now_ms: int) -> list[Answer]:
+        since = now_ms - NEWS_OVERLAP_MS
+        blocked = []
+        for row in self._database.query(catalogue.QUARANTINE_SINCE, (since,)):
+            if self._heard.setdefault(("q", *row), now_ms) == now_ms:
+                organisation_id, address, short_code, status, _ = row
+                blocked.append((organisation_id, address, short_code, status in {"quarantine", "denylisted"}))
+        deliveries = [
+            (delivery_id, status)
+            for delivery_id, status, changed_ms in self._database.query(catalogue.DELIVERIES_SINCE, (since,))
+            if self._heard.setdefault(("d", delivery_id, status, changed_ms), now_ms) == now_ms
+        ]
+        if len(self._heard) > 1000:
+            self._heard = {key: at for key, at in self._heard.items() if at > now_ms - 2 * NEWS_OVERLAP_MS}
+        return [News(blocked, deliveries)] if blocked or deliveries else []
+
+
+def _key(receipt: Received) -> Key:
+    return (receipt.connection_id, receipt.provider_message_id)
+
+
+__all__ = ["LEASE_MS", "Recorder"]

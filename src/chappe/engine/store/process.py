@@ -1,0 +1,132 @@
+"""The store process: a child of the engine that runs its every statement, and commits what is waiting in one transaction.
+
+A process of its own because the statements and the links then use a core each; a thread would share one.
+"""
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+import structlog
+
+from chappe.engine.recorder import Recorder
+from chappe.engine.store.frame import Answer, Request, Trouble
+from chappe.engine.store.store import open_store
+from chappe.messaging import StoreBusy, StoreFull
+
+TICK_S = 0.2
+RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+READ_OCTETS = 1 << 20
+LENGTH = struct.Struct(">I")
+
+log = structlog.get_logger("chappe.store")
+
+
+class FrameReader:
+    """Cuts a stream of length-prefixed frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        self._buffer += data
+        frames, start, buffer = [], 0, self._buffer
+        while len(buffer) - start >= 4:
+            (length,) = LENGTH.unpack_from(buffer, start)
+            if len(buffer) - start - 4 < length:
+                break
+            frames.append(bytes(buffer[start + 4 : start + 4 + length]))
+            start += 4 + length
+        del buffer[:start]
+        return frames
+
+
+def frame(message: object, encode: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode) -> bytes:
+    body = encode(message)
+    return LENGTH.pack(len(body)) + body
+
+
+class StoreProcess:
+    def __init__(self, connection: socket.socket, recorder: Recorder, clock: Callable[[], float] = time.time) -> None:
+        self._socket = connection
+        self._recorder = recorder
+        self._clock = clock
+        self._reader = FrameReader()
+        self._decode = msgspec.msgpack.Decoder(Request).decode
+        self._is_troubled = False
+
+    def run(self) -> None:
+        """Serve until the engine closes its end."""
+        next_tick = time.monotonic()
+        while True:
+            wait = max(0.0, next_tick - time.monotonic())
+            readable, _, _ = select.select([self._socket], [], [], wait)
+            requests: list[Request] = []
+            if readable:
+                data = self._socket.recv(READ_OCTETS)
+                if not data:
+                    return
+                requests = [self._decode(body) for body in self._reader.feed(data)]
+            if requests:
+                self._answer(partial(self._handle, requests))
+            if time.monotonic() >= next_tick:
+                self._answer(self._tick)
+                next_tick = time.monotonic() + TICK_S
+
+    def _handle(self, requests: list[Request]) -> list[Answer]:
+        return self._recorder.handle(requests, self._now_ms())
+
+    def _tick(self) -> list[Answer]:
+        return self._recorder.tick(self._now_ms())
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _answer(self, work: Callable[[], list[Answer]]) -> None:
+        answers = self._persist(work)
+        if self._is_troubled:
+            self._is_troubled = False
+            answers = [*answers, Trouble("")]
+        if answers:
+            self._socket.sendall(b"".join(map(frame, answers)))
+
+    def _persist(self, work: Callable[[], list[Answer]]) -> list[Answer]:
+        """Do `work`, again and again while the database cannot: what it holds has been promised to nobody else.
+
+        Bounded by the engine's life: with nothing acknowledged, its links stop reading and every queue stays as it is.
+        """
+        tries = 0
+        while True:
+            try:
+                return work()
+            except (StoreBusy, StoreFull) as error:
+                if not self._is_troubled:
+                    self._is_troubled = True
+                    log.warning("store.trouble", error=str(error))
+                    self._socket.sendall(frame(Trouble(str(error))))
+                if os.getppid() == 1:
+                    raise
+                time.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+                tries += 1
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    number, owner = int(sys.argv[1]), sys.argv[2]
+    connection = socket.socket(fileno=number)
+    store = open_store(os.environ["CHAPPE_STORE_URL"])  # not an argument: the URL may hold a password
+    try:
+        StoreProcess(connection, Recorder(store, owner)).run()
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
+if __name__ == "__main__":
+    main()
