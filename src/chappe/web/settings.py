@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "chappe.features.consent",
     "chappe.features.messages",
     "chappe.features.deliveries",
+    "chappe.features.jobs",
 ]
 
 MIDDLEWARE = [

@@ -7,8 +7,11 @@ from chappe.features.column import Milliseconds
 
 
 class ContactList(models.Model):
+    """`attributes` are the names that any of its people has had: what a text for the list may mention."""
+
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="contact_lists")
     name = models.CharField(max_length=200)
+    attributes = models.JSONField(default=list)
     created_ms = Milliseconds()
 
     class Meta:
@@ -34,10 +37,14 @@ class Contact(models.Model):
 
     class Meta:
         db_table = "contact"
-        indexes = [
-            models.Index(fields=["organisation_id", "external_id"], name="contact_external_id"),
-            models.Index(fields=["phone"], name="contact_phone"),
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation_id", "external_id"],
+                condition=~models.Q(external_id=""),
+                name="contact_external_id_once",
+            ),
         ]
+        indexes = [models.Index(fields=["phone"], name="contact_phone")]
 
 
 class ContactListMember(models.Model):
@@ -61,12 +68,17 @@ class ContactListMember(models.Model):
 
 
 class ContactImport(models.Model):
-    """One CSV file on its way in."""
+    """One CSV file on its way in.
+
+    `rows` are the rows of the file that are done with, imported or rejected: where an interrupted import goes on.
+    `options` say how to read the file, as the importer was told.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="imports")
     list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="imports")
     filename = models.CharField(max_length=255, default="")
-    status = models.CharField(max_length=12, default="running", help_text="running, finished or failed")
+    options = models.JSONField(default=dict)
+    status = models.CharField(max_length=12, default="running", help_text="waiting, running, finished or failed")
     rows = models.BigIntegerField(default=0)
     imported = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
@@ -88,3 +100,17 @@ class ContactImportError(models.Model):
 
     class Meta:
         db_table = "contact_import_error"
+
+
+class ContactImportChunk(models.Model):
+    """A piece of an uploaded file until it is imported: any machine may do that, so no machine's disk keeps it."""
+
+    contact_import = models.ForeignKey(ContactImport, on_delete=models.CASCADE, related_name="chunks")
+    position = models.IntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        db_table = "contact_import_chunk"
+        constraints = [
+            models.UniqueConstraint(fields=["contact_import", "position"], name="contact_import_chunk_position"),
+        ]

@@ -12,7 +12,8 @@ class Delivery(models.Model):
     """One send to one list through one connection.
 
     `status`: draft → analysing → ready → sending ⇄ paused → finished or cancelled; failed when the analysis could not
-    be done.
+    be done; deleting while its messages are taken away. Every change of it is guarded by the status before.
+    `analysis_token` is the right to write its messages: an analysis that was given up as dead loses it.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="deliveries")
@@ -35,6 +36,7 @@ class Delivery(models.Model):
     started_ms = Milliseconds()
     finished_ms = Milliseconds()
     changed_ms = Milliseconds()
+    analysis_token = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "delivery"
