@@ -12,7 +12,7 @@ LONGEST_TEXT = 4096  # characters looked at; a receipt of the standard has some 
 LONGEST_PATTERN = 1000
 
 _PROBE_LIMIT_S = 0.05
-_SECOND_LIMIT_S = 0.25  # a busy machine may have been why the first try took long
+_SECOND_LIMIT_S = 0.1  # a busy machine may have been why the first try took long
 _PROBE_FRAGMENTS = ("a", "0", " ", "aA0", "ab", "id:", "stat:", "-", ".", "é")
 _PROBE_SIZES = (32, 512)
 _NEVER_MATCHES = "\u2400"  # the symbol for NUL: ends a probe so that a pattern must back out of what it has taken
