@@ -1,8 +1,8 @@
 """What an encoding lacks said with what it has: "ê" as "e", curly quotes as straight ones, "œ" as "oe".
 
 Tried in this order for each character that the encoding lacks: the words below, its Unicode decomposition (NFKD, a step
-at a time, so "ǘ" becomes the "ü" that GSM has and not "u"), and last the caller's `fallback`. Marks that a letter is left
-without are dropped.
+at a time, so "ǘ" becomes the "ü" that GSM has and not "u"), and last the caller's `fallback`. Marks that
+a letter is left without are dropped.
 """
 
 import re
