@@ -29,12 +29,17 @@ class Tlv(NamedTuple):
 def read_tlvs(
     buffer: bytes, position: int, end: int, most: int, command_id: int, sequence_number: int
 ) -> tuple[Tlv, ...]:
-    """The optional parameters between `position` and `end`; more than `most`, or one cut short, is a MalformedPdu."""
+    """The optional parameters between `position` and `end`; more than `most`, or one cut short, is a MalformedPdu.
+
+    One to three NULs at the end are left alone: several ESMEs and SMSCs put one after short_message, as if it were a
+    C-octet string."""
     found = []
     unpack = _HEAD.unpack_from
     while position < end:
         start = position + 4
         if start > end:
+            if not any(buffer[position:end]):
+                position = end
             break
         tag, length = unpack(buffer, position)
         position = start + length
