@@ -1,0 +1,323 @@
+"""People from a CSV file, in batches: each is one transaction that also notes how far the file is done."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, BinaryIO
+
+import msgspec
+from django.db import transaction
+
+from chappe.engine.store.statement import Column, Insert, Query, Update
+from chappe.engine.store.store import Store
+from chappe.features.clock import now_ms
+from chappe.features.contacts.csv_file import LONGEST_CELL, CsvFile, Row, RowError
+from chappe.features.contacts.models import ContactImport, ContactList
+from chappe.features.contacts.phone import LONGEST_RAW, PhoneReader
+from chappe.features.message_store import open_store
+from chappe.features.refusal import InvalidInput
+from chappe.messaging import FieldError, LeaseLost
+
+BATCH = 5000
+MOST_ERRORS = 10_000
+LONGEST_EXTERNAL_ID = 200
+LONGEST_ATTRIBUTE_NAME = 60
+CACHE_MIB = 16
+"""What SQLite may keep of the tables in memory while a file is read."""
+
+EXTERNAL_ID = "external_id"
+_PHONE_NAMES = (
+    "phone",
+    "phone_number",
+    "mobile",
+    "mobile_phone",
+    "mobile_number",
+    "msisdn",
+    "telephone",
+    "téléphone",
+    "numéro_de_téléphone",
+    "numero_de_telephone",
+    "téléphone_portable",
+    "telephone_portable",
+    "téléphone_mobile",
+    "telephone_mobile",
+    "portable",
+    "numéro",
+    "numero",
+    "number",
+    "tel",
+    "tél",
+    "cell",
+    "gsm",
+)
+_NOT_IN_A_NAME = re.compile(r"\W+")
+
+INSERT_CONTACTS = Insert(
+    "contact",
+    (
+        Column("id"),
+        Column("organisation_id"),
+        Column("external_id", "text"),
+        Column("phone", "text"),
+        Column("phone_raw", "text"),
+        Column("attributes", "jsonb"),
+        Column("created_ms"),
+    ),
+)
+CHANGE_CONTACTS = Update(
+    "contact", (Column("phone", "text"), Column("phone_raw", "text"), Column("attributes", "jsonb")), (Column("id"),)
+)
+INSERT_MEMBERS = Insert(
+    "contact_list_member",
+    (Column("list_id"), Column("phone", "text"), Column("contact_id")),
+    on_conflict="ON CONFLICT (list_id, phone, contact_id) DO NOTHING",
+)
+CHANGE_MEMBERS = Update("contact_list_member", (Column("phone", "text"),), (Column("contact_id"),))
+INSERT_ERRORS = Insert(
+    "contact_import_error",
+    (Column("contact_import_id"), Column("line"), Column("field", "text"), Column("message", "text")),
+)
+KNOWN_CONTACTS = Query(
+    "SELECT external_id, id, phone, CAST(attributes AS text) FROM contact "
+    "WHERE organisation_id = ? AND external_id <> '' AND external_id IN ??",
+    ("external_id", "id", "phone", "attributes"),
+)
+# Guarded by the rows done before: of two that import the same file one loses, and its batch is rolled back.
+MOVE_ON = Update(
+    "contact_import", (Column("rows"), Column("imported"), Column("rejected")), (Column("id"), Column("rows"))
+)
+# Asked within the transaction that uses the numbers: SQLite has but one writer, which makes its answer safe.
+_LAST_ID = Query("SELECT seq FROM sqlite_sequence WHERE name = 'contact'")
+_NEXT_IDS = Query("SELECT nextval(pg_get_serial_sequence('contact', 'id')) FROM generate_series(1, ?)")
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+Progress = Callable[[ContactImport], None]
+
+
+@dataclass
+class Columns:
+    """What the columns of a file are: positions, and the attribute names of the others by position."""
+
+    phone: int
+    external_id: int | None
+    attributes: tuple[tuple[int, str], ...]
+
+
+@dataclass(slots=True)
+class Person:
+    external_id: str
+    phone: str
+    phone_raw: str
+    attributes: dict[str, Any]
+
+
+@dataclass
+class Batch:
+    people: list[Person] = field(default_factory=list)
+    errors: list[RowError] = field(default_factory=list)
+    rows: int = 0
+
+
+def attribute_name(header: str) -> str:
+    """A column's name as a text can mention it: "First name" is first_name, "Prénom" is prénom."""
+    name = _NOT_IN_A_NAME.sub("_", header.strip().lower()).strip("_")
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def columns_of(header: Sequence[str], phone_column: str | None = None) -> Columns:
+    """What each column is. Raises InvalidInput where none is the phone, or two have the same name."""
+    names = [attribute_name(cell) or f"column_{number}" for number, cell in enumerate(header, 1)]
+    errors = [
+        FieldError(f"column {number}", f"is named {header[number - 1]!r} like an earlier one")
+        for number, name in enumerate(names, 1)
+        if name in names[: number - 1]
+    ]
+    errors += [
+        FieldError(f"column {number}", f"has a name longer than {LONGEST_ATTRIBUTE_NAME} characters")
+        for number, name in enumerate(names, 1)
+        if len(name) > LONGEST_ATTRIBUTE_NAME
+    ]
+    if errors:
+        raise InvalidInput(errors)
+    phone = _phone_position(names, phone_column)
+    external_id = names.index(EXTERNAL_ID) if EXTERNAL_ID in names else None
+    rest = tuple((at, name) for at, name in enumerate(names) if at not in {phone, external_id})
+    if any(name == "phone" for _, name in rest):
+        raise InvalidInput.at("phone_column", "another column is named phone, and texts mean the number by it")
+    return Columns(phone, external_id, rest)
+
+
+def _phone_position(names: Sequence[str], phone_column: str | None) -> int:
+    listed = ", ".join(names)
+    if phone_column:
+        wanted = attribute_name(phone_column)
+        if wanted not in names:
+            raise InvalidInput.at("phone_column", f"must be one of {listed}")
+        return names.index(wanted)
+    for name in _PHONE_NAMES:
+        if name in names:
+            return names.index(name)
+    raise InvalidInput.at("phone_column", f"is needed: none of the columns is named like a phone ({listed})")
+
+
+def note_attributes(list_id: int, names: Iterable[str]) -> None:
+    """Remember that people of the list have these attributes."""
+    with transaction.atomic():
+        contact_list = ContactList.objects.select_for_update().filter(pk=list_id).first()
+        if contact_list is not None and (new := [name for name in names if name not in contact_list.attributes]):
+            contact_list.attributes = [*contact_list.attributes, *new]
+            contact_list.save(update_fields=["attributes"])
+
+
+def import_rows(
+    row: ContactImport, stream: BinaryIO, progress: Progress | None = None, batch_size: int = BATCH
+) -> ContactImport:
+    """Import the file of `row` from where it stopped, and finish it. Raises InvalidInput for a file that is no CSV.
+
+    `progress` is called after each commit; what it raises ends the import, to be gone on with later.
+    """
+    options = row.options
+    file = CsvFile(stream, options.get("encoding"), options.get("delimiter"))
+    columns = columns_of(file.header, options.get("phone_column"))
+    reader = PhoneReader(options.get("default_region"))
+    note_attributes(row.list_id, [name for _, name in columns.attributes])
+    remaining = file.rows()
+    for _ in islice(remaining, row.rows):
+        pass
+    with open_store(CACHE_MIB) as store:
+        for batch in _batches(remaining, columns, reader, batch_size):
+            _write(store, row, batch)
+            if progress is not None:
+                progress(row)
+    row.status, row.finished_ms = "finished", now_ms()
+    row.save(update_fields=["status", "finished_ms"])
+    return row
+
+
+def _batches(rows: Iterator[Row | RowError], columns: Columns, reader: PhoneReader, batch_size: int) -> Iterator[Batch]:
+    while True:
+        batch = Batch()
+        for item in islice(rows, batch_size):
+            batch.rows += 1
+            if isinstance(item, RowError):
+                batch.errors.append(item)
+            elif (problem := _problem(item, columns)) is not None:
+                batch.errors.append(problem)
+            else:
+                batch.people.append(_person(item.cells, columns, reader))
+        if not batch.rows:
+            return
+        yield batch
+
+
+def _problem(row: Row, columns: Columns) -> RowError | None:
+    cells = row.cells
+    if len(cells[columns.phone]) > LONGEST_RAW:
+        return RowError(row.line, "phone", f"has more than {LONGEST_RAW} characters")
+    if columns.external_id is not None and len(cells[columns.external_id]) > LONGEST_EXTERNAL_ID:
+        return RowError(row.line, EXTERNAL_ID, f"has more than {LONGEST_EXTERNAL_ID} characters")
+    for at, name in columns.attributes:
+        if len(cells[at]) > LONGEST_CELL:
+            return RowError(row.line, name, f"has more than {LONGEST_CELL} characters")
+    return None
+
+
+def _person(cells: list[str], columns: Columns, reader: PhoneReader) -> Person:
+    raw = cells[columns.phone].strip()
+    external_id = cells[columns.external_id].strip() if columns.external_id is not None else ""
+    # An empty cell is no value: `default` in a text then works for it.
+    attributes = {name: cells[at] for at, name in columns.attributes if cells[at]}
+    return Person(external_id, reader.read(raw), raw, attributes)
+
+
+def _write(store: Store, row: ContactImport, batch: Batch) -> None:
+    done = (row.rows + batch.rows, row.imported + len(batch.people), row.rejected + len(batch.errors))
+    with store.transaction():
+        if store.database.run(MOVE_ON, [(*done, row.pk, row.rows)]) != 1:
+            raise LeaseLost(f"somebody else imports file {row.pk}")
+        members = _write_people(store, row.organisation_id, batch.people)
+        store.database.run(INSERT_MEMBERS, [(row.list_id, phone, contact_id) for contact_id, phone in members])
+        kept = batch.errors[: max(0, MOST_ERRORS - row.rejected)]
+        store.database.run(INSERT_ERRORS, [(row.pk, error.line, error.field[:100], error.message) for error in kept])
+    row.rows, row.imported, row.rejected = done
+
+
+def _write_people(store: Store, organisation_id: int, people: Sequence[Person]) -> list[tuple[int, str]]:
+    """Insert or change contacts; the number and phone of each."""
+    people = _once(people)
+    known = _known(store, organisation_id, [person.external_id for person in people if person.external_id])
+    fresh = [person for person in people if person.external_id not in known]
+    ids = _next_ids(store, len(fresh))
+    created = now_ms()
+    store.database.run(
+        INSERT_CONTACTS,
+        [
+            (
+                number,
+                organisation_id,
+                person.external_id,
+                person.phone,
+                person.phone_raw,
+                _json(person.attributes),
+                created,
+            )
+            for number, person in zip(ids, fresh, strict=True)
+        ],
+    )
+    members = [(number, person.phone) for number, person in zip(ids, fresh, strict=True)]
+    return members + _change_people(store, [person for person in people if person.external_id in known], known)
+
+
+def _change_people(
+    store: Store, people: Sequence[Person], known: dict[str, tuple[int, str, str]]
+) -> list[tuple[int, str]]:
+    """Give known contacts their new number, and the attributes of the file beside those they have."""
+    changes, moved, members = [], [], []
+    for person in people:
+        contact_id, phone, attributes = known[person.external_id]
+        merged = _decode(attributes) | person.attributes
+        changes.append((person.phone, person.phone_raw, _json(merged), contact_id))
+        members.append((contact_id, person.phone))
+        if phone != person.phone:
+            moved.append((person.phone, contact_id))
+    store.database.run(CHANGE_CONTACTS, changes)
+    store.database.run(CHANGE_MEMBERS, moved)
+    return members
+
+
+def _once(people: Sequence[Person]) -> Sequence[Person]:
+    """The people, each external id once: a later row of the file changes what an earlier one said."""
+    named: dict[str, Person] = {}
+    result = []
+    for person in people:
+        earlier = named.get(person.external_id) if person.external_id else None
+        if earlier is not None:
+            earlier.phone, earlier.phone_raw = person.phone, person.phone_raw
+            earlier.attributes |= person.attributes
+            continue
+        if person.external_id:
+            named[person.external_id] = person
+        result.append(person)
+    return result
+
+
+def _known(store: Store, organisation_id: int, external_ids: list[str]) -> dict[str, tuple[int, str, str]]:
+    if not external_ids:
+        return {}
+    found = store.database.query(KNOWN_CONTACTS, (organisation_id, external_ids))
+    return {external_id: (contact_id, phone, attributes) for external_id, contact_id, phone, attributes in found}
+
+
+def _next_ids(store: Store, count: int) -> list[int]:
+    """Numbers for new contacts, within the transaction that uses them."""
+    if store.database.name == "sqlite":
+        last = next(iter(store.database.query(_LAST_ID)), (0,))[0]
+        return list(range(last + 1, last + 1 + count))
+    return [number for (number,) in store.database.query(_NEXT_IDS, (count,))] if count else []
+
+
+def _json(attributes: dict[str, Any]) -> str:
+    return _encode(attributes).decode()
