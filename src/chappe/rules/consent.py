@@ -32,8 +32,10 @@ def may_send(
 
     Quarantine by errors stops everything: the number does not work. A STOP stops everything too, because a person who
     wrote STOP to a number means that number; only a connection that says so lets transactional messages through. A
-    person's preference about marketing concerns marketing alone.
+    person's preference about marketing concerns marketing alone. A reply answers what this very person just wrote.
     """
+    if category == Category.REPLY:
+        return Exclusion.NONE
     if status is QuarantineStatus.QUARANTINE:
         return Exclusion.QUARANTINE
     is_marketing = category == Category.MARKETING
