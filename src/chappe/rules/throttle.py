@@ -57,26 +57,14 @@ class Throttle:
         return granted
 
     def give_back(self, count: int) -> None:
-        """`count` of what the last `take` granted were not sent after all."""
+        """`count` of what the last `take` granted were not sent after all: what comes now is a pause."""
+        self._is_behind = False
         if self._count and count:
             at, granted = self._sent.pop()
             if granted > count:
                 self._sent.append((at, granted - count))
             self._in_window -= count
             self._next -= count * self._interval
-
-    def give_back(self, unused: int) -> None:
-        """Of what the last `take` gave, this many were not sent after all: there was nothing more to send."""
-        self._is_behind = False
-        if not self._count or unused <= 0:
-            return
-        at, granted = self._sent.pop()
-        if unused > granted:
-            raise ValueError(unused)
-        if granted > unused:
-            self._sent.append((at, granted - unused))
-        self._in_window -= unused
-        self._next -= unused * self._interval
 
     def next_at(self, now_s: float) -> float:
         """The earliest time, from now on, at which `take` gives something."""
