@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.utils.datastructures import MultiValueDict
 from ninja.errors import HttpError
@@ -21,8 +20,6 @@ class BodyParser(Parser):
     def parse_body(self, request: HttpRequest) -> DictStrAny:
         try:
             value = json.loads(request.body.decode("utf-8"), parse_constant=_no_constant)
-        except RequestDataTooBig:
-            raise HttpError(413, "The body is larger than this address takes.") from None
         except (ValueError, RecursionError):
             raise HttpError(400, "The body is not JSON in UTF-8.") from None
         if not isinstance(value, dict):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
+from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -17,6 +18,31 @@ from chappe.messaging import ConfigError, FieldError
 
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/v1/"
+
+PROBLEM_SCHEMA = {
+    "title": "Problem",
+    "description": "RFC 9457 problem details; `errors` names each field that cannot be used.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+PROBLEM_RESPONSE = {
+    "description": "A problem; nothing was changed.",
+    "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +82,10 @@ def _answer(request: HttpRequest, error: object) -> HttpResponse:
             return problem(409, str(error))
         case AuthenticationError():
             return problem(401, "Send an API key that is not revoked: Authorization: Bearer chp_…")
+        case HttpError(__cause__=InvalidInput() | HttpError() as cause):
+            return _answer(request, cause)  # the framework hides what the parser raised behind an error of its own
+        case RequestDataTooBig():
+            return problem(413, "The body is larger than this address takes.")
         case HttpError():
             return problem(error.status_code, error.message)
         case OperationalError():
@@ -72,6 +102,7 @@ _ANSWERED = (
     Conflict,
     AuthenticationError,
     HttpError,
+    RequestDataTooBig,
     OperationalError,
     Http404,
 )

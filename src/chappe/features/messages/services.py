@@ -1,0 +1,74 @@
+"""Finding messages and texts from phones. The store's rows are read here and never written: the engine does that."""
+
+from django.db.models import QuerySet
+
+from chappe.features.connections.models import Connection
+from chappe.features.messages.models import Inbound, Message, Segment
+from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, read_cursor, size_of_page
+from chappe.features.refusal import InvalidInput, NotFound
+from chappe.messaging import FieldError
+
+# A provider's id may come back on another day's message; past this many the search is for something else.
+SAME_PROVIDER_ID = 1000
+
+
+def find_message(organisation_id: int, message_id: int) -> Message:
+    """Raises NotFound."""
+    found = Message.objects.filter(pk=min(message_id, LARGEST_ID), organisation_id=organisation_id).first()
+    if found is None:
+        raise NotFound("message", message_id)
+    return found
+
+
+def search_messages(
+    organisation_id: int, recipient: str, provider_message_id: str, cursor: str, limit: int
+) -> Page[Message]:
+    """A page of the messages to a recipient, or with a segment that the provider gave this id; newest first.
+
+    One of both must be given: the table has no other way in. Raises InvalidInput.
+    """
+    if bool(recipient) == bool(provider_message_id):
+        message = "is needed, or provider_message_id, and not both"
+        raise InvalidInput([FieldError("recipient", message)])
+    if provider_message_id:
+        return _with_provider_id(organisation_id, provider_message_id, cursor, limit)
+    rows = Message.objects.filter(organisation_id=organisation_id, pk__lt=read_cursor(cursor))
+    most = size_of_page(limit) + 1
+    # Each spelling is a short walk of the index; asked for together, all messages of a busy number would be sorted.
+    found = [row for spelling in spellings(recipient) for row in rows.filter(recipient=spelling).order_by("-pk")[:most]]
+    return page_of(sorted(found, key=lambda row: -row.pk)[:most], limit, lambda row: str(row.pk))
+
+
+def _with_provider_id(organisation_id: int, provider_message_id: str, cursor: str, limit: int) -> Page[Message]:
+    connections = list(Connection.objects.filter(organisation_id=organisation_id).values_list("pk", flat=True))
+    segments = Segment.objects.filter(connection_id__in=connections, provider_message_id=provider_message_id)
+    ids = {segment_id >> 12 for segment_id in segments.values_list("pk", flat=True)[:SAME_PROVIDER_ID]}
+    return newest_first(Message.objects.filter(organisation_id=organisation_id, pk__in=ids), cursor, limit)
+
+
+def spellings(number: str) -> tuple[str, ...]:
+    """How a number may have been written: numbers are kept with their plus, and a plus in a URL arrives as a space."""
+    number = number.strip()
+    digits = number.removeprefix("+")
+    return (f"+{digits}", digits) if digits.isdigit() else (number,)
+
+
+def inbound_page(organisation_id: int, sender: str, cursor: str, limit: int) -> Page[Inbound]:
+    """A page of the texts from phones, newest first; `sender` "" is all. Raises InvalidInput."""
+    rows: QuerySet[Inbound] = Inbound.objects.filter(organisation_id=organisation_id)
+    if sender:
+        rows = rows.filter(sender__in=spellings(sender))
+    return newest_first(rows, cursor, limit)
+
+
+def find_inbound(organisation_id: int, inbound_id: int) -> Inbound:
+    """Raises NotFound."""
+    found = Inbound.objects.filter(pk=min(inbound_id, LARGEST_ID), organisation_id=organisation_id).first()
+    if found is None:
+        raise NotFound("inbound message", inbound_id)
+    return found
+
+
+def segments_of(message_id: int) -> "list[Segment]":
+    """Every segment of every attempt, in order; a segment's id begins with its message's."""
+    return list(Segment.objects.filter(pk__range=(message_id << 12, (message_id << 12) + 4095)).order_by("pk"))

@@ -1,0 +1,150 @@
+"""A message's life in plain words: from its row, its segments, what was out of the ordinary, and its links."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from chappe.features.clock import instant
+from chappe.features.connections.link import Link, links_of
+from chappe.features.connections.models import Connection
+from chappe.features.deliveries.models import Delivery
+from chappe.features.messages.models import Message, MessageEvent, Segment
+from chappe.features.messages.services import segments_of
+from chappe.messaging import ENDS, DeliveryState
+
+# Between accepting a message and its being due; nearer than this nobody planned it.
+PLANNED_MS = 1_000
+EVENTS_SHOWN = 200
+TOLD_BY_THE_END = [state.name.lower() for state in ENDS]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that happened; `kind` is for programs, `text` for people."""
+
+    at_ms: int
+    kind: str
+    text: str
+
+
+def timeline(message: Message, now_ms: int) -> list[Entry]:
+    """What happened to the message, oldest first, ending with why it waits where it does."""
+    entries = [*_beginning(message), *_segments(message), *_events(message), *_end(message)]
+    entries.sort(key=lambda entry: entry.at_ms)
+    if message.state not in ENDS:
+        entries += [Entry(now_ms, "now", text) for text in why_it_waits(message, now_ms)]
+    return entries
+
+
+def why_it_waits(message: Message, now_ms: int) -> list[str]:
+    """Everything that keeps the message where it is; empty at its end."""
+    state = DeliveryState(message.state)
+    if state in ENDS:
+        return []
+    if state is DeliveryState.SENT:
+        return [_("Waiting for the provider's receipt.")]
+    if state is DeliveryState.UNCONFIRMED:
+        return [_("The provider may have it and did not say. It is not sent again; a receipt can still settle it.")]
+    reasons = list(_held_back(message, now_ms)) or list(_connection_is_not_ready(message, now_ms))
+    return reasons or [_("Its turn has not come: other messages of the connection go first.")]
+
+
+def _beginning(message: Message) -> Iterator[Entry]:
+    by_delivery = _("Prepared by delivery %(id)s.") % {"id": message.delivery_id}
+    yield Entry(message.created_ms, "accepted", by_delivery if message.delivery_id else _("Accepted."))
+    # A message that was put off is due later too, but its events say that.
+    if message.due_ms > message.created_ms + PLANNED_MS and not message.tries and not message.attempt:
+        yield Entry(message.created_ms, "planned", _("To be sent from %(time)s.") % {"time": _shown(message.due_ms)})
+
+
+def _segments(message: Message) -> Iterator[Entry]:
+    for segment in segments_of(message.pk):
+        name = _name_of(segment, message.segments)
+        if segment.sent_ms:
+            yield Entry(segment.sent_ms, "segment_sent", _taken(segment, name))
+        if segment.done_ms:
+            reported = _("%(segment)s: the provider reports %(word)s.")
+            yield Entry(segment.done_ms, "receipt", reported % {"segment": name, "word": _word(segment)})
+
+
+def _name_of(segment: Segment, total: int) -> str:
+    attempt, index = segment.pk >> 8 & 15, segment.pk & 255
+    name = _("Segment %(index)s of %(total)s") % {"index": index + 1, "total": total}
+    return f"{name} ({_('attempt')} {attempt + 1})" if attempt else name
+
+
+def _taken(segment: Segment, name: str) -> str:
+    if not segment.provider_message_id:
+        return _("%(segment)s was taken by the provider, which gave it no id.") % {"segment": name}
+    words = {"segment": name, "id": segment.provider_message_id}
+    return _("%(segment)s was taken by the provider under the id %(id)s.") % words
+
+
+def _word(segment: Segment) -> str:
+    return " ".join(part for part in (segment.status, segment.code) if part) or _("nothing more")
+
+
+def _events(message: Message) -> Iterator[Entry]:
+    rows = MessageEvent.objects.filter(message_id=message.pk).exclude(kind__in=TOLD_BY_THE_END)
+    for event in rows.order_by("pk")[:EVENTS_SHOWN]:
+        yield Entry(event.at_ms, event.kind, event.text or event.kind.replace("_", " "))
+
+
+def _end(message: Message) -> Iterator[Entry]:
+    if message.state not in ENDS:
+        return
+    words = {
+        DeliveryState.DELIVERED: _("Delivered"),
+        DeliveryState.FAILED: _("Failed"),
+        DeliveryState.EXPIRED: _("Expired"),
+        DeliveryState.EXCLUDED: _("Not sent"),
+        DeliveryState.CANCELLED: _("Cancelled"),
+    }
+    state = DeliveryState(message.state)
+    text = f"{words[state]}: {message.reason}." if message.reason else f"{words[state]}."
+    yield Entry(message.done_ms or message.created_ms, state.name.lower(), text)
+
+
+def _held_back(message: Message, now_ms: int) -> Iterator[str]:
+    if message.reason:
+        yield _sentence(message.reason)
+    if message.due_ms > now_ms:
+        yield _("It is due at %(time)s.") % {"time": _shown(message.due_ms)}
+    if message.delivery_id:
+        delivery = Delivery.objects.filter(pk=message.delivery_id).only("status").first()
+        if delivery is not None and delivery.status == "paused":
+            yield _("Its delivery is paused.")
+
+
+def _connection_is_not_ready(message: Message, now_ms: int) -> Iterator[str]:
+    connection = Connection.objects.filter(pk=message.connection_id).only("name", "is_enabled").first()
+    if connection is None:
+        yield _("Its connection does not exist any more.")
+        return
+    names = {"name": connection.name}
+    if not connection.is_enabled:
+        yield _("The connection %(name)s is switched off.") % names
+        return
+    links = links_of([message.connection_id], now_ms)
+    live = [link for link in links if link.is_live]
+    if not live:
+        yield _("No engine serves the connection %(name)s.") % names
+    elif not any(link.is_bound for link in live):
+        yield _("No link of the connection %(name)s is logged in.") % names
+        yield from _link_reasons(live)
+
+
+def _link_reasons(links: list[Link]) -> Iterator[str]:
+    for link in links:
+        name = _("Link %(slot)s (%(role)s)") % {"slot": link.slot + 1, "role": link.role}
+        yield _sentence(f"{name}: {link.reason or link.state}")
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text[:1].upper()}{text[1:]}."
+
+
+def _shown(ms: int) -> str:
+    moment = instant(ms)
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC") if moment else ""

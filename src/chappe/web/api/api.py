@@ -1,0 +1,46 @@
+"""The API under /v1: its routers, its errors, its OpenAPI description at /v1/openapi.json."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+from ninja.types import DictStrAny
+
+import chappe
+from chappe.web.api import connections, inbound, messages, problem, qualifications, quarantine
+from chappe.web.api.body import BodyParser
+from chappe.web.api.problem import PROBLEM_RESPONSE, PROBLEM_SCHEMA
+
+
+class Api(NinjaAPI):
+    """Describes, beside what a route answers when all is well, the problem that any of them may answer."""
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: DictStrAny | None = None
+    ) -> OpenAPISchema:
+        schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
+        schema["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                operation["responses"]["default"] = PROBLEM_RESPONSE
+        return schema
+
+
+api = Api(
+    title="Chappe",
+    version=chappe.__version__,
+    description="Messages through your own provider contracts. Errors are problem details (RFC 9457).",
+    docs_url=None,  # the bundled page needs inline script, which our content policy refuses
+    parser=BodyParser(),
+)
+problem.install(api)
+
+api.add_router("/connections", connections.router)
+api.add_router("/messages", messages.router)
+api.add_router("/inbound", inbound.router)
+api.add_router("/quarantine", quarantine.router)
+api.add_router("/error-qualifications", qualifications.router)
+for name in ("contacts", "deliveries"):
+    if find_spec(f"chappe.web.api.{name}"):
+        api.add_router("", import_module(f"chappe.web.api.{name}").router)

@@ -1,0 +1,162 @@
+"""/v1/connections: accounts with providers."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+from ninja.responses import Status
+from pydantic import Field
+
+from chappe.features.clock import now_ms
+from chappe.features.connections import services
+from chappe.features.connections.link import Link, links_of
+from chappe.features.connections.models import Connection
+from chappe.web.api.auth import may_manage, may_read, organisation_of
+from chappe.web.api.field import Body, shown_time
+
+router = Router(tags=["connections"])
+
+
+class ConnectionCreate(Body):
+    name: str = Field(max_length=200)
+    provider: str = Field(max_length=40, examples=["smpp"])
+    settings: dict[str, Any] = Field(default={}, description="by name, as the provider's settings page lists them")
+    is_enabled: bool = True
+
+
+class ConnectionChange(Body):
+    name: str | None = Field(default=None, max_length=200)
+    settings: dict[str, Any] | None = Field(
+        default=None, description="only what changes; null: back to the default; ********: the secret stays as it is"
+    )
+    is_enabled: bool | None = None
+    version: int | None = Field(default=None, description="the version you read: 409 when somebody changed it since")
+
+
+class Verification(Body):
+    test_number: str | None = Field(
+        default=None, max_length=20, description="where to send a test message; none: none is sent"
+    )
+    test_text: str | None = Field(default=None, max_length=1000)
+
+
+class LinkOut(Schema):
+    slot: int
+    role: str
+    state: str
+    reason: str
+    is_live: bool = Field(description="false: its engine fell silent, and the rest is what it last said")
+    window: int
+    in_flight: int
+    sent_per_s: float
+    limit_per_s: float
+    since: datetime | None
+
+
+class ConnectionOut(Schema):
+    id: int
+    name: str
+    provider: str
+    settings: dict[str, Any] = Field(description="secrets that were given read ********")
+    is_enabled: bool
+    version: int
+    created_at: datetime | None
+    changed_at: datetime | None
+    links: list[LinkOut]
+
+
+class ConnectionList(Schema):
+    items: list[ConnectionOut]
+
+
+class FindingOut(Schema):
+    level: Literal["ok", "warning", "error"]
+    text: str
+
+
+class VerificationOut(Schema):
+    is_usable: bool = Field(description="true where no finding is an error")
+    findings: list[FindingOut]
+
+
+@router.get("", response=ConnectionList, auth=may_read, summary="List connections")
+def list_connections(request: HttpRequest) -> ConnectionList:
+    rows = list(services.connections_of(organisation_of(request)).order_by("name"))
+    links = links_of([row.pk for row in rows], now_ms())
+    return ConnectionList(items=[_out(row, [link for link in links if link.connection_id == row.pk]) for row in rows])
+
+
+@router.post("", response={201: ConnectionOut}, auth=may_manage, summary="Create a connection")
+def create_connection(request: HttpRequest, payload: ConnectionCreate) -> Status[ConnectionOut]:
+    created = services.create_connection(
+        organisation_of(request),
+        payload.name,
+        payload.provider,
+        payload.settings,
+        now_ms(),
+        is_enabled=payload.is_enabled,
+    )
+    return Status(201, _out(created, []))
+
+
+@router.get("/{int:connection_id}", response=ConnectionOut, auth=may_read, summary="Read a connection")
+def read_connection(request: HttpRequest, connection_id: int) -> ConnectionOut:
+    return _with_links(services.find_connection(organisation_of(request), connection_id))
+
+
+@router.patch("/{int:connection_id}", response=ConnectionOut, auth=may_manage, summary="Change a connection")
+def change_connection(request: HttpRequest, connection_id: int, payload: ConnectionChange) -> ConnectionOut:
+    change = services.Change(**payload.dict())
+    return _with_links(services.change_connection(organisation_of(request), connection_id, change, now_ms()))
+
+
+@router.delete("/{int:connection_id}", response={204: None}, auth=may_manage, summary="Delete a connection")
+def delete_connection(request: HttpRequest, connection_id: int) -> Status[None]:
+    services.delete_connection(organisation_of(request), connection_id)
+    return Status(204, None)
+
+
+@router.post("/{int:connection_id}/verify", response=VerificationOut, auth=may_manage, summary="Verify a connection")
+def verify_connection(request: HttpRequest, connection_id: int, payload: Verification | None = None) -> VerificationOut:
+    """Logs in at the provider with the settings as they are kept, and says what it found."""
+    connection = services.find_connection(organisation_of(request), connection_id)
+    wanted = payload or Verification()
+    findings = services.verify_connection(connection, test_number=wanted.test_number, test_text=wanted.test_text)
+    return VerificationOut(
+        is_usable=all(finding.level != "error" for finding in findings),
+        findings=[FindingOut(level=finding.level, text=finding.text) for finding in findings],
+    )
+
+
+def _with_links(row: Connection) -> ConnectionOut:
+    return _out(row, links_of([row.pk], now_ms()))
+
+
+def _out(row: Connection, links: list[Link]) -> ConnectionOut:
+    return ConnectionOut(
+        id=row.pk,
+        name=row.name,
+        provider=row.provider,
+        settings=services.shown_settings(row),
+        is_enabled=row.is_enabled,
+        version=row.version,
+        created_at=shown_time(row.created_ms),
+        changed_at=shown_time(row.changed_ms),
+        links=[_link(link) for link in links],
+    )
+
+
+def _link(link: Link) -> LinkOut:
+    return LinkOut(
+        slot=link.slot,
+        role=link.role,
+        state=link.state,
+        reason=link.reason,
+        is_live=link.is_live,
+        window=link.window,
+        in_flight=link.in_flight,
+        sent_per_s=link.sent_per_s,
+        limit_per_s=link.limit_per_s,
+        since=shown_time(link.since_ms),
+    )

@@ -1,0 +1,151 @@
+"""/v1/messages: what became of messages. Sending them is the intake's."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from chappe.features.clock import now_ms
+from chappe.features.messages import services
+from chappe.features.messages.models import Message, Segment
+from chappe.features.messages.timeline import Entry, timeline, why_it_waits
+from chappe.messaging import Category, DeliveryState
+from chappe.web.api.auth import may_read, organisation_of
+from chappe.web.api.field import Cursor, Limit, shown_time
+
+router = Router(tags=["messages"])
+
+Recipient = Annotated[str, Query(description="the whole number, with or without its plus", max_length=64)]
+ProviderId = Annotated[str, Query(description="the id the provider gave a segment", max_length=255)]
+WithBody = Annotated[bool, Query(description="also give the text; it is left out unless asked for")]
+
+
+class SegmentOut(Schema):
+    attempt: int = Field(description="from 1")
+    index: int = Field(description="from 1")
+    provider_message_id: str
+    state: str
+    status: str = Field(description="the provider's word, as it came")
+    code: str
+    sent_at: datetime | None
+    done_at: datetime | None
+
+
+class MessageOut(Schema):
+    id: int
+    state: str = Field(
+        description="waiting, unconfirmed, sent, delivered, failed, expired, excluded or cancelled", examples=["sent"]
+    )
+    reason: str = Field(description="why it waits, or why it ended so")
+    recipient: str
+    sender: str
+    channel: str
+    category: str
+    connection_id: int
+    delivery_id: int | None
+    client_reference: str
+    segments: int
+    is_possible_duplicate: bool
+    created_at: datetime | None
+    due_at: datetime | None
+    expires_at: datetime | None
+    sent_at: datetime | None
+    done_at: datetime | None
+    body: str | None = Field(default=None, description="null unless asked for with ?body=true")
+
+
+class MessageDetail(MessageOut):
+    waits_for: list[str] = Field(description="in plain words, everything that keeps it where it is")
+    provider_segments: list[SegmentOut]
+
+
+class MessagePage(Schema):
+    items: list[MessageOut]
+    next: str | None
+
+
+class EntryOut(Schema):
+    at: datetime | None
+    kind: str
+    text: str
+
+
+class Timeline(Schema):
+    id: int
+    state: str
+    entries: list[EntryOut]
+
+
+@router.get("", response=MessagePage, auth=may_read, summary="Search messages by recipient or by the provider's id")
+def search_messages(
+    request: HttpRequest,
+    recipient: Recipient = "",
+    provider_message_id: ProviderId = "",
+    cursor: Cursor = "",
+    limit: Limit = 50,
+) -> MessagePage:
+    page = services.search_messages(organisation_of(request), recipient, provider_message_id, cursor, limit)
+    return MessagePage(items=[MessageOut(**_facts(row, with_body=False)) for row in page.items], next=page.next)
+
+
+@router.get("/{int:message_id}", response=MessageDetail, auth=may_read, summary="Read the status of a message")
+def read_message(request: HttpRequest, message_id: int, body: WithBody = False) -> MessageDetail:
+    row = services.find_message(organisation_of(request), message_id)
+    return MessageDetail(
+        **_facts(row, with_body=body),
+        waits_for=why_it_waits(row, now_ms()),
+        provider_segments=[_segment(segment) for segment in services.segments_of(row.pk)],
+    )
+
+
+@router.get("/{int:message_id}/timeline", response=Timeline, auth=may_read, summary="Read the life of a message")
+def read_timeline(request: HttpRequest, message_id: int) -> Timeline:
+    row = services.find_message(organisation_of(request), message_id)
+    entries = [_entry(entry) for entry in timeline(row, now_ms())]
+    return Timeline(id=row.pk, state=_state(row.state), entries=entries)
+
+
+def _facts(row: Message, *, with_body: bool) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "state": _state(row.state),
+        "reason": row.reason,
+        "recipient": row.recipient,
+        "sender": row.sender,
+        "channel": row.channel,
+        "category": Category(row.category).name.lower(),
+        "connection_id": row.connection_id,
+        "delivery_id": row.delivery_id or None,
+        "client_reference": row.client_reference,
+        "segments": row.segments,
+        "is_possible_duplicate": row.is_possible_duplicate,
+        "created_at": shown_time(row.created_ms),
+        "due_at": shown_time(row.due_ms),
+        "expires_at": shown_time(row.expires_ms),
+        "sent_at": shown_time(row.sent_ms),
+        "done_at": shown_time(row.done_ms),
+        "body": row.body if with_body else None,
+    }
+
+
+def _segment(row: Segment) -> SegmentOut:
+    return SegmentOut(
+        attempt=(row.pk >> 8 & 15) + 1,
+        index=(row.pk & 255) + 1,
+        provider_message_id=row.provider_message_id,
+        state=_state(row.state),
+        status=row.status,
+        code=row.code,
+        sent_at=shown_time(row.sent_ms),
+        done_at=shown_time(row.done_ms),
+    )
+
+
+def _state(state: int) -> str:
+    return DeliveryState(state).name.lower()
+
+
+def _entry(entry: Entry) -> EntryOut:
+    return EntryOut(at=shown_time(entry.at_ms), kind=entry.kind, text=entry.text)
