@@ -1,6 +1,7 @@
 """Why a service did not do what it was asked; nothing was changed when one of these is raised."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from chappe.messaging import ChappeError, FieldError
 
@@ -27,3 +28,23 @@ class InvalidInput(ChappeError):
     @classmethod
     def at(cls, field: str, message: str) -> "InvalidInput":
         return cls([FieldError(field, message)])
+
+
+class Mistakes:
+    """Gathers what is wrong with several fields, so that one answer names them all."""
+
+    def __init__(self) -> None:
+        self._errors: list[FieldError] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """InvalidInput within is kept for later; what it was to give keeps the value it had before."""
+        try:
+            yield
+        except InvalidInput as error:
+            self._errors += error.errors
+
+    def refuse(self) -> None:
+        """Raises InvalidInput where there were any."""
+        if self._errors:
+            raise InvalidInput(self._errors)

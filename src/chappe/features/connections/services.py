@@ -16,7 +16,7 @@ from chappe.features.accounts.services import checked_name
 from chappe.features.connections.models import Connection, LinkLease, LinkState
 from chappe.features.messages.models import Outbox
 from chappe.features.page import LARGEST_ID
-from chappe.features.refusal import Conflict, InvalidInput, NotFound
+from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
 from chappe.messaging import ConfigError, FieldError
 
 if TYPE_CHECKING:
@@ -65,10 +65,15 @@ def create_connection(
     is_enabled: bool = True,
 ) -> Connection:
     """A new connection. Raises InvalidInput naming each field, or Conflict where the name is taken."""
-    public, secrets = _parsed(provider_spec(provider), settings, {})
+    mistakes, public, secrets = Mistakes(), dict[str, Any](), dict[str, str]()
+    with mistakes.noted():
+        name = checked_name(name)
+    with mistakes.noted():
+        public, secrets = _parsed(provider_spec(provider), settings, {})
+    mistakes.refuse()
     connection = Connection(
         organisation_id=organisation_id,
-        name=checked_name(name),
+        name=name,
         provider=provider,
         settings=public,
         is_enabled=is_enabled,
@@ -184,12 +189,15 @@ def _found(rows: "QuerySet[Connection]", connection_id: int) -> Connection:
 def _apply(connection: Connection, change: Change) -> bool:
     """Write `change` into the row, unsaved; whether anything differs."""
     before = (connection.name, connection.is_enabled, connection.settings, bytes(connection.secrets))
-    if change.name is not None:
-        connection.name = checked_name(change.name)
+    mistakes = Mistakes()
+    with mistakes.noted():
+        connection.name = connection.name if change.name is None else checked_name(change.name)
+    with mistakes.noted():
+        if change.settings is not None:
+            _apply_settings(connection, change.settings)
+    mistakes.refuse()
     if change.is_enabled is not None:
         connection.is_enabled = change.is_enabled
-    if change.settings is not None:
-        _apply_settings(connection, change.settings)
     return before != (connection.name, connection.is_enabled, connection.settings, bytes(connection.secrets))
 
 

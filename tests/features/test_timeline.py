@@ -1,0 +1,145 @@
+"""A message's life, in words an operator reads at two in the morning."""
+
+import pytest
+from tests import row
+from tests.row import NOW_MS
+
+from chappe.features.accounts.models import Organisation
+from chappe.features.connections.models import Connection
+from chappe.features.deliveries.models import ContactList, Delivery
+from chappe.features.messages.models import Message
+from chappe.features.messages.timeline import timeline, why_it_waits
+from chappe.messaging import DeliveryState
+
+
+@pytest.fixture
+def connection(organisation: Organisation) -> Connection:
+    return row.connection(organisation.pk)
+
+
+def told(message: Message, now_ms: int = NOW_MS) -> list[tuple[str, str]]:
+    return [(entry.kind, entry.text) for entry in timeline(message, now_ms)]
+
+
+def waits(message: Message) -> list[str]:
+    return why_it_waits(message, NOW_MS)
+
+
+def test_a_delivered_message_tells_its_segments_and_the_providers_word(connection: Connection) -> None:
+    message = row.message(
+        connection.organisation_id,
+        segments=2,
+        state=DeliveryState.DELIVERED,
+        sent_ms=NOW_MS + 110,
+        done_ms=NOW_MS + 900,
+    )
+    row.segment(
+        1,
+        0,
+        provider_message_id="A%s1",
+        status="DELIVRD",
+        code="000",
+        done_ms=NOW_MS + 900,
+        state=DeliveryState.DELIVERED,
+    )
+    row.segment(1, 1)
+    assert told(message) == [
+        ("accepted", "Accepted."),
+        ("segment_sent", "Segment 1 of 2 was taken by the provider under the id A%s1."),
+        ("segment_sent", "Segment 2 of 2 was taken by the provider, which gave it no id."),
+        ("receipt", "Segment 1 of 2: the provider reports DELIVRD 000."),
+        ("delivered", "Delivered."),
+    ]
+
+
+def test_a_message_tried_again_tells_why_and_which_attempt_succeeded(connection: Connection) -> None:
+    message = row.message(
+        connection.organisation_id, attempt=1, due_ms=NOW_MS + 60_000, state=DeliveryState.SENT, sent_ms=NOW_MS + 60_100
+    )
+    row.segment(1, status="UNDELIV", code="011", done_ms=NOW_MS + 150, state=DeliveryState.FAILED)
+    row.event(1, "put_off", "to be tried again after UNDELIV 011")
+    row.segment(1, attempt=1, sent_ms=NOW_MS + 60_100, provider_message_id="B")
+    texts = [text for _kind, text in told(message, NOW_MS + 70_000)]
+    assert texts == [
+        "Accepted.",
+        "Segment 1 of 1 was taken by the provider, which gave it no id.",
+        "Segment 1 of 1: the provider reports UNDELIV 011.",
+        "to be tried again after UNDELIV 011",
+        "Segment 1 of 1 (attempt 2) was taken by the provider under the id B.",
+        "Waiting for the provider's receipt.",
+    ]
+
+
+def test_the_end_is_told_once_with_its_reason(connection: Connection) -> None:
+    message = row.message(
+        connection.organisation_id, state=DeliveryState.EXCLUDED, reason="denylisted", done_ms=NOW_MS + 300
+    )
+    row.event(1, "excluded", "denylisted")
+    assert told(message)[1:] == [("excluded", "Not sent: denylisted.")]
+
+
+def test_a_message_of_a_delivery_planned_for_later_says_so(connection: Connection) -> None:
+    message = row.message(connection.organisation_id, delivery_id=12, due_ms=NOW_MS + 3_600_000)
+    assert told(message) == [
+        ("accepted", "Prepared by delivery 12."),
+        ("planned", "To be sent from 2026-01-01 01:00:00 UTC."),
+        ("now", "It is due at 2026-01-01 01:00:00 UTC."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        DeliveryState.DELIVERED,
+        DeliveryState.FAILED,
+        DeliveryState.EXPIRED,
+        DeliveryState.EXCLUDED,
+        DeliveryState.CANCELLED,
+    ],
+)
+def test_a_message_at_its_end_waits_for_nothing(connection: Connection, state: DeliveryState) -> None:
+    assert waits(row.message(connection.organisation_id, state=state)) == []
+
+
+@pytest.mark.parametrize("state", [DeliveryState.WAITING, DeliveryState.UNCONFIRMED, DeliveryState.SENT])
+def test_every_message_that_waits_says_why(connection: Connection, state: DeliveryState) -> None:
+    row.link(connection.pk, "bound")
+    assert waits(row.message(connection.organisation_id, connection_id=connection.pk, state=state)) != []
+
+
+def test_the_engines_reason_comes_first_as_a_sentence(connection: Connection) -> None:
+    message = row.message(connection.organisation_id, reason="throttled by the provider", due_ms=NOW_MS + 1000)
+    assert waits(message) == ["Throttled by the provider.", "It is due at 2026-01-01 00:00:01 UTC."]
+
+
+def test_a_message_of_a_paused_delivery_says_so(connection: Connection) -> None:
+    people = ContactList.objects.create(organisation_id=connection.organisation_id, name="All")
+    delivery = Delivery.objects.create(
+        organisation_id=connection.organisation_id,
+        label="May",
+        contact_list=people,
+        connection=connection,
+        body="x",
+        status="paused",
+    )
+    assert waits(row.message(connection.organisation_id, delivery_id=delivery.pk)) == ["Its delivery is paused."]
+
+
+def test_a_connection_that_is_not_ready_is_the_reason(connection: Connection) -> None:
+    message = row.message(connection.organisation_id, connection_id=connection.pk)
+    assert waits(message) == ["No engine serves the connection North."]
+    link = row.link(connection.pk, "connecting", reason="bind refused: invalid password")
+    assert waits(message) == [
+        "No link of the connection North is logged in.",
+        "Link 1 (transceiver): bind refused: invalid password.",
+    ]
+    link.state = "bound"
+    link.save()
+    assert waits(message) == ["Its turn has not come: other messages of the connection go first."]
+    link.changed_ms = NOW_MS - 10_000
+    link.save()
+    assert waits(message) == ["No engine serves the connection North."]
+    Connection.objects.update(is_enabled=False)
+    assert waits(message) == ["The connection North is switched off."]
+    Connection.objects.all().delete()
+    assert waits(message) == ["Its connection does not exist any more."]
