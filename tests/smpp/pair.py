@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from chappe.smpp import BindKind, Delivery, DeliverTemplate, Limits, Role, Session, SubmitTemplate, Timers
+from chappe.smpp import BindKind, DeliverTemplate, Delivery, Limits, Role, Session, SubmitTemplate, Timers
 from chappe.smpp.event import (
     BindRequested,
     Deliveries,
     DeliverResults,
     Event,
-    Submits,
     SubmitResults,
+    Submits,
 )
+from chappe.smpp.pdu import DEFAULT_LIMITS
+from chappe.smpp.timer import DEFAULT_TIMERS
 
 T = TypeVar("T")
 
@@ -36,7 +38,12 @@ class ConnectionPair:
     """Both ends and the wire between them; `now` is the time of both."""
 
     def __init__(
-        self, *, timers: Timers = Timers(), window: int = 10, limits: Limits = Limits(), first_sequence_number: int = 1
+        self,
+        *,
+        timers: Timers = DEFAULT_TIMERS,
+        window: int = 10,
+        limits: Limits = DEFAULT_LIMITS,
+        first_sequence_number: int = 1,
     ) -> None:
         self.now = 1000.0
         self.esme = Session(
@@ -51,9 +58,9 @@ class ConnectionPair:
         cls,
         kind: BindKind = BindKind.TRANSCEIVER,
         *,
-        timers: Timers = Timers(),
+        timers: Timers = DEFAULT_TIMERS,
         window: int = 10,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT_LIMITS,
         first_sequence_number: int = 1,
     ) -> "ConnectionPair":
         pair = cls(timers=timers, window=window, limits=limits, first_sequence_number=first_sequence_number)

@@ -196,7 +196,11 @@ def test_a_pdu_shows_neither_password_nor_text_by_itself() -> None:
 def test_fields_are_had_by_name_and_kind() -> None:
     submit = Pdu(CommandId.SUBMIT_SM, 0, 1, {"esm_class": 3, "source_addr": b"me"}, (Tlv(5, b"\1"), Tlv(5, b"\2")))
     assert (submit.number("esm_class"), submit.number("data_coding"), submit.number("source_addr")) == (3, 0, 0)
-    assert (submit.octets("source_addr"), submit.octets("service_type"), submit.octets("esm_class")) == (b"me", b"", b"")
+    assert (submit.octets("source_addr"), submit.octets("service_type"), submit.octets("esm_class")) == (
+        b"me",
+        b"",
+        b"",
+    )
     assert (submit.tlv(5), submit.tlv(6)) == (b"\1", None)
 
 

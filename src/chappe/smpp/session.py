@@ -36,8 +36,8 @@ from .event import (
     UnbindReceived,
 )
 from .fields import FIELDS, FieldValue
-from .pdu import HEADER, HEADER_LENGTH, Limits, Pdu, decode_body, encode, encode_body
-from .timer import KeepAlive, Timers
+from .pdu import DEFAULT_LIMITS, HEADER, HEADER_LENGTH, Limits, Pdu, decode_body, encode, encode_body
+from .timer import DEFAULT_TIMERS, KeepAlive, Timers
 from .tlv import Tlv
 from .window import ABSENT, Token, Window
 
@@ -180,9 +180,9 @@ class Session:
     def __init__(
         self,
         role: Role,
-        timers: Timers = Timers(),  # noqa: B008 (an immutable value)
+        timers: Timers = DEFAULT_TIMERS,
         window: int = 10,
-        limits: Limits = Limits(),  # noqa: B008 (an immutable value)
+        limits: Limits = DEFAULT_LIMITS,
         *,
         now: float | None = None,
         first_sequence_number: int = 1,
@@ -235,6 +235,7 @@ class Session:
         if self.state is State.CLOSED or not data:
             return []
         self._told(now)
+        data = bytes(data)  # the same object, unless it is a bytearray that the caller will use again
         self._held.append(data)
         self._held_length += len(data)
         if self._held_length < self._needed:

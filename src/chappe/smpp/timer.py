@@ -4,6 +4,7 @@ Times are seconds of one monotonic clock, which the caller reads.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,9 @@ class Timers:
             seconds = getattr(self, name)
             if seconds is not None and not seconds > 0:
                 raise ValueError(f"{name} has to be more than 0, or None for no limit; it is {seconds}")
+
+
+DEFAULT_TIMERS: Final = Timers()
 
 
 class KeepAlive:

@@ -6,7 +6,7 @@ from typing import Final
 
 from .constants import TLV_TYPES, CommandStatus, MessageState, Tag, TlvType, command_name, status_name, tag_name
 from .error import ProtocolError
-from .fields import Destination, FieldValue, UnsuccessSme
+from .fields import FIELDS, Destination, FieldValue, UnsuccessSme
 from .pdu import DEFAULT_LIMITS, HEADER, HEADER_LENGTH, Limits, Pdu, decode
 from .tlv import Tlv
 
@@ -30,9 +30,9 @@ def trace(pdu: Pdu | bytes, *, show_texts: bool = False, limits: Limits = DEFAUL
     words = [command_name(pdu.command_id), f"seq={pdu.sequence_number}"]
     if pdu.command_status != CommandStatus.ESME_ROK:
         words.append(status_name(pdu.command_status))
-    for name, value in pdu.fields.items():
-        if shown := _field(name, value, show_texts=show_texts):
-            words.append(f"{name}={shown}")
+    names = [known.name for known in FIELDS.get(pdu.command_id, ())]
+    values = [_field(name, pdu.fields.get(name, 0), show_texts=show_texts) for name in names]
+    words += [f"{name}={value}" for name, value in zip(names, values, strict=True) if value]
     words += [f"{tag_name(tlv.tag)}={_tlv(tlv, show_texts=show_texts)}" for tlv in pdu.tlvs]
     return " ".join(words)
 
