@@ -17,7 +17,7 @@ MESSAGE = "#MESSAGE#"
 LONGEST = 200  # characters of a normalised text
 
 _UUID = re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b")
-_LONG_NUMBER = re.compile(r"\+?[0-9]{7,}")
+_LONG_NUMBER = re.compile(r"(?<!\w)\+?[0-9]{7,}\b")  # not inside a word: 0x00000400 is a code
 
 
 class Reason(StrEnum):
