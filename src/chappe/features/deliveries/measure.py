@@ -1,0 +1,52 @@
+"""How a text would go out on a connection: in which encoding, in how many segments. The connection's own rule."""
+
+from dataclasses import dataclass
+
+from chappe.gsm import Encoding, TooManySegments, Unencodable, count, encode, transliterate
+from chappe.providers.contract import Settings
+
+MOST_PAYLOAD_OCTETS = 0xFFFF
+TOO_LONG, UNENCODABLE = "too_long", "unencodable"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`maximum_segments` 0 is no limit of the delivery's own."""
+
+    encodings: tuple[Encoding, ...]
+    transliterates: bool
+    uses_payload: bool
+    maximum_segments: int
+
+    @classmethod
+    def of(cls, settings: Settings, maximum_segments: int) -> "Measure":
+        return cls(
+            tuple(dict.fromkeys(Encoding(row["encoding"]) for row in settings.rows("encodings"))),
+            settings.flag("transliterate"),
+            settings.flag("message_payload"),
+            maximum_segments,
+        )
+
+    def __call__(self, text: str) -> tuple[Encoding, int] | str:
+        """The encoding and the number of segments; or why it cannot be sent, as an exclusion's reason."""
+        for encoding in self.encodings:
+            try:
+                return self._segments(text, encoding)
+            except Unencodable:
+                if not self.transliterates:
+                    continue
+            try:
+                return self._segments(transliterate(text, encoding), encoding)
+            except Unencodable:
+                continue
+        return UNENCODABLE
+
+    def _segments(self, text: str, encoding: Encoding) -> tuple[Encoding, int] | str:
+        if self.uses_payload:
+            # The provider cuts it, and says nothing of its segments: it is one message.
+            return (encoding, 1) if len(encode(text, encoding)) <= MOST_PAYLOAD_OCTETS else TOO_LONG
+        try:
+            segments = count(text, encoding)
+        except TooManySegments:
+            return TOO_LONG
+        return TOO_LONG if 0 < self.maximum_segments < segments else (encoding, segments)

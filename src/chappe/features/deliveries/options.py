@@ -1,0 +1,28 @@
+"""What a delivery asks for beside its text, as its row keeps it."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chappe.providers.parameter import ParameterRow
+
+if TYPE_CHECKING:
+    from chappe.features.deliveries.models import Delivery
+
+
+class Options(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`maximum_segments` 0 is no limit. `transmission_mode` None: not sent. Values of `tlvs` are like the body."""
+
+    maximum_segments: int = 0
+    transmission_mode: int | None = None
+    service_id: str = ""
+    tlvs: tuple[ParameterRow, ...] = ()
+
+    @classmethod
+    def of(cls, delivery: "Delivery") -> "Options":
+        return msgspec.convert(delivery.options, cls)
+
+    def kept(self) -> dict[str, object]:
+        """As JSON knows it."""
+        kept: dict[str, object] = msgspec.to_builtins(self)
+        return kept

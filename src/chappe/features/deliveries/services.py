@@ -1,0 +1,449 @@
+"""Deliveries: drafts, their analysis, sending, pausing, and the report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from django.db import connection, transaction
+from django.db.models import Model, QuerySet
+
+from chappe.engine.store.store import unpack_ids
+from chappe.features.accounts.services import checked_name
+from chappe.features.clock import now_ms as clock_ms
+from chappe.features.connections.services import find_connection
+from chappe.features.contacts.services import find_list
+from chappe.features.deliveries import analysis
+from chappe.features.deliveries.models import Delivery
+from chappe.features.deliveries.options import Options
+from chappe.features.deliveries.template import check
+from chappe.features.jobs import services as jobs
+from chappe.features.jobs.models import Job
+from chappe.features.message_store import open_store
+from chappe.features.messages.models import DeliveryCount, Message, Outbox
+from chappe.features.page import LARGEST_ID, Page, newest_first
+from chappe.features.refusal import Conflict, InvalidInput, NotFound
+from chappe.messaging import Category, ConfigError, DeliveryState, FieldError, LeaseLost
+from chappe.providers.parameter import ParameterRow, encode_row
+
+ANALYSE, RELEASE, DELETE = "deliveries.analyse", "deliveries.release", "deliveries.delete"
+
+SHORTEST_VALIDITY_S, LONGEST_VALIDITY_S = 60, 30 * 86_400
+LONGEST_SENDER = 20
+LONGEST_SHORT_CODE = 21
+LONGEST_SERVICE_ID = 200
+MOST_PARAMETERS = 50
+TRANSMISSION_MODES = range(4)
+CATEGORIES = (Category.MARKETING, Category.TRANSACTIONAL)
+RELEASED_AT_ONCE = 20
+"""Outbox rows of one transaction of a start: some 20,000 messages, a tenth of a second."""
+
+FAILED_STATES = (DeliveryState.FAILED, DeliveryState.EXPIRED, DeliveryState.UNCONFIRMED)
+MOST_MESSAGES_LOOKED_AT = 100_000
+MOST_REASONS = 10
+
+
+# -- drafts ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a delivery is made of; None leaves it as it is. `tlvs` are rows as `ParameterRow` has them."""
+
+    label: str | None = None
+    list_id: int | None = None
+    connection_id: int | None = None
+    category: int | None = None
+    sender: str | None = None
+    body: str | None = None
+    short_code: str | None = None
+    validity_s: int | None = None
+    maximum_segments: int | None = None
+    transmission_mode: int | msgspec.UnsetType | None = msgspec.UNSET
+    service_id: str | None = None
+    tlvs: Sequence[Mapping[str, Any]] | None = None
+
+
+def create_delivery(organisation_id: int, draft: Draft, now_ms: int) -> Delivery:
+    """A new draft. Raises InvalidInput naming each field, NotFound for a list or connection of nobody here."""
+    needed = ("label", "list_id", "connection_id", "body")
+    if errors := [FieldError(name, "is needed") for name in needed if getattr(draft, name) is None]:
+        raise InvalidInput(errors)
+    delivery = Delivery(organisation_id=organisation_id, created_ms=now_ms, changed_ms=now_ms)
+    _apply(delivery, draft)
+    delivery.save()
+    return delivery
+
+
+def change_delivery(organisation_id: int, delivery_id: int, draft: Draft, now_ms: int) -> Delivery:
+    """The draft as changed; one whose analysis failed is a draft again. Raises NotFound, InvalidInput, Conflict."""
+    with transaction.atomic():
+        delivery = _found(_deliveries(organisation_id).select_for_update(), delivery_id)
+        _need(delivery, ("draft", "failed"), "changed")
+        _apply(delivery, draft)
+        delivery.status, delivery.error, delivery.changed_ms = "draft", "", now_ms
+        delivery.save()
+    return delivery
+
+
+def revise_delivery(organisation_id: int, delivery_id: int, now_ms: int) -> Delivery:
+    """Make a draft again of a delivery that is ready and was not sent; its messages stay held until the next analysis.
+
+    Raises NotFound, Conflict.
+    """
+    return _move(organisation_id, delivery_id, ("ready",), "draft", "revised", changed_ms=now_ms)
+
+
+def find_delivery(organisation_id: int, delivery_id: int) -> Delivery:
+    """Raises NotFound."""
+    return _found(_deliveries(organisation_id), delivery_id)
+
+
+def deliveries_page(organisation_id: int, cursor: str, limit: int) -> Page[Delivery]:
+    return newest_first(_deliveries(organisation_id), cursor, limit)
+
+
+def delete_delivery(organisation_id: int, delivery_id: int, now_ms: int) -> None:
+    """Take away a delivery that never was sent; its messages go soon after. Raises NotFound, Conflict."""
+    with transaction.atomic():
+        _move(organisation_id, delivery_id, ("draft", "ready", "failed"), "deleting", "deleted", changed_ms=now_ms)
+        jobs.enqueue(organisation_id, DELETE, delivery_id, now_ms)
+
+
+def _deliveries(organisation_id: int) -> "QuerySet[Delivery]":
+    return Delivery.objects.filter(organisation_id=organisation_id).exclude(status="deleting")
+
+
+def _found(rows: "QuerySet[Delivery]", delivery_id: int) -> Delivery:
+    found = rows.filter(pk=min(delivery_id, LARGEST_ID)).first()
+    if found is None:
+        raise NotFound("delivery", delivery_id)
+    return found
+
+
+def _need(delivery: Delivery, statuses: Sequence[str], done: str) -> None:
+    if delivery.status not in statuses:
+        listed = " or ".join(statuses)
+        raise Conflict(f"The delivery is {delivery.status}; it can be {done} while it is {listed}.")
+
+
+def _move(
+    organisation_id: int, delivery_id: int, statuses: Sequence[str], status: str, done: str, **values: object
+) -> Delivery:
+    """Change the status, guarded by the status before. Raises NotFound, Conflict."""
+    rows = Delivery.objects.filter(organisation_id=organisation_id, pk=min(delivery_id, LARGEST_ID))
+    moved = rows.filter(status__in=statuses).update(status=status, **values)
+    delivery = rows.first() if moved else find_delivery(organisation_id, delivery_id)
+    if not moved or delivery is None:
+        assert delivery is not None
+        _need(delivery, statuses, done)
+        raise Conflict("The delivery was changed at the same moment. Try again.")
+    return delivery
+
+
+def _apply(delivery: Delivery, draft: Draft) -> None:
+    """Write the draft into the row, unsaved."""
+    if draft.label is not None:
+        delivery.label = checked_name(draft.label)
+    if draft.list_id is not None:
+        delivery.contact_list = find_list(delivery.organisation_id, draft.list_id)
+    if draft.connection_id is not None:
+        delivery.connection = find_connection(delivery.organisation_id, draft.connection_id)
+    for name in ("category", "sender", "body", "short_code", "validity_s"):
+        if (value := getattr(draft, name)) is not None:
+            setattr(delivery, name, value)
+    errors: list[FieldError] = []
+    options = _options(Options.of(delivery), draft, errors)
+    delivery.options = options.kept()
+    names = [*delivery.contact_list.attributes, "phone"] if delivery.contact_list.attributes else []
+    errors += _row_errors(delivery, names)
+    errors += _option_errors(delivery, options, names)
+    if errors:
+        raise InvalidInput(errors)
+
+
+def _options(old: Options, draft: Draft, errors: list[FieldError]) -> Options:
+    changed: dict[str, Any] = {
+        name: value for name in ("maximum_segments", "service_id") if (value := getattr(draft, name)) is not None
+    }
+    if draft.transmission_mode is not msgspec.UNSET:
+        changed["transmission_mode"] = draft.transmission_mode
+    if draft.tlvs is not None:
+        changed["tlvs"] = _parameter_rows(draft.tlvs, errors)
+    return msgspec.structs.replace(old, **changed)
+
+
+def _parameter_rows(rows: Sequence[Mapping[str, Any]], errors: list[FieldError]) -> tuple[ParameterRow, ...]:
+    result = []
+    for index, row in enumerate(rows[:MOST_PARAMETERS]):
+        try:
+            result.append(msgspec.convert(dict(row), ParameterRow))
+        except msgspec.ValidationError as error:
+            errors.append(FieldError(f"tlvs[{index}]", str(error)))
+    if len(rows) > MOST_PARAMETERS:
+        errors.append(FieldError("tlvs", f"must be at most {MOST_PARAMETERS}"))
+    return tuple(result)
+
+
+def _row_errors(delivery: Delivery, names: Sequence[str]) -> list[FieldError]:
+    errors = check(delivery.body, names, "body")
+    if not delivery.body.strip():
+        errors.append(FieldError("body", "is needed"))
+    if delivery.category not in CATEGORIES:
+        errors.append(FieldError("category", "must be marketing or transactional"))
+    if len(delivery.sender) > LONGEST_SENDER or not (delivery.sender.isascii() and delivery.sender.isprintable()):
+        errors.append(FieldError("sender", f"must be at most {LONGEST_SENDER} characters of ASCII"))
+    if len(delivery.short_code) > LONGEST_SHORT_CODE:
+        errors.append(FieldError("short_code", f"must have at most {LONGEST_SHORT_CODE} characters"))
+    if not SHORTEST_VALIDITY_S <= delivery.validity_s <= LONGEST_VALIDITY_S:
+        errors.append(FieldError("validity_s", f"must be from {SHORTEST_VALIDITY_S} to {LONGEST_VALIDITY_S}"))
+    return errors
+
+
+def _option_errors(delivery: Delivery, options: Options, names: Sequence[str]) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if not 0 <= options.maximum_segments <= 255:
+        errors.append(FieldError("maximum_segments", "must be from 0 (no limit) to 255"))
+    if options.transmission_mode is not None and options.transmission_mode not in TRANSMISSION_MODES:
+        errors.append(FieldError("transmission_mode", "must be from 0 to 3, or null: not sent"))
+    if len(options.service_id) > LONGEST_SERVICE_ID:
+        errors.append(FieldError("service_id", f"must have at most {LONGEST_SERVICE_ID} characters"))
+    if options.service_id and options.tlvs:
+        errors.append(FieldError("service_id", "excludes optional SMPP parameters: give one or the other"))
+    elif options.service_id and not delivery.connection.settings.get("service_id_tag"):
+        errors.append(FieldError("service_id", "cannot be sent: the connection has no service id tag"))
+    for index, row in enumerate(options.tlvs):
+        errors += _parameter_errors(f"tlvs[{index}]", row, names)
+    return errors
+
+
+def _parameter_errors(path: str, row: ParameterRow, names: Sequence[str]) -> list[FieldError]:
+    if errors := check(row.value, names, f"{path}.value"):
+        return errors
+    # A value that mentions the person can only be encoded for that person; without it, the tag is still looked at.
+    value = "" if "{" in row.value else row.value
+    try:
+        encode_row(msgspec.structs.replace(row, value=value))
+    except ValueError as error:
+        return [FieldError(path, str(error))]
+    return []
+
+
+# -- analysis --------------------------------------------------------------------------------------------------------
+
+
+def analyse(organisation_id: int, delivery_id: int, now_ms: int) -> Delivery:
+    """Have the delivery analysed outside this request. Raises NotFound, Conflict."""
+    with transaction.atomic():
+        delivery = _start_analysis(organisation_id, delivery_id, now_ms)
+        jobs.enqueue(organisation_id, ANALYSE, delivery_id, now_ms)
+    return delivery
+
+
+def analyse_now(
+    organisation_id: int, delivery_id: int, now_ms: int, beat: Callable[[], None] | None = None
+) -> Delivery:
+    """Analyse the delivery before returning. Raises NotFound, Conflict; ConfigError, with the delivery failed."""
+    delivery = _start_analysis(organisation_id, delivery_id, now_ms)
+    try:
+        analysis.analyse(delivery, beat)
+    except ConfigError as error:
+        _fail_analysis(delivery_id, str(error))
+        raise
+    except BaseException:
+        _fail_analysis(delivery_id, "the analysis was interrupted")
+        raise
+    return find_delivery(organisation_id, delivery_id)
+
+
+def _start_analysis(organisation_id: int, delivery_id: int, now_ms: int) -> Delivery:
+    startable = ("draft", "ready", "failed")
+    return _move(organisation_id, delivery_id, startable, "analysing", "analysed", changed_ms=now_ms, error="")
+
+
+def _fail_analysis(delivery_id: int, error: str) -> None:
+    Delivery.objects.filter(pk=delivery_id, status="analysing").update(
+        status="failed", error=error, changed_ms=clock_ms()
+    )
+
+
+# -- sending ---------------------------------------------------------------------------------------------------------
+
+
+def send(organisation_id: int, delivery_id: int, now_ms: int) -> Delivery:
+    """Let the messages go. Their validity begins now. Raises NotFound, Conflict."""
+    delivery = _move(organisation_id, delivery_id, ("ready",), "sending", "sent", started_ms=now_ms, changed_ms=now_ms)
+    return _release(delivery, now_ms)
+
+
+def pause(organisation_id: int, delivery_id: int, now_ms: int) -> Delivery:
+    """Hold what has not left yet; what a link has in hand still goes. Raises NotFound, Conflict."""
+    with transaction.atomic():
+        delivery = _move(organisation_id, delivery_id, ("sending",), "paused", "paused", changed_ms=now_ms)
+        Outbox.objects.filter(delivery_id=delivery_id).update(is_held=True)
+    return delivery
+
+
+def resume(organisation_id: int, delivery_id: int, now_ms: int) -> Delivery:
+    """Let a paused delivery go on; its validity went on all the time. Raises NotFound, Conflict."""
+    delivery = _move(organisation_id, delivery_id, ("paused",), "sending", "resumed", changed_ms=now_ms)
+    return _release(delivery, now_ms)
+
+
+def cancel(organisation_id: int, delivery_id: int, now_ms: int) -> Delivery:
+    """Send no more. The engine ends the messages that wait; nothing here changes one. Raises NotFound, Conflict."""
+    cancellable = ("analysing", "ready", "sending", "paused")
+    with transaction.atomic():
+        delivery = _move(
+            organisation_id,
+            delivery_id,
+            cancellable,
+            "cancelled",
+            "cancelled",
+            changed_ms=now_ms,
+            finished_ms=now_ms,
+        )
+        Outbox.objects.filter(delivery_id=delivery_id).update(is_held=False)
+    return delivery
+
+
+def _release(delivery: Delivery, now_ms: int) -> Delivery:
+    """Let the first messages go at once and have a job do the rest: no request changes a million rows."""
+    is_more = release_some(delivery.pk)
+    if is_more:
+        jobs.enqueue(delivery.organisation_id, RELEASE, delivery.pk, now_ms)
+    _finish_if_empty(delivery.pk, now_ms)
+    delivery.refresh_from_db()
+    return delivery
+
+
+def release_some(delivery_id: int) -> bool:
+    """Let some held messages of a sending delivery go; whether there may be more."""
+    with transaction.atomic():
+        # The row is held to the end: whoever pauses waits, and then holds these messages, too.
+        delivery = Delivery.objects.select_for_update().filter(pk=delivery_id, status="sending").first()
+        if delivery is None:
+            return False
+        held = Outbox.objects.filter(delivery_id=delivery_id, is_held=True)
+        rows = list(held.order_by("pk")[:RELEASED_AT_ONCE])
+        expires_ms = delivery.started_ms + delivery.validity_s * 1000
+        fresh = [row for row in rows if row.expires_ms == 0]
+        for row in fresh:
+            _set_expiry(row, expires_ms)
+        Outbox.objects.filter(pk__in=[row.pk for row in fresh]).update(expires_ms=expires_ms)
+        Outbox.objects.filter(pk__in=[row.pk for row in rows]).update(is_held=False)
+    return len(rows) == RELEASED_AT_ONCE
+
+
+def _set_expiry(row: Outbox, expires_ms: int) -> None:
+    """The messages of an outbox row that nobody has leased yet: the only time the control plane writes to them."""
+    if row.ids is not None:
+        Message.objects.filter(pk__in=unpack_ids(bytes(row.ids)), state=DeliveryState.WAITING).update(
+            expires_ms=expires_ms
+        )
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE message SET expires_ms = %s WHERE id BETWEEN %s AND %s AND state = 10",
+            [expires_ms, row.first_id, row.last_id],
+        )
+
+
+def _finish_if_empty(delivery_id: int, now_ms: int) -> None:
+    """Finish a sending delivery that has nothing waiting: all were excluded, or the last ended while it was paused.
+
+    In a transaction after the one that set the status: the recorder, which finishes deliveries when their last message
+    goes, either sees that status or has its count seen here.
+    """
+    with transaction.atomic():
+        counts = DeliveryCount.objects.select_for_update().filter(delivery_id=delivery_id, state=DeliveryState.WAITING)
+        if not any(count.messages for count in counts):
+            Delivery.objects.filter(pk=delivery_id, status="sending").update(
+                status="finished", finished_ms=now_ms, changed_ms=now_ms
+            )
+
+
+# -- report ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Report:
+    """`states` add up to `audience`. `reasons` are of messages that failed or expired, the most frequent first;
+    of a large delivery only the first so many messages are looked at, and then `is_sample`."""
+
+    delivery: Delivery
+    states: dict[DeliveryState, int]
+    exclusions: dict[str, int]
+    reasons: list[tuple[str, int]] = field(default_factory=list)
+    is_sample: bool = False
+
+
+def report(organisation_id: int, delivery_id: int) -> Report:
+    """How a delivery stands. Raises NotFound."""
+    with transaction.atomic():
+        delivery = find_delivery(organisation_id, delivery_id)
+        counts = DeliveryCount.objects.filter(delivery_id=delivery_id).exclude(messages=0)
+        states = {DeliveryState(row.state): row.messages for row in counts.order_by("state")}
+        exclusions = dict(delivery.exclusions.order_by("-people", "reason").values_list("reason", "people"))
+        if not any(state in states for state in FAILED_STATES):
+            return Report(delivery, states, exclusions)
+        is_sample = delivery.audience > MOST_MESSAGES_LOOKED_AT
+        return Report(delivery, states, exclusions, _failure_reasons(delivery_id), is_sample)
+
+
+def _failure_reasons(delivery_id: int) -> list[tuple[str, int]]:
+    looked_at = Message.objects.filter(delivery_id=delivery_id).values("state", "reason")[:MOST_MESSAGES_LOOKED_AT]
+    with connection.cursor() as cursor:
+        sql, values = looked_at.query.sql_with_params()
+        cursor.execute(
+            f"SELECT reason, COUNT(*) FROM ({sql}) AS looked_at WHERE state IN (%s, %s, %s) "  # noqa: S608 - our own
+            "GROUP BY reason ORDER BY 2 DESC, 1 LIMIT %s",
+            [*values, *FAILED_STATES, MOST_REASONS],
+        )
+        return [(reason, count) for reason, count in cursor.fetchall()]
+
+
+# -- jobs ------------------------------------------------------------------------------------------------------------
+
+
+def _analysis_job(job: Job, lease: jobs.Lease) -> None:
+    delivery = Delivery.objects.filter(pk=job.subject_id, status="analysing").first()
+    if delivery is None:
+        return
+    try:
+        analysis.analyse(delivery, lease.beat)
+    except LeaseLost:
+        # Cancelled meanwhile: the work is over. Taken over by somebody else: then it is not ours to say so.
+        if Delivery.objects.filter(pk=job.subject_id, status="analysing").exists():
+            raise
+
+
+def _release_job(job: Job, lease: jobs.Lease) -> None:
+    while release_some(job.subject_id):
+        lease.beat()
+
+
+def _delete_job(job: Job, lease: jobs.Lease) -> None:
+    deleted = Delivery.objects.filter(pk=job.subject_id, status="deleting")
+    if not deleted.exists():
+        return
+    for model in (Outbox, DeliveryCount):
+        _forget(model, job.subject_id)
+    with open_store() as store:
+        analysis.forget_messages(store, job.subject_id, lease.beat)
+    deleted.delete()
+
+
+def _forget(model: type[Model], delivery_id: int) -> None:
+    model._default_manager.filter(delivery_id=delivery_id).delete()
+
+
+def _nothing_to_tell(job: Job, error: str) -> None:
+    """Nobody waits for this job; its row says why it failed."""
+
+
+jobs.KINDS[ANALYSE] = jobs.Kind(
+    _analysis_job, lambda job, error: _fail_analysis(job.subject_id, error), refused=(ConfigError,)
+)
+jobs.KINDS[RELEASE] = jobs.Kind(_release_job, _nothing_to_tell)
+jobs.KINDS[DELETE] = jobs.Kind(_delete_job, _nothing_to_tell)
