@@ -9,7 +9,7 @@ from chappe.messaging import MessageOptions, OutboundMessage, OutgoingTlv, Refus
 from chappe.providers import smpp
 from chappe.providers.smpp import SPEC, Dialect, InboundPart, segment_reference
 from chappe.rules.reassembly import Piece, join
-from chappe.smpp import Delivery, Pdu, Submission, Tag, encode, read_submit
+from chappe.smpp import BindKind, Delivery, Pdu, Submission, Tag, encode, read_submit
 from chappe.smpp.constants import CommandId
 from chappe.smpp.tlv import Tlv
 
@@ -326,7 +326,5 @@ def test_whatever_comes_in_is_read(
 
 def test_reprs_show_no_password() -> None:
     speaker = dialect(password="s3cret")
-    shown = (
-        repr(speaker.bind(smpp.BindKind.TRANSCEIVER)) + repr(smpp.endpoint(speaker.settings)) + repr(speaker.settings)
-    )
+    shown = repr(speaker.bind(BindKind.TRANSCEIVER)) + repr(smpp.endpoint(speaker.settings)) + repr(speaker.settings)
     assert "s3cret" not in shown

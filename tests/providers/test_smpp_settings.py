@@ -256,7 +256,7 @@ def test_service_id_tag_adds_the_deliverys_service_id() -> None:
 
 
 def test_receipt_patterns_are_the_connections() -> None:
-    patterns = {
+    patterns: dict[str, Any] = {
         "receipt_id_pattern": r"\bref=(\d+)",
         "receipt_status_pattern": r"\bs=(\w+)",
         "success_pattern": "^OK$",
