@@ -197,6 +197,14 @@ def test_a_lost_key_shows_masks_and_writing_the_secrets_anew_brings_the_connecti
     assert services.open_secrets(stored(connection))["password"] == "s3cr3t-2"
 
 
+def test_a_connection_whose_key_is_lost_cannot_be_verified_and_says_why(
+    connection: Connection, keys: list[bytes]
+) -> None:
+    keys[:] = [b"n" * 32]
+    with pytest.raises(Conflict, match="not among the keys given"):
+        services.verify_connection(stored(connection))
+
+
 def test_a_setting_that_a_newer_release_dropped_does_not_stand_in_the_way(connection: Connection) -> None:
     Connection.objects.update(settings=connection.settings | {"gone": 1})
     assert "gone" not in change(connection, settings={"window": 50}).settings

@@ -141,12 +141,12 @@ def verify_connection(
 
     Raises Conflict where the secrets stay closed. No transaction may be open: a provider takes its time.
     """
-    from chappe.engine.net.check import check_connection
-
     try:
         secrets = open_secrets(connection)
     except Sealed as error:
         raise Conflict(f"The secrets of this connection cannot be opened: {error}. Write them again.") from None
+    from chappe.engine.net.check import check_connection
+
     check = async_to_sync(check_connection)
     return check(dict(connection.settings), secrets, test_number=test_number, test_text=test_text)
 

@@ -30,4 +30,7 @@ class Quarantine(models.Model):
                 fields=["organisation_id", "address", "channel", "short_code"], name="quarantine_address"
             ),
         ]
-        indexes = [models.Index(fields=["changed_ms"], name="quarantine_changed")]
+        indexes = [
+            models.Index(fields=["changed_ms"], name="quarantine_changed"),
+            models.Index(fields=["organisation_id", "id"], name="quarantine_organisation"),
+        ]

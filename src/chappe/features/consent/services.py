@@ -34,13 +34,12 @@ class Block:
 def quarantined(organisation_id: int, address: str, status: str, cursor: str, limit: int) -> Page[Quarantine]:
     """A page of the organisation's rows, newest first.
 
-    `address` is a number or how it begins, with or without its plus; "" is all, as it is for `status`.
-    Raises InvalidInput.
+    `address` is a number or how it begins, with or without its plus, or a whole e-mail address; "" is all, as it is
+    for `status`. Raises InvalidInput.
     """
     rows = _rows(organisation_id)
     if address.strip():
-        start = address.strip()
-        rows = rows.filter(Q(address__startswith=start) | Q(address__startswith=f"+{start}"))
+        rows = rows.filter(_beginning(address.strip()))
     if status:
         rows = rows.filter(status=_one_of("status", status, STATUSES))
     return newest_first(rows, cursor, limit)
@@ -94,6 +93,17 @@ def _found(rows: "QuerySet[Quarantine]", quarantine_id: int) -> Quarantine:
     if found is None:
         raise NotFound("quarantine entry", quarantine_id)
     return found
+
+
+def _beginning(start: str) -> Q:
+    """As ranges, which every collation has an index for: digits come before letters in all of them."""
+    digits = start.removeprefix("+")
+    if not digits.isdigit():
+        return Q(address=start)
+    starts = (f"+{digits}", digits)
+    return Q(address__gte=starts[0], address__lt=f"{starts[0]}a") | Q(
+        address__gte=starts[1], address__lt=f"{starts[1]}a"
+    )
 
 
 def _address(channel: str, address: str) -> str:

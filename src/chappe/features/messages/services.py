@@ -1,6 +1,9 @@
 """Finding messages and texts from phones. The store's rows are read here and never written: the engine does that."""
 
-from django.db.models import QuerySet
+from collections.abc import Sequence
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
 
 from chappe.features.connections.models import Connection
 from chappe.features.messages.models import Inbound, Message, Segment
@@ -10,6 +13,8 @@ from chappe.messaging import FieldError
 
 # A provider's id may come back on another day's message; past this many the search is for something else.
 SAME_PROVIDER_ID = 1000
+
+Row = TypeVar("Row", bound=Model)
 
 
 def find_message(organisation_id: int, message_id: int) -> Message:
@@ -32,11 +37,8 @@ def search_messages(
         raise InvalidInput([FieldError("recipient", message)])
     if provider_message_id:
         return _with_provider_id(organisation_id, provider_message_id, cursor, limit)
-    rows = Message.objects.filter(organisation_id=organisation_id, pk__lt=read_cursor(cursor))
-    most = size_of_page(limit) + 1
-    # Each spelling is a short walk of the index; asked for together, all messages of a busy number would be sorted.
-    found = [row for spelling in spellings(recipient) for row in rows.filter(recipient=spelling).order_by("-pk")[:most]]
-    return page_of(sorted(found, key=lambda row: -row.pk)[:most], limit, lambda row: str(row.pk))
+    rows = Message.objects.filter(organisation_id=organisation_id)
+    return _merged([rows.filter(recipient=spelling) for spelling in spellings(recipient)], cursor, limit)
 
 
 def _with_provider_id(organisation_id: int, provider_message_id: str, cursor: str, limit: int) -> Page[Message]:
@@ -44,6 +46,13 @@ def _with_provider_id(organisation_id: int, provider_message_id: str, cursor: st
     segments = Segment.objects.filter(connection_id__in=connections, provider_message_id=provider_message_id)
     ids = {segment_id >> 12 for segment_id in segments.values_list("pk", flat=True)[:SAME_PROVIDER_ID]}
     return newest_first(Message.objects.filter(organisation_id=organisation_id, pk__in=ids), cursor, limit)
+
+
+def _merged(sources: "Sequence[QuerySet[Row]]", cursor: str, limit: int) -> Page[Row]:
+    """A page of several short walks of an index; asked for as one, all rows of a busy number would be sorted."""
+    before, most = read_cursor(cursor), size_of_page(limit) + 1
+    found = [row for rows in sources for row in rows.filter(pk__lt=before).order_by("-pk")[:most]]
+    return page_of(sorted(found, key=lambda row: -row.pk)[:most], limit, lambda row: str(row.pk))
 
 
 def spellings(number: str) -> tuple[str, ...]:
@@ -55,10 +64,10 @@ def spellings(number: str) -> tuple[str, ...]:
 
 def inbound_page(organisation_id: int, sender: str, cursor: str, limit: int) -> Page[Inbound]:
     """A page of the texts from phones, newest first; `sender` "" is all. Raises InvalidInput."""
-    rows: QuerySet[Inbound] = Inbound.objects.filter(organisation_id=organisation_id)
-    if sender:
-        rows = rows.filter(sender__in=spellings(sender))
-    return newest_first(rows, cursor, limit)
+    rows = Inbound.objects.filter(organisation_id=organisation_id)
+    if not sender:
+        return newest_first(rows, cursor, limit)
+    return _merged([rows.filter(sender=spelling) for spelling in spellings(sender)], cursor, limit)
 
 
 def find_inbound(organisation_id: int, inbound_id: int) -> Inbound:

@@ -28,7 +28,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "quarantine",
-                "indexes": [models.Index(fields=["changed_ms"], name="quarantine_changed")],
+                "indexes": [
+                    models.Index(fields=["changed_ms"], name="quarantine_changed"),
+                    models.Index(fields=["organisation_id", "id"], name="quarantine_organisation"),
+                ],
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("organisation_id", "address", "channel", "short_code"), name="quarantine_address"

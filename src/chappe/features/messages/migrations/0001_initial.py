@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
                 "db_table": "inbound",
                 "indexes": [
                     models.Index(fields=["organisation_id", "id"], name="inbound_organisation"),
-                    models.Index(fields=["sender"], name="inbound_sender"),
+                    models.Index(fields=["organisation_id", "sender", "id"], name="inbound_sender"),
                 ],
             },
         ),
