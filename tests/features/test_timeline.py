@@ -5,7 +5,7 @@ from tests import row
 from tests.row import NOW_MS
 
 from chappe.features.accounts.models import Organisation
-from chappe.features.connections.models import Connection
+from chappe.features.connections.models import Connection, LinkState
 from chappe.features.deliveries.models import ContactList, Delivery
 from chappe.features.messages.models import Message
 from chappe.features.messages.timeline import timeline, why_it_waits
@@ -128,16 +128,20 @@ def test_a_message_of_a_paused_delivery_says_so(connection: Connection) -> None:
 def test_a_connection_that_is_not_ready_is_the_reason(connection: Connection) -> None:
     message = row.message(connection.organisation_id, connection_id=connection.pk)
     assert waits(message) == ["No engine serves the connection North."]
-    link = row.link(connection.pk, "connecting", reason="bind refused: invalid password")
+    link = row.link(connection.pk, "down", reason="bind refused: invalid password")
     assert waits(message) == [
         "No link of the connection North is logged in.",
         "Link 1 (transceiver): bind refused: invalid password.",
     ]
+    row.link(connection.pk, "bound", role="receiver")
+    assert waits(message)[0] == "No link of the connection North is logged in."
+    link.state = "slowed"
+    link.save()
+    assert waits(message) == ["The provider asked the connection North to slow down."]
     link.state = "bound"
     link.save()
     assert waits(message) == ["Its turn has not come: other messages of the connection go first."]
-    link.changed_ms = NOW_MS - 10_000
-    link.save()
+    LinkState.objects.update(changed_ms=NOW_MS - 10_000)
     assert waits(message) == ["No engine serves the connection North."]
     Connection.objects.update(is_enabled=False)
     assert waits(message) == ["The connection North is switched off."]

@@ -7,6 +7,8 @@ from chappe.features.connections.models import LinkState
 
 # An engine says so once a second; one that has been silent for this long has died or lost the database.
 SILENT_MS = 10_000
+# `slowed`: logged in, and the provider asked for a pause.
+BOUND = ("bound", "slowed")
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,16 @@ class Link:
 
     @property
     def is_bound(self) -> bool:
-        return self.is_live and self.state.startswith("bound")
+        return self.is_live and self.state in BOUND
+
+    @property
+    def is_slowed(self) -> bool:
+        return self.is_live and self.state == "slowed"
+
+    @property
+    def sends(self) -> bool:
+        """Whether messages go out by it; a receiver only takes receipts and texts in."""
+        return self.role != "receiver"
 
 
 def links_of(connection_ids: Iterable[int], now_ms: int) -> list[Link]:

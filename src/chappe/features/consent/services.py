@@ -100,10 +100,8 @@ def _beginning(start: str) -> Q:
     digits = start.removeprefix("+")
     if not digits.isdigit():
         return Q(address=start)
-    starts = (f"+{digits}", digits)
-    return Q(address__gte=starts[0], address__lt=f"{starts[0]}a") | Q(
-        address__gte=starts[1], address__lt=f"{starts[1]}a"
-    )
+    with_plus = Q(address__gte=f"+{digits}", address__lt=f"+{digits}a")
+    return with_plus | Q(address__gte=digits, address__lt=f"{digits}a")
 
 
 def _address(channel: str, address: str) -> str:

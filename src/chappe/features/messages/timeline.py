@@ -126,13 +126,15 @@ def _connection_is_not_ready(message: Message, now_ms: int) -> Iterator[str]:
     if not connection.is_enabled:
         yield _("The connection %(name)s is switched off.") % names
         return
-    links = links_of([message.connection_id], now_ms)
-    live = [link for link in links if link.is_live]
+    live = [link for link in links_of([message.connection_id], now_ms) if link.is_live and link.sends]
+    bound = [link for link in live if link.is_bound]
     if not live:
         yield _("No engine serves the connection %(name)s.") % names
-    elif not any(link.is_bound for link in live):
+    elif not bound:
         yield _("No link of the connection %(name)s is logged in.") % names
         yield from _link_reasons(live)
+    elif all(link.is_slowed for link in bound):
+        yield _("The provider asked the connection %(name)s to slow down.") % names
 
 
 def _link_reasons(links: list[Link]) -> Iterator[str]:
