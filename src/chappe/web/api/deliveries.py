@@ -1,0 +1,232 @@
+"""/v1/deliveries: one text to a list, from draft to report."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from django.http import HttpRequest
+from ninja import Router, Schema
+from ninja.responses import Status
+from pydantic import Field
+
+from chappe.features.clock import now_ms
+from chappe.features.deliveries import services
+from chappe.features.deliveries.models import Delivery
+from chappe.features.deliveries.options import Options
+from chappe.messaging import Category
+from chappe.web.api.auth import may_read, may_send, organisation_of
+from chappe.web.api.field import Body, Cursor, Limit, shown_time
+
+router = Router(tags=["deliveries"])
+
+CategoryName = Literal["marketing", "transactional"]
+
+
+class ParameterBody(Body):
+    label: str = Field(default="", max_length=100, description="for people; not sent")
+    tag: str = Field(max_length=10, examples=["0x1403"])
+    value: str = Field(max_length=2000, description="a text like the body: it may mention the person")
+    format: str = Field(default="utf8", max_length=10, description="ascii, utf8, latin1, gsm, ucs2, int8 … uint64")
+    maximum_octets: int = Field(default=0, ge=0, le=65535, description="0: no limit of its own")
+
+
+class DeliveryFields(Body):
+    sender: str | None = Field(default=None, max_length=21, description="empty: the connection's own")
+    category: CategoryName | None = None
+    short_code: str | None = Field(default=None, max_length=21, description="empty: the connection's own")
+    validity_s: int | None = Field(default=None, description="how long after the start a message may still be sent")
+    maximum_segments: int | None = Field(default=None, description="longer messages are left out; 0: no limit")
+    transmission_mode: int | None = Field(
+        default=None, description="0 normal, 1 flash, 2 mobile, 3 SIM; null: left to the provider"
+    )
+    service_id: str | None = None
+    tlvs: list[ParameterBody] | None = None
+
+
+class DeliveryCreate(DeliveryFields):
+    label: str = Field(max_length=200)
+    list_id: int
+    connection_id: int
+    body: str = Field(description="{{ name }} stands for an attribute of the person, {{ phone }} for the number")
+
+
+class DeliveryChange(DeliveryFields):
+    label: str | None = Field(default=None, max_length=200)
+    list_id: int | None = None
+    connection_id: int | None = None
+    body: str | None = None
+
+
+class DeliveryOut(Schema):
+    id: int
+    label: str
+    status: str = Field(
+        description="draft, analysing, ready, sending, paused, finished, cancelled, or failed: not analysed"
+    )
+    error: str = Field(description="why the analysis failed")
+    list_id: int
+    connection_id: int
+    category: CategoryName
+    sender: str
+    body: str
+    short_code: str
+    validity_s: int
+    maximum_segments: int
+    transmission_mode: int | None
+    service_id: str
+    tlvs: list[dict[str, Any]]
+    audience: int
+    segments: int
+    encodings: dict[str, int]
+    created_at: datetime | None
+    analysed_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class DeliveryPage(Schema):
+    items: list[DeliveryOut]
+    next: str | None
+
+
+class Reason(Schema):
+    reason: str
+    messages: int
+
+
+class ReportOut(Schema):
+    id: int
+    status: str
+    audience: int
+    states: dict[str, int] = Field(description="messages by state; together they are the audience")
+    exclusions: dict[str, int] = Field(description="people left out by the analysis, by reason")
+    encodings: dict[str, int]
+    segments: int
+    failures: list[Reason] = Field(description="why messages failed or expired, the most frequent first")
+    is_sample: bool = Field(description="the failures are of a part of the messages, for there are very many")
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@router.get("/deliveries", response=DeliveryPage, auth=may_read, summary="List deliveries")
+def list_deliveries(request: HttpRequest, cursor: Cursor = "", limit: Limit = 50) -> DeliveryPage:
+    page = services.deliveries_page(organisation_of(request), cursor, limit)
+    return DeliveryPage(items=[_out(row) for row in page.items], next=page.next)
+
+
+@router.post("/deliveries", response={201: DeliveryOut}, auth=may_send, summary="Create a delivery")
+def create_delivery(request: HttpRequest, payload: DeliveryCreate) -> Status[DeliveryOut]:
+    return Status(201, _out(services.create_delivery(organisation_of(request), _draft(payload), now_ms())))
+
+
+@router.get("/deliveries/{int:delivery_id}", response=DeliveryOut, auth=may_read, summary="Read a delivery")
+def read_delivery(request: HttpRequest, delivery_id: int) -> DeliveryOut:
+    return _out(services.find_delivery(organisation_of(request), delivery_id))
+
+
+@router.patch("/deliveries/{int:delivery_id}", response=DeliveryOut, auth=may_send, summary="Change a draft")
+def change_delivery(request: HttpRequest, delivery_id: int, payload: DeliveryChange) -> DeliveryOut:
+    return _out(services.change_delivery(organisation_of(request), delivery_id, _draft(payload), now_ms()))
+
+
+@router.delete(
+    "/deliveries/{int:delivery_id}", response={204: None}, auth=may_send, summary="Delete a delivery not sent"
+)
+def delete_delivery(request: HttpRequest, delivery_id: int) -> Status[None]:
+    services.delete_delivery(organisation_of(request), delivery_id, now_ms())
+    return Status(204, None)
+
+
+@router.post(
+    "/deliveries/{int:delivery_id}/analyse", response={202: DeliveryOut}, auth=may_send, summary="Prepare the messages"
+)
+def analyse(request: HttpRequest, delivery_id: int) -> Status[DeliveryOut]:
+    """Done after this answer: read the delivery until it is ready (or failed), then send it."""
+    return Status(202, _acted(request, delivery_id, services.analyse))
+
+
+@router.post("/deliveries/{int:delivery_id}/revise", response=DeliveryOut, auth=may_send, summary="Back to draft")
+def revise(request: HttpRequest, delivery_id: int) -> DeliveryOut:
+    return _acted(request, delivery_id, services.revise_delivery)
+
+
+@router.post("/deliveries/{int:delivery_id}/send", response=DeliveryOut, auth=may_send, summary="Send")
+def send(request: HttpRequest, delivery_id: int) -> DeliveryOut:
+    return _acted(request, delivery_id, services.send)
+
+
+@router.post("/deliveries/{int:delivery_id}/pause", response=DeliveryOut, auth=may_send, summary="Pause")
+def pause(request: HttpRequest, delivery_id: int) -> DeliveryOut:
+    return _acted(request, delivery_id, services.pause)
+
+
+@router.post("/deliveries/{int:delivery_id}/resume", response=DeliveryOut, auth=may_send, summary="Resume")
+def resume(request: HttpRequest, delivery_id: int) -> DeliveryOut:
+    return _acted(request, delivery_id, services.resume)
+
+
+@router.post("/deliveries/{int:delivery_id}/cancel", response=DeliveryOut, auth=may_send, summary="Cancel")
+def cancel(request: HttpRequest, delivery_id: int) -> DeliveryOut:
+    """What waits ends as cancelled; what has left cannot be called back."""
+    return _acted(request, delivery_id, services.cancel)
+
+
+@router.get("/deliveries/{int:delivery_id}/report", response=ReportOut, auth=may_read, summary="Report")
+def report(request: HttpRequest, delivery_id: int) -> ReportOut:
+    found = services.report(organisation_of(request), delivery_id)
+    row = found.delivery
+    return ReportOut(
+        id=row.pk,
+        status=row.status,
+        audience=row.audience,
+        states={state.name.lower(): messages for state, messages in found.states.items()},
+        exclusions=found.exclusions,
+        encodings=row.encodings,
+        segments=row.segments,
+        failures=[Reason(reason=reason, messages=messages) for reason, messages in found.reasons],
+        is_sample=found.is_sample,
+        started_at=shown_time(row.started_ms),
+        finished_at=shown_time(row.finished_ms),
+    )
+
+
+def _acted(request: HttpRequest, delivery_id: int, action: Callable[[int, int, int], Delivery]) -> DeliveryOut:
+    return _out(action(organisation_of(request), delivery_id, now_ms()))
+
+
+def _draft(payload: DeliveryFields) -> services.Draft:
+    given = payload.dict(exclude_unset=True)
+    if (category := given.pop("category", None)) is not None:
+        given["category"] = int(Category[category.upper()])
+    if payload.tlvs is not None:
+        given["tlvs"] = [row.dict() for row in payload.tlvs]
+    return services.Draft(**given)
+
+
+def _out(row: Delivery) -> DeliveryOut:
+    options = Options.of(row)
+    return DeliveryOut(
+        id=row.pk,
+        label=row.label,
+        status=row.status,
+        error=row.error,
+        list_id=row.contact_list_id,
+        connection_id=row.connection_id,
+        category="transactional" if row.category == Category.TRANSACTIONAL else "marketing",
+        sender=row.sender,
+        body=row.body,
+        short_code=row.short_code,
+        validity_s=row.validity_s,
+        maximum_segments=options.maximum_segments,
+        transmission_mode=options.transmission_mode,
+        service_id=options.service_id,
+        tlvs=[msgspec.to_builtins(tlv) for tlv in options.tlvs],
+        audience=row.audience,
+        segments=row.segments,
+        encodings=row.encodings,
+        created_at=shown_time(row.created_ms),
+        analysed_at=shown_time(row.analysed_ms),
+        started_at=shown_time(row.started_ms),
+        finished_at=shown_time(row.finished_ms),
+    )
