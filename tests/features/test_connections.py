@@ -12,7 +12,8 @@ from chappe.features.accounts.models import Organisation
 from chappe.features.connections import services
 from chappe.features.connections.models import Connection, LinkState
 from chappe.features.connections.services import MASK, Change
-from chappe.features.deliveries.models import ContactList, Delivery
+from chappe.features.contacts.models import ContactList
+from chappe.features.deliveries.models import Delivery
 from chappe.features.messages.models import Outbox
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 

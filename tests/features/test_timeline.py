@@ -6,7 +6,8 @@ from tests.row import NOW_MS
 
 from chappe.features.accounts.models import Organisation
 from chappe.features.connections.models import Connection, LinkState
-from chappe.features.deliveries.models import ContactList, Delivery
+from chappe.features.contacts.models import ContactList
+from chappe.features.deliveries.models import Delivery
 from chappe.features.messages.models import Message
 from chappe.features.messages.timeline import timeline, why_it_waits
 from chappe.messaging import DeliveryState

@@ -32,7 +32,7 @@ class Caller:
         self.secret = secret
         self._client = Client(raise_request_exception=False, headers={"authorization": f"Bearer {secret}"})
 
-    def get(self, path: str, **query: object) -> Answer:
+    def get(self, path: str, **query: str | int) -> Answer:
         return Answer(self._client.get(path, query))
 
     def post(self, path: str, content: object = None) -> Answer:

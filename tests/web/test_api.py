@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -97,6 +98,15 @@ def test_a_wrong_method_is_told_the_right_ones(caller: Caller) -> None:
     assert set(caller.raw("PUT", "/v1/quarantine", b"").headers["Allow"].split(", ")) == {"GET", "POST"}
 
 
+def test_a_database_that_does_not_answer_is_a_problem_that_asks_to_try_again(
+    bound: Callable[[str], None], tmp_path: Path
+) -> None:
+    bound(f"sqlite:///{tmp_path}/no/such/directory/chappe.sqlite3")
+    answer = Answer(Client().get("/v1/quarantine", headers={"authorization": "Bearer chp_x"}))
+    assert (answer.status, answer.type) == (503, PROBLEM)
+    assert str(tmp_path) not in answer.text
+
+
 def test_an_address_asked_for_under_another_host_name_is_a_problem_too(caller: Caller) -> None:
     answer = Answer(Client().get("/v1/quarantine", headers={"host": "elsewhere.example"}))
     assert (answer.status, answer.type) == (400, PROBLEM)
@@ -115,7 +125,7 @@ def test_the_description_names_every_error_as_a_problem(database: str) -> None:
 
 def test_the_application_answers_as_asgi(caller: Caller) -> None:
     async def ask() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(django_application)
+        transport = httpx.ASGITransport(django_application)  # type: ignore[arg-type]  # stubs differ on Mapping
         headers = {"authorization": f"Bearer {caller.secret}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
             return [

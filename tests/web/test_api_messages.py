@@ -11,7 +11,7 @@ from chappe.features.accounts.models import Organisation
 from chappe.messaging import Category, DeliveryState
 
 
-def numbers(caller: Caller, path: str, **query: object) -> list[int]:
+def numbers(caller: Caller, path: str, **query: str | int) -> list[int]:
     answer = caller.get(path, **query)
     assert answer.status == 200, answer.text
     return [item["id"] for item in answer.json["items"]]
@@ -94,12 +94,12 @@ def test_messages_are_found_by_the_providers_id(caller: Caller, organisation: Or
 def test_the_pages_of_a_search_follow_each_other(caller: Caller, organisation: Organisation) -> None:
     for number in range(1, 6):
         row.message(organisation.pk, number)
-    found, cursor = [], ""
-    while cursor is not None:
-        page = caller.get("/v1/messages", recipient="+33612345678", limit=2, cursor=cursor).json
-        found.append([item["id"] for item in page["items"]])
-        cursor = page["next"]
-    assert found == [[5, 4], [3, 2], [1]]
+    first = caller.get("/v1/messages", recipient="+33612345678", limit=2).json
+    row.message(organisation.pk, 6)
+    second = caller.get("/v1/messages", recipient="+33612345678", limit=2, cursor=first["next"]).json
+    third = caller.get("/v1/messages", recipient="+33612345678", limit=2, cursor=second["next"]).json
+    assert [[item["id"] for item in page["items"]] for page in (first, second, third)] == [[5, 4], [3, 2], [1]]
+    assert third["next"] is None
 
 
 @pytest.mark.parametrize("query", [{}, {"recipient": "+336", "provider_message_id": "A1"}])

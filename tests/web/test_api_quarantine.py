@@ -41,7 +41,7 @@ def test_a_number_is_added_read_listed_and_released(caller: Caller) -> None:
 )
 def test_a_bad_entry_names_its_fields_and_changes_nothing(caller: Caller, content: object, fields: set[str]) -> None:
     answer = caller.post("/v1/quarantine", content)
-    assert (answer.status, answer.fields.keys()) == (422, fields)
+    assert (answer.status, set(answer.fields)) == (422, fields)
     assert not Quarantine.objects.exists()
 
 
@@ -79,7 +79,7 @@ def test_an_error_is_found_by_its_status_and_settled_by_its_kind(caller: Caller)
 def test_a_bad_verdict_names_its_fields_and_changes_nothing(caller: Caller, content: object, fields: set[str]) -> None:
     row = error(caller, "SR Generic UNDELIV 011")
     answer = caller.patch(f"/v1/error-qualifications/{row.pk}", content)
-    assert (answer.status, answer.fields.keys()) == (422, fields)
+    assert (answer.status, set(answer.fields)) == (422, fields)
     assert ErrorQualification.objects.values_list("kind", "status").get() == ("soft", "to_qualify")
 
 

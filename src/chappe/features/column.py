@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import Combinable
 
 if TYPE_CHECKING:
     # Django's fields are generic for the type checker only.
-    _BigInteger = models.BigIntegerField[Any, Any]
+    _BigInteger = models.BigIntegerField[int | Combinable, int]
 else:
     _BigInteger = models.BigIntegerField
 
