@@ -65,7 +65,7 @@ class Outcome:
     early: list[Received] = field(default_factory=list)
     joined: list[tuple[Key, Received]] = field(default_factory=list)
     taken: list[int] = field(default_factory=list)
-    unknown: list[tuple[int, int]] = field(default_factory=list)
+    unknown: list[tuple[int, int, int]] = field(default_factory=list)
     orphans: list[Key] = field(default_factory=list)
     blocked: list[tuple[int, str, str, bool]] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
@@ -282,7 +282,7 @@ class Recorder:
     def _orphan(self, receipt: Received, outcome: Outcome) -> None:
         values = (receipt.connection_id, receipt.provider_message_id[:255], receipt.status[:40], receipt.code[:40])
         ((times,),) = self._database.query(catalogue.ORPHAN_SEEN, (*values, receipt.at_ms, receipt.at_ms))
-        outcome.unknown.append((receipt.token, times))
+        outcome.unknown.append((receipt.connection_id, receipt.token, times))
         outcome.orphans.append(_key(receipt))
 
     # -- after the commit --------------------------------------------------------------------------------------------

@@ -123,9 +123,7 @@ _LEASED_COLUMNS = (  # in the field order of messaging.OutboundMessage, then wha
     "delivery_id",
     "organisation_id",
     "options",
-    "NULL",
     "is_possible_duplicate",
-    "reason",
     "segments",
 )
 WAITING_IN_RANGE = Query(

@@ -157,11 +157,11 @@ class Recorded(msgspec.Struct, array_like=True, tag="recorded", gc=False):
 class Fates(msgspec.Struct, array_like=True, tag="fates", gc=False):
     """What became of receipts and inbound, by token; sent after their commit.
 
-    `taken` may be acknowledged; `unknown` are (token, times seen) of receipts whose id matched nothing in time.
+    `taken` may be acknowledged; `unknown` are (connection id, token, times seen) of receipts whose id matched nothing in time.
     """
 
     taken: list[int] = []
-    unknown: list[tuple[int, int]] = []
+    unknown: list[tuple[int, int, int]] = []
 
 
 class Leased(msgspec.Struct, array_like=True, gc=False):

@@ -21,7 +21,7 @@ LEASE_MS = 30_000
 OUTBOX_MESSAGES = 1000
 """Messages packed in one outbox row: the unit that is leased, and that another engine takes over."""
 
-_ID, _RECIPIENT, _OPTIONS, _REASON, _SEGMENTS = 0, 1, 10, 13, 14
+_ID, _RECIPIENT, _ORGANISATION, _OPTIONS, _DUPLICATE, _SEGMENTS = 0, 1, 9, 10, 11, 12
 _STATE = [column.name for column in catalogue.MESSAGE_COLUMNS].index("state")
 _EXPIRES = [column.name for column in catalogue.MESSAGE_COLUMNS].index("expires_ms")
 _decode_options = msgspec.json.Decoder(MessageOptions).decode
@@ -213,7 +213,10 @@ class Store:
         if is_cancelled:
             result.settled += [(row[_ID], DeliveryState.CANCELLED, "cancelled") for row in rows]
             return
-        blocked = self.blocked(rows[0][9], [row[_RECIPIENT] for row in rows]) if rows and request.messages else {}
+        blocked = (
+            self.blocked(rows[0][_ORGANISATION], [row[_RECIPIENT] for row in rows]) if rows and request.messages else {}
+        )
+        taken = self._taken_segments(ids, rows)
         start = ids[0] if isinstance(ids, range) else 0
         places = {} if isinstance(ids, range) else {message_id: place for place, message_id in enumerate(ids)}
         for row in rows:
@@ -236,7 +239,12 @@ class Store:
                 result.unknown.append(message_id)
                 if not request.resend_unknown:
                     continue
-            leased.messages.append(self._message(row, options, is_unknown))
+            message = OutboundMessage(*row[:_OPTIONS])
+            message.options = options
+            message.is_possible_duplicate = bool(row[_DUPLICATE]) or is_unknown
+            if taken and (segments := taken.get((message_id, message.attempt))):
+                message.accepted_segments = tuple(segments)
+            leased.messages.append(message)
             leased.positions.append(position)
 
     @staticmethod
@@ -249,12 +257,14 @@ class Store:
                 return status
         return ""
 
-    def _message(self, row: Row, options: MessageOptions | None, is_unknown: bool) -> OutboundMessage:
-        message = OutboundMessage(*row[:_OPTIONS])
-        message.options = options
-        message.is_possible_duplicate = bool(row[12]) or is_unknown
-        if row[_SEGMENTS] > 1 and (row[_REASON] or is_unknown):
-            first = message.id << 12 | message.attempt << 8
-            found = self.database.query(catalogue.SEGMENTS_OF, (first, first + 255))
-            message.accepted_segments = tuple(segment_id & 255 for (segment_id,) in found)
-        return message
+    def _taken_segments(self, ids: Sequence[int], rows: list[Row]) -> dict[tuple[int, int], list[int]]:
+        """(message, attempt) → indices of segments that the provider took before the message could be finished."""
+        several = [row[_ID] for row in rows if row[_SEGMENTS] > 1]
+        if not several:
+            return {}
+        spans = [(ids.start, ids.stop - 1)] if isinstance(ids, range) else [(one, one) for one in several]
+        taken: dict[tuple[int, int], list[int]] = {}
+        for first, last in spans:
+            for (segment_id,) in self.database.query(catalogue.SEGMENTS_OF, (first << 12, last << 12 | 4095)):
+                taken.setdefault((segment_id >> 12, segment_id >> 8 & 15), []).append(segment_id & 255)
+        return taken

@@ -1,0 +1,209 @@
+"""The engine: one process that holds links, with a store process of its own. Started by `chappe up`, or alone."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Sequence
+
+import structlog
+import uvloop
+
+from chappe.engine.bus.local import LocalBus
+from chappe.engine.configuration import Configuration
+from chappe.engine.flow import ConnectionSettings, Flow
+from chappe.engine.ledger import Ledger
+from chappe.engine.receipts import Links as LinkNumbers
+from chappe.engine.receipts import acknowledge
+from chappe.engine.store.client import StoreClient
+from chappe.engine.store.frame import (
+    Answer,
+    Connections,
+    Fates,
+    Leases,
+    Links,
+    LinksTaken,
+    LoadConnections,
+    News,
+    Recorded,
+    Trouble,
+)
+from chappe.engine.store.statement import Row
+from chappe.engine.trace import Trace
+from chappe.engine.vault import Sealed, Vault, connection_place
+from chappe.engine.worker import POLL_S
+from chappe.messaging import ConfigError, StoreError
+from chappe.providers import registry
+
+log = structlog.get_logger("chappe.engine")
+
+EVERY_S = 1.0
+"""How often settings are read again, link leases kept, and link states shown."""
+
+
+class Engine:
+    def __init__(self, configuration: Configuration, owner: str | None = None) -> None:
+        self._configuration = configuration
+        self.owner = owner or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._vault = Vault(configuration.keys)
+        self._client = StoreClient(self._answered, self._store_lost)
+        self._ledger = Ledger(self._client)
+        self._links = LinkNumbers()
+        self._bus = LocalBus(configuration.database_url)
+        self._flows: dict[int, Flow] = {}
+        self._versions: dict[int, int] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._error: StoreError | None = None
+        self._is_waking = False
+
+    async def run(self) -> None:
+        """Work until `stop`; raises StoreError when the store process dies, for whoever started us to start us anew."""
+        await self._client.start(self._configuration.database_url, self.owner)
+        stop_listening = self._bus.listen(self._wake)
+        beat = asyncio.create_task(self._beat())
+        poll = asyncio.create_task(self._poll())
+        try:
+            await self._stop.wait()
+        finally:
+            stop_listening()
+            beat.cancel()
+            poll.cancel()
+            await asyncio.gather(beat, poll, return_exceptions=True)
+        if self._error is not None:
+            raise self._error
+        await asyncio.gather(*(flow.stop() for flow in self._flows.values()))
+        self._client.send(Links(self._client.number(), slots=[(connection_id, 0) for connection_id in self._flows]))
+        await self._client.stop()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        while True:
+            self._client.send(LoadConnections(self._client.number()))
+            now_ms = int(time.time() * 1000)
+            take, states, slots = [], [], []
+            for flow in self._flows.values():
+                identifier = flow.connection.id
+                take += [(identifier, number) for number in range(flow.total_slots)]
+                states += flow.states(self.owner, now_ms)
+                slots.append((identifier, flow.total_slots))
+            self._client.send(Links(self._client.number(), take, states, slots))
+            await asyncio.sleep(EVERY_S)
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            for flow in self._flows.values():
+                flow.worker.poll()
+
+    def _wake(self) -> None:
+        """Somebody put messages into the store; many say so at once, one look is enough."""
+        if not self._is_waking:
+            self._is_waking = True
+            asyncio.get_running_loop().call_soon(self._woken)
+
+    def _woken(self) -> None:
+        self._is_waking = False
+        for flow in self._flows.values():
+            flow.worker.poll()
+
+    # -- answers of the store process --------------------------------------------------------------------------------
+
+    def _answered(self, answer: Answer) -> None:
+        match answer:
+            case Recorded(number, lost):
+                if lost:
+                    for flow in self._flows.values():
+                        flow.worker.lost(lost)
+                self._ledger.committed(number)
+            case Fates(_, unknown):
+                acknowledge(self._links, answer)
+                for connection_id, token, times in unknown:
+                    if connection_id in self._flows:
+                        self._flows[connection_id].incoming.told([(token, times)])
+            case Leases(_, connection_id, leases):
+                if connection_id in self._flows:
+                    self._flows[connection_id].worker.leased(leases)
+            case News(blocked, deliveries):
+                self._heard(blocked, deliveries)
+            case LinksTaken(_, taken):
+                for flow in self._flows.values():
+                    flow.hold([number for identifier, number in taken if identifier == flow.connection.id])
+            case Connections(_, connections):
+                self._configure(connections)
+            case Trouble(text):
+                log.warning("store.trouble", reason=text) if text else log.info("store.recovered")
+
+    def _heard(self, blocked: Sequence[tuple[int, str, str, bool]], deliveries: Sequence[tuple[int, str]]) -> None:
+        for flow in self._flows.values():
+            for organisation_id, address, short_code, is_blocked in blocked:
+                if organisation_id == flow.connection.organisation_id:
+                    flow.worker.block(address, short_code, is_blocked=is_blocked)
+            for delivery_id, status in deliveries:
+                flow.worker.delivery_is(delivery_id, status)
+
+    def _store_lost(self) -> None:
+        if not self._stop.is_set():
+            self._error = StoreError("the store process ended; nothing that was acknowledged is lost")
+            self._stop.set()
+
+    # -- settings ----------------------------------------------------------------------------------------------------
+
+    def _configure(self, rows: Sequence[Row]) -> None:
+        """Start, change and stop flows so that they are what the connections' rows say."""
+        present = set()
+        for identifier, organisation_id, name, provider, settings, secret, is_enabled, version in rows:
+            if not is_enabled or provider != "smpp":
+                continue
+            present.add(identifier)
+            if self._versions.get(identifier) == version:
+                continue
+            self._versions[identifier] = version
+            values = json.loads(settings) if isinstance(settings, str) else settings
+            try:
+                hidden = self._vault.decrypt(bytes(secret), connection_place(organisation_id, identifier))
+                parsed = registry.spec(provider).parse({**values, **hidden})
+            except (ConfigError, Sealed, ValueError) as error:
+                log.error("connection.unusable", connection=identifier, reason=str(error))
+                continue
+            connection = ConnectionSettings(identifier, organisation_id, name, parsed, version)
+            if identifier in self._flows:
+                self._flows[identifier].change(connection)
+            else:
+                self._flows[identifier] = Flow(
+                    connection,
+                    self._ledger,
+                    self._client,
+                    self._links,
+                    default_error_kind=self._configuration.default_error_kind,
+                    on_trace=Trace(identifier).octets if parsed.flag("verbose_traces") else None,
+                )
+        for identifier in [identifier for identifier in self._flows if identifier not in present]:
+            flow = self._flows.pop(identifier)
+            self._versions.pop(identifier, None)
+            task = asyncio.create_task(flow.stop())
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+
+async def serve(configuration: Configuration) -> None:
+    engine = Engine(configuration)
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, engine.stop)
+    await engine.run()
+
+
+def main() -> None:
+    uvloop.run(serve(Configuration.load(os.environ)))
+
+
+if __name__ == "__main__":
+    main()

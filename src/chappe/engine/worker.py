@@ -1,0 +1,469 @@
+"""Sends the messages of one connection: leases batches, feeds the links, turns answers into records.
+
+What bounds what: `ahead` messages are leased beyond those on the wire; a link carries at most `window` messages that are
+not yet *committed* (so at most that many can go out twice after a crash); a message goes out only below the committed
+horizon of its batch (so that after a crash it is known which ones may have gone).
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import structlog
+
+from chappe.engine.ledger import Ledger
+from chappe.engine.slot import Slot
+from chappe.engine.store.client import StoreClient
+from chappe.engine.store.frame import Leased, ProviderError, PutOff, Settled, Want
+from chappe.engine.store.store import LEASE_MS
+from chappe.messaging import Category, DeliveryState, OutboundMessage, Refused
+from chappe.providers.smpp import Dialect
+from chappe.rules.smpp_status import status_of
+
+log = structlog.get_logger("chappe.worker")
+
+POLL_S = 0.2
+RENEW_MS = 10_000
+UNKNOWN_AFTER_MS = 1_000
+SLOW_DOWN_S = (0.5, 1.0, 2.0, 5.0)
+"""How long a link that the provider calls too fast is quiet; longer each time it says so again."""
+MOST_BLOCKED = 100_000
+AHEAD_LEAST, AHEAD_MOST = 500, 4_000
+AHEAD_S = 5.0
+"""How many seconds of a throttled connection's messages are leased ahead."""
+
+
+class Lease:
+    """One outbox row in our hands."""
+
+    __slots__ = (
+        "horizon",
+        "is_lost",
+        "is_returned",
+        "left",
+        "outbox_id",
+        "renewed_ms",
+        "size",
+        "token",
+        "wanted_horizon",
+    )
+
+    def __init__(self, leased: Leased, now_ms: int) -> None:
+        self.outbox_id = leased.outbox_id
+        self.token = leased.token
+        self.size = leased.size
+        self.left = len(leased.messages)
+        self.horizon = self.wanted_horizon = leased.horizon
+        self.renewed_ms = now_ms
+        self.is_returned = False
+        self.is_lost = False
+
+
+class Flight:
+    """A message on its way: the token of a message in one segment; `(flight, index)` is that of a segment of many."""
+
+    __slots__ = ("after_s", "failed", "lease", "message", "position", "unanswered", "unknown")
+
+    def __init__(self, message: OutboundMessage, lease: Lease, position: int, segments: int) -> None:
+        self.message = message
+        self.lease = lease
+        self.position = position
+        self.unanswered = segments
+        self.failed: tuple[int, str] | None = None
+        self.unknown = ""
+
+
+Token = Flight | tuple[Flight, int]
+
+
+class Worker:
+    def __init__(
+        self,
+        connection_id: int,
+        organisation_id: int,
+        dialect: Dialect,
+        ledger: Ledger,
+        client: StoreClient,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.connection_id = connection_id
+        self.organisation_id = organisation_id
+        self.dialect = dialect
+        self.slots: list[Slot] = []
+        self.is_stopping = False
+        self._short_code = ""
+        self._resend_unknown = True
+        self._ledger = ledger
+        self._client = client
+        self._clock = clock
+        self._queue: deque[tuple[bytes, Token]] = deque()
+        self._leases: dict[int, Lease] = {}
+        self._in_hand = 0
+        self._want_number = 0
+        self._is_dry = False
+        self._blocked: dict[str, set[str]] = {}
+        self._halted: dict[int, str] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, dialect: Dialect, *, resend_unknown: bool, short_code: str) -> None:
+        """Settings as they are from now on; what is prepared already goes out as it is."""
+        self.dialect, self._resend_unknown, self._short_code = dialect, resend_unknown, short_code
+
+    # -- leases ------------------------------------------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """Called every `POLL_S`, and when somebody says that there is work."""
+        self._is_dry = False
+        self._renew()
+        self.pump()
+
+    def leased(self, leases: Sequence[Leased]) -> None:
+        """The answer to our last wish."""
+        self._want_number = 0
+        self._is_dry = not leases
+        now_ms = self._now_ms()
+        for leased in leases:
+            lease = Lease(leased, now_ms)
+            self._leases[lease.outbox_id] = lease
+            if self.is_stopping:
+                lease.left, lease.is_returned = 0, True
+                self._close_lease(lease)
+                continue
+            self._prepare(leased, lease, now_ms)
+        self.pump()
+
+    def _prepare(self, leased: Leased, lease: Lease, now_ms: int) -> None:
+        queue, segments_of = self._queue, self.dialect.segments
+        for message, position in zip(leased.messages, leased.positions, strict=True):
+            segments = segments_of(message)
+            if isinstance(segments, Refused):
+                self._settle(message, lease, DeliveryState.FAILED, segments.reason)
+                continue
+            flight = Flight(message, lease, position, len(segments))
+            self._in_hand += 1
+            if len(segments) == 1 and not segments[0][0]:
+                queue.append((segments[0][1], flight))
+            elif segments:
+                queue.extend((body, (flight, index)) for index, body in segments)
+            else:
+                # Every segment was taken before we were interrupted; only the message's own record was missing.
+                self._in_hand -= 1
+                self._ledger.page.sent.append((message.id, message.delivery_id, now_ms))
+                self._done(lease)
+
+    def _wish(self) -> None:
+        """Ask for more when less than what is wanted ahead is in hand."""
+        if self._want_number or self._is_dry or self.is_stopping:
+            return
+        ready = [slot for slot in self.slots if slot.can_send]
+        if not ready:
+            return
+        window = sum(slot.window for slot in ready)
+        ahead = min(AHEAD_MOST, max(AHEAD_LEAST, 2 * window))
+        limit = sum(slot.limit_per_s for slot in ready)
+        if limit:
+            ahead = min(ahead, max(1, int(limit * AHEAD_S)))
+        if self._in_hand <= ahead // 2:
+            self._want_number = self._client.number()
+            self._client.send(
+                Want(
+                    self._want_number,
+                    self.connection_id,
+                    self.organisation_id,
+                    self._short_code,
+                    ahead - self._in_hand,
+                    window,
+                    self._resend_unknown,
+                )
+            )
+
+    def _renew(self) -> None:
+        """Keep leases that take long, before they run out."""
+        now_ms = self._now_ms()
+        for lease in self._leases.values():
+            if now_ms - lease.renewed_ms >= RENEW_MS:
+                lease.renewed_ms = now_ms
+                self._move_horizon(lease, lease.wanted_horizon)
+
+    def _move_horizon(self, lease: Lease, horizon: int) -> None:
+        lease.wanted_horizon = horizon
+        until_ms = self._now_ms() + LEASE_MS
+        self._ledger.page.horizons.append((lease.outbox_id, lease.token, horizon, until_ms))
+        self._ledger.touch(partial(self._horizon_moved, lease, horizon))
+
+    def _horizon_moved(self, lease: Lease, horizon: int) -> None:
+        lease.horizon = max(lease.horizon, horizon)
+        self.pump()
+
+    def lost(self, outbox_ids: Sequence[int]) -> None:
+        """Somebody else has these batches now: what is not on the wire yet is theirs."""
+        for outbox_id in outbox_ids:
+            lease = self._leases.pop(outbox_id, None)
+            if lease is not None:
+                lease.is_lost = True
+                log.warning("lease.lost", connection=self.connection_id, outbox=outbox_id)
+
+    def _done(self, lease: Lease, messages: int = 1) -> None:
+        lease.left -= messages
+        if lease.left == 0:
+            self._close_lease(lease)
+
+    def _close_lease(self, lease: Lease) -> None:
+        if self._leases.pop(lease.outbox_id, None) is not None and not lease.is_lost:
+            page = self._ledger.page
+            (page.released if lease.is_returned else page.finished).append((lease.outbox_id, lease.token))
+        self._ledger.touch()
+
+    # -- news --------------------------------------------------------------------------------------------------------
+
+    def block(self, address: str, short_code: str, *, is_blocked: bool) -> None:
+        """A number is not to be sent to (any more), whatever is prepared already."""
+        if is_blocked:
+            self._blocked.setdefault(address, set()).add(short_code)
+            if len(self._blocked) > MOST_BLOCKED:
+                del self._blocked[next(iter(self._blocked))]
+        elif address in self._blocked:
+            self._blocked[address].discard(short_code)
+            if not self._blocked[address]:
+                del self._blocked[address]
+
+    def delivery_is(self, delivery_id: int, status: str) -> None:
+        """A delivery was paused, resumed or cancelled."""
+        if status in {"paused", "cancelled"}:
+            self._halted[delivery_id] = status
+            self.pump()
+        else:
+            self._halted.pop(delivery_id, None)
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Put on the wire what windows, limits and horizons allow."""
+        if self._queue or any(slot.carry for slot in self.slots):
+            now = time.monotonic()
+            for slot in self.slots:
+                room = slot.room
+                if room > 0 and (self._queue or slot.carry):
+                    self._feed(slot, room, now)
+        self._wish()
+
+    def _feed(self, slot: Slot, room: int, now: float) -> None:
+        allowed = min(room, len(self._queue) + len(slot.carry))
+        allowed = slot.throttle.take(now, allowed)
+        if not allowed:
+            if slot.limit_per_s:
+                self._wake_at(slot.throttle.next_at(now))
+            return
+        bodies: list[bytes] = []
+        tokens: list[Token] = []
+        while slot.carry and len(bodies) < allowed:
+            body, token = slot.carry.popleft()
+            bodies.append(body)
+            tokens.append(token)
+        self._draw(slot, bodies, tokens, allowed)
+        if len(bodies) < allowed:
+            slot.throttle.give_back(allowed - len(bodies))
+        if bodies:
+            slot.submit(bodies, tokens)
+        if slot.limit_per_s:
+            self._wake_at(slot.throttle.next_at(now))
+
+    def _draw(self, slot: Slot, bodies: list[bytes], tokens: list[Token], allowed: int) -> None:
+        """Take messages off the queue into one write, leaving aside what may not go any more."""
+        queue, now_ms = self._queue, self._now_ms()
+        has_exceptions = bool(self._blocked or self._halted)
+        while queue and len(bodies) < allowed:
+            body, token = queue[0]
+            flight = token if isinstance(token, Flight) else token[0]
+            lease, message = flight.lease, flight.message
+            if flight.position >= lease.horizon:
+                break
+            if lease.is_lost or (has_exceptions and self._is_stopped(message)) or 0 < message.expires_ms <= now_ms:
+                self._drop(flight, now_ms)
+                continue
+            queue.popleft()
+            bodies.append(body)
+            tokens.append(token)
+            if not isinstance(token, Flight):
+                # The segments of one message go over one link, in order: the first, which asks for the receipt, last.
+                rest = flight.unanswered - 1
+                for _ in range(rest):
+                    segment = queue.popleft()
+                    if len(bodies) < allowed:
+                        bodies.append(segment[0])
+                        tokens.append(segment[1])
+                    else:
+                        slot.carry.append(segment)
+        if queue:
+            self._look_ahead(queue[0][1])
+
+    def _look_ahead(self, token: Token) -> None:
+        """Ask for the next horizon before the present one is reached."""
+        flight = token if isinstance(token, Flight) else token[0]
+        lease = flight.lease
+        step = sum(slot.window for slot in self.slots) or 1
+        if lease.wanted_horizon < lease.size and flight.position + step >= lease.wanted_horizon:
+            self._move_horizon(lease, min(lease.size, flight.position + 2 * step))
+
+    def _is_stopped(self, message: OutboundMessage) -> bool:
+        if message.delivery_id in self._halted:
+            return True
+        codes = self._blocked.get(message.recipient)
+        if not codes or message.category == Category.REPLY:
+            return False
+        own = (message.options.short_code if message.options else "") or self._short_code
+        return "" in codes or own in codes
+
+    def _drop(self, flight: Flight, now_ms: int) -> None:
+        """The message at the head of the queue is not to be sent: say why, unless it is somebody else's by now."""
+        for _ in range(flight.unanswered):
+            self._queue.popleft()
+        self._in_hand -= 1
+        message, lease = flight.message, flight.lease
+        halted = self._halted.get(message.delivery_id)
+        if lease.is_lost:
+            return
+        if halted == "paused":
+            lease.is_returned = True
+            self._done(lease)
+        elif halted == "cancelled":
+            self._settle(message, lease, DeliveryState.CANCELLED, "cancelled")
+        elif 0 < message.expires_ms <= now_ms:
+            self._settle(message, lease, DeliveryState.EXPIRED, "validity ended before it could be sent")
+        else:
+            self._settle(message, lease, DeliveryState.EXCLUDED, "quarantine")
+
+    def _settle(self, message: OutboundMessage, lease: Lease, state: DeliveryState, reason: str) -> None:
+        self._ledger.page.settled.append(Settled(message.id, state, reason, self._now_ms()))
+        self._ledger.touch()
+        self._done(lease)
+
+    def _wake_at(self, at: float) -> None:
+        if self._timer is None and (self._queue or any(slot.carry for slot in self.slots)):
+            delay = max(0.0, at - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.pump()
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    def results(self, slot: Slot, tokens: Sequence[Token], statuses: Sequence[int], ids: Sequence[str]) -> None:
+        """Answers to submits, as parallel lists."""
+        now_ms = self._now_ms()
+        page, connection_id = self._ledger.page, self.connection_id
+        add_sent, add_segment = page.sent.append, page.segments.append
+        finished = 0
+        lease: Lease | None = None
+        for token, status, provider_id in zip(tokens, statuses, ids, strict=True):
+            if status == 0 and isinstance(token, Flight):
+                message = token.message
+                add_segment(
+                    (message.id << 12 | message.attempt << 8, connection_id, provider_id, now_ms, message.delivery_id)
+                )
+                add_sent((message.id, message.delivery_id, now_ms))
+                self._in_hand -= 1
+                if token.lease is lease:
+                    finished += 1
+                else:
+                    if lease is not None:
+                        self._done(lease, finished)
+                    lease, finished = token.lease, 1
+            else:
+                self._careful_result(token, status, provider_id, now_ms)
+        if lease is not None:
+            self._done(lease, finished)
+        if any(status and status_of(status).slows_down for status in set(statuses)):
+            slot.slow_down(SLOW_DOWN_S)
+            self._wake_at(slot.quiet_until)
+        elif 0 in statuses:
+            slot.slow_downs = 0
+        self._ledger.touch(partial(self._committed, slot, len(tokens)))
+        self.pump()
+
+    def _careful_result(self, token: Token, status: int, provider_id: str, now_ms: int) -> None:
+        flight, index = (token, 0) if isinstance(token, Flight) else token
+        message = flight.message
+        flight.unanswered -= 1
+        if status == 0:
+            segment_id = message.id << 12 | message.attempt << 8 | index
+            self._ledger.page.segments.append(
+                (segment_id, self.connection_id, provider_id, now_ms, message.delivery_id)
+            )
+        else:
+            flight.failed = (status, "")
+        if flight.unanswered == 0:
+            self._finish(flight, now_ms)
+
+    def unknown(self, slot: Slot, tokens: Sequence[Token], reason: str) -> None:
+        """These were sent, and nobody answered."""
+        now_ms = self._now_ms()
+        for token in tokens:
+            flight = token if isinstance(token, Flight) else token[0]
+            flight.unanswered -= 1
+            flight.unknown = reason
+            if flight.unanswered == 0:
+                self._finish(flight, now_ms)
+        self._ledger.touch(partial(self._committed, slot, len(tokens)))
+
+    def take_back(self, slot: Slot) -> None:
+        """The link is gone: segments it still had to carry go to the head of the queue."""
+        self._queue.extendleft(reversed(slot.carry))
+        slot.carry.clear()
+
+    def _finish(self, flight: Flight, now_ms: int) -> None:
+        """All segments of a message have had their say."""
+        message, page = flight.message, self._ledger.page
+        self._in_hand -= 1
+        if flight.failed is not None:
+            status = status_of(flight.failed[0])
+            if status.slows_down:
+                page.put_off.append(PutOff(message.id, self.connection_id, status.words, now_ms + UNKNOWN_AFTER_MS))
+            else:
+                page.errors.append(
+                    ProviderError(
+                        message.id,
+                        self.connection_id,
+                        status.name,
+                        status.code,
+                        status.words,
+                        now_ms,
+                        status.is_retried,
+                    )
+                )
+        elif flight.unknown and self._resend_unknown:
+            due_ms = now_ms + UNKNOWN_AFTER_MS
+            page.put_off.append(
+                PutOff(message.id, self.connection_id, flight.unknown, due_ms, is_possible_duplicate=True)
+            )
+        elif flight.unknown:
+            page.settled.append(Settled(message.id, DeliveryState.UNCONFIRMED, flight.unknown, now_ms))
+        else:
+            page.sent.append((message.id, message.delivery_id, now_ms))
+        self._done(flight.lease)
+
+    def _committed(self, slot: Slot, messages: int) -> None:
+        slot.uncommitted -= messages
+        self.pump()
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Take nothing more; what is not on the wire goes back as it was. Messages begun on a link are finished there."""
+        self.is_stopping = True
+        for flight in dict.fromkeys(token if isinstance(token, Flight) else token[0] for _, token in self._queue):
+            self._in_hand -= 1
+            flight.lease.is_returned = True
+            self._done(flight.lease)
+        self._queue.clear()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing on the wire and nothing uncommitted."""
+        return not any(slot.uncommitted for slot in self.slots)
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
