@@ -18,7 +18,7 @@ _PLACES = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HO
 
 @contextmanager
 def open_store(cache_mib: int = 64) -> Iterator[Store]:
-    """A store of one's own, with its own connection and transactions. `cache_mib` bounds what SQLite keeps in memory."""
+    """A store of one's own, with its own connection and transactions. `cache_mib` bounds SQLite's memory."""
     store = Store(_database(connection.settings_dict, cache_mib))
     try:
         yield store

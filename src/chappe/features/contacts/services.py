@@ -166,7 +166,7 @@ class Details:
 
 
 def create_contact(organisation_id: int, details: Details, list_ids: Sequence[int], now_ms: int) -> Contact:
-    """A new person, on these lists. Raises InvalidInput; NotFound for a list; Conflict for an external id that is taken."""
+    """A new person, on these lists. Raises InvalidInput; NotFound for a list; Conflict for a taken external id."""
     if details.phone is None:
         raise InvalidInput.at("phone", "is needed")
     contact = Contact(organisation_id=organisation_id, created_ms=now_ms)

@@ -143,8 +143,12 @@ def _move(
 
 def _apply(delivery: Delivery, draft: Draft) -> None:
     """Write the draft into the row, unsaved."""
+    errors: list[FieldError] = []
     if draft.label is not None:
-        delivery.label = checked_name(draft.label)
+        try:
+            delivery.label = checked_name(draft.label)
+        except InvalidInput as error:
+            errors += [FieldError("label", one.message) for one in error.errors]
     if draft.list_id is not None:
         delivery.contact_list = find_list(delivery.organisation_id, draft.list_id)
     if draft.connection_id is not None:
@@ -152,7 +156,6 @@ def _apply(delivery: Delivery, draft: Draft) -> None:
     for name in ("category", "sender", "body", "short_code", "validity_s"):
         if (value := getattr(draft, name)) is not None:
             setattr(delivery, name, value)
-    errors: list[FieldError] = []
     options = _options(Options.of(delivery), draft, errors)
     delivery.options = options.kept()
     names = [*delivery.contact_list.attributes, "phone"] if delivery.contact_list.attributes else []
