@@ -45,12 +45,14 @@ class Smsc(asyncio.Protocol):
                 break
             position += length
             if command == SUBMIT:
-                name = b"%016x" % number
-                out.append(pack(33, SUBMIT_RESP, 0, sequence) + name + b"\0")
+                name = b"%010x" % number
+                out.append(pack(27, SUBMIT_RESP, 0, sequence) + name + b"\0")
                 text = b"id:%b sub:001 dlvrd:001 submit date:2611210000 done date:2611210000 stat:DELIVRD err:000 text:" % name
                 body = b"\0\1\1" + b"33600000000\0\1\1" + b"chappe\0\4\0\0\0\0\0\0\0\0" + bytes((len(text),)) + text
                 out.append(pack(16 + len(body), DELIVER, 0, number & 0x7FFFFFFF) + body)
                 number += 1
+            elif command < 0x80000000:
+                out.append(pack(17, command | 0x80000000, 0, sequence) + b"\0")
         self.buffer, self.next = data[position:], number
         if out:
             self.transport.write(b"".join(out))

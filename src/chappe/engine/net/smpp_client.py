@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from chappe.engine.net.egress import EgressPolicy
 from chappe.smpp import BindKind, Delivery, Role, Session, Timers
@@ -139,8 +139,7 @@ class Link(asyncio.Protocol):
     # -- asyncio -----------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
         endpoint = self.endpoint
         self._session.bind(
             endpoint.kind,

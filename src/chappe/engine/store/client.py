@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 
@@ -56,9 +57,8 @@ class StoreClient(asyncio.Protocol):
         self._transport.write(frame(request))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=16 << 20)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
+        self._transport.set_write_buffer_limits(high=16 << 20)
 
     def data_received(self, data: bytes) -> None:
         for body in self._reader.feed(data):
