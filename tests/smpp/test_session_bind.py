@@ -170,6 +170,27 @@ def test_a_bind_never_answered_fails_and_closes() -> None:
     assert pair.esme.tick(pair.now + 5) == [BindFailed(None, reason), Closed(reason, [])]
 
 
+def test_a_bind_that_was_refused_has_no_timer() -> None:
+    pair = ConnectionPair(timers=Timers(bind_s=5))
+    pair.ask_to_bind()
+    pair.smsc.refuse_bind(only(BindRequested, pair.to_smsc()), CommandStatus.ESME_RBINDFAIL)
+    only(BindFailed, pair.to_esme())
+    assert pair.esme.next_deadline() is None
+    assert pair.esme.tick(pair.now + 6) == []
+
+
+def test_there_is_room_only_where_messages_may_be_sent() -> None:
+    assert ConnectionPair().esme.room == 0
+    for kind, esme, smsc in ((BindKind.TRANSMITTER, 10, 0), (BindKind.RECEIVER, 0, 10), (BindKind.TRANSCEIVER, 10, 10)):
+        pair = ConnectionPair.bound(kind)
+        assert (pair.esme.room, pair.smsc.room) == (esme, smsc)
+        pair.esme.unbind(pair.now)
+        pair.to_smsc()
+        assert (pair.esme.room, pair.smsc.room) == (0, 0)
+        pair.to_esme()
+        assert pair.esme.room == 0
+
+
 def test_an_esme_that_never_binds_is_closed() -> None:
     pair = ConnectionPair(timers=Timers(bind_s=5))
     assert pair.smsc.next_deadline() == pair.now + 5

@@ -177,6 +177,14 @@ def test_a_data_sm_is_a_delivery_and_gets_its_own_answer() -> None:
     assert last == DeliverResults(["c"], [0])
 
 
+def test_a_number_of_a_data_sm_that_was_answered_may_be_that_of_a_deliver_sm() -> None:
+    session = ConnectionPair.bound().esme
+    for command_id in (CommandId.DATA_SM, CommandId.DELIVER_SM):
+        session.receive_data(encode(Pdu(command_id, 0, 5)), 0.0)
+        session.answer_deliveries([5], [0])
+        assert decode(session.data_to_send()).command_id == command_id | 0x80000000
+
+
 def test_answers_to_deliveries_are_the_octets_of_the_codec() -> None:
     session = ConnectionPair.bound().esme
     session.answer_deliveries([7, 8], [0, 0x64])
@@ -307,6 +315,16 @@ def test_sequence_numbers_wrap_and_skip_what_still_waits() -> None:
     assert pair.esme.tick(pair.now + 60) == [SubmitsExpired(["f", "g", "h"])]
 
 
+def test_sequence_numbers_wrap_after_a_batch_that_ends_with_the_last() -> None:
+    pair = ConnectionPair.bound(first_sequence_number=MAX_SEQUENCE_NUMBER - 3, timers=NEVER)
+    pair.submit("a", "b", "c")
+    pair.submit("d")
+    assert only(Submits, pair.to_smsc()).sequence_numbers == [
+        *range(MAX_SEQUENCE_NUMBER - 2, MAX_SEQUENCE_NUMBER + 1),
+        1,
+    ]
+
+
 def test_a_number_of_a_request_that_waits_is_skipped() -> None:
     pair = ConnectionPair.bound(window=100, first_sequence_number=MAX_SEQUENCE_NUMBER, timers=NEVER)
     assert pair.esme.send_request(Pdu(CommandId.QUERY_SM), "query", pair.now) == 1
@@ -325,8 +343,12 @@ def test_a_request_is_matched_with_its_answer() -> None:
         number,
         b"77",
     )
-    fields = {"message_id": b"77", "final_date": b"", "message_state": 1, "error_code": 0}
-    answer = Pdu(CommandId.QUERY_SM_RESP, 0, number, fields)
+    answer = Pdu(
+        CommandId.QUERY_SM_RESP,
+        0,
+        number,
+        {"message_id": b"77", "final_date": b"", "message_state": 1, "error_code": 0},
+    )
     pair.smsc.send_response(answer)
     assert pair.to_esme() == [GenericResult("query", answer)]
 
@@ -393,6 +415,15 @@ def test_a_request_is_not_answered_by_another_command() -> None:
     assert pair.esme.late_answers == 3
 
 
+def test_a_submit_is_not_answered_by_another_command() -> None:
+    pair = ConnectionPair.bound()
+    pair.submit("a")
+    number = only(Submits, pair.to_smsc()).sequence_numbers[0]
+    for command_id in (CommandId.DATA_SM_RESP, CommandId.DELIVER_SM_RESP, CommandId.ENQUIRE_LINK_RESP):
+        assert pair.esme.receive_data(encode(Pdu(command_id, 0, number)), pair.now) == []
+    assert pair.esme.close() == [Closed("closed by this side", ["a"])]
+
+
 @pytest.mark.parametrize(
     "command_id", [CommandId.UNBIND, CommandId.ENQUIRE_LINK, CommandId.BIND_RECEIVER, CommandId.ALERT_NOTIFICATION]
 )
@@ -439,14 +470,31 @@ def test_messages_beyond_the_limit_are_throttled_until_some_are_answered() -> No
 def test_deliveries_and_requests_beyond_the_limit_are_throttled() -> None:
     pair = ConnectionPair.bound(limits=Limits(max_messages=1))
     pair.deliver("a", "b")
-    assert len(only(Deliveries, pair.to_esme()).pdus) == 1
+    [first] = only(Deliveries, pair.to_esme()).pdus
     assert pair.to_smsc() == [DeliverResults(["b"], [CommandStatus.ESME_RTHROTTLED])]
+    pair.esme.answer_deliveries([first.sequence_number], [0])
+    pair.deliver("b")
+    only(Deliveries, pair.to_esme())
+    pair.to_smsc()
     pair.submit("c")
     pair.esme.send_request(Pdu(CommandId.QUERY_SM), "query", pair.now)
     only(Submits, pair.to_smsc())
     result = only(GenericResult, pair.to_esme())
     assert result.pdu is not None
     assert result.pdu.command_status == CommandStatus.ESME_RTHROTTLED
+
+
+def test_requests_that_were_answered_make_room_for_others() -> None:
+    pair = ConnectionPair.bound(limits=Limits(max_messages=1))
+    for _ in range(3):
+        number = pair.esme.send_request(Pdu(CommandId.QUERY_SM), "query", pair.now)
+        only(RequestReceived, pair.to_smsc())
+        pair.smsc.send_response(Pdu(CommandId.QUERY_SM_RESP, CommandStatus.ESME_RQUERYFAIL, number))
+        only(GenericResult, pair.to_esme())
+    pair.esme.send_request(Pdu(CommandId.QUERY_SM), "one", pair.now)
+    pair.esme.send_request(Pdu(CommandId.QUERY_SM), "two", pair.now)
+    assert len(of_kind(RequestReceived, pair.to_smsc())) == 1
+    assert pair.smsc.throttled_messages == 1
 
 
 def test_a_message_that_is_malformed_is_refused_and_the_next_is_taken() -> None:

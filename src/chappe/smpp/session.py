@@ -160,6 +160,8 @@ _DELIVER_SM: Final = int(CommandId.DELIVER_SM)
 _DELIVER_SM_RESP: Final = int(CommandId.DELIVER_SM_RESP)
 _DATA_SM: Final = int(CommandId.DATA_SM)
 _DATA_SM_RESP: Final = int(CommandId.DATA_SM_RESP)
+_MESSAGES: Final = {Role.ESME: _SUBMIT_SM, Role.SMSC: _DELIVER_SM}
+"""What each end sends in batches."""
 _WITHOUT_ANSWER: Final = frozenset({CommandId.OUTBIND, CommandId.ALERT_NOTIFICATION})
 _EMPTY_ID_RESP: Final = Struct(">IIIIB")
 """A header and an empty message_id."""
@@ -212,6 +214,7 @@ class Session:
         self._data_numbers: set[int] = set()  # those of them that are data_sm
         self._answer_id = _SUBMIT_SM_RESP if role is Role.ESME else _DELIVER_SM_RESP
         self._takers: Mapping[int, _Taker] = {}
+        self._may_send_messages = False
         self._is_started = False
         if now is not None:
             self._told(now)
@@ -220,8 +223,8 @@ class Session:
 
     @property
     def room(self) -> int:
-        """Messages that may still go out before an answer has to come in."""
-        return self._window.room
+        """Messages that may still go out before an answer has to come in; 0 in a state where none may."""
+        return self._window.room if self._may_send_messages else 0
 
     def data_to_send(self) -> bytes:
         """Everything queued since the last call, as one write."""
@@ -229,18 +232,18 @@ class Session:
         self._out.clear()
         return data
 
-    def receive_data(self, data: bytes, now: float) -> list[Event]:
+    def receive_data(self, data: bytes | bytearray | memoryview, now: float) -> list[Event]:
         """What the octets say. Between two events of other kinds the messages and the answers to messages of one call
         make one event each, the answers first; all other events stand in the order of arrival."""
         if self.state is State.CLOSED or not data:
             return []
         self._told(now)
-        data = bytes(data)  # the same object, unless it is a bytearray that the caller will use again
-        self._held.append(data)
-        self._held_length += len(data)
+        octets = bytes(data)  # the same object, unless it is a buffer that the caller will use again
+        self._held.append(octets)
+        self._held_length += len(octets)
         if self._held_length < self._needed:
             return []
-        buffer = data if len(self._held) == 1 else b"".join(self._held)
+        buffer = octets if len(self._held) == 1 else b"".join(self._held)
         events: list[Event] = []
         position = self._read(buffer, events)
         if position:
@@ -494,6 +497,7 @@ class Session:
 
     def _move(self, trigger: Trigger) -> None:
         self.state = TRANSITIONS[self.state, trigger]
+        self._may_send_messages = _MESSAGES[self.role] in REQUESTS[self.state, self.role]
         takes = REQUESTS[self.state, self.role.peer]
         self._takers = {command_id: taker for command_id, taker in _TAKERS[self.role].items() if command_id in takes}
 
