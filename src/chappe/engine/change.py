@@ -103,7 +103,7 @@ class Changes:
     policies: dict[int, Policy]
     now_ms: int
     counts: Counter[tuple[int, int]]
-    blocked: list[tuple[int, str, str, bool]]
+    blocked: list[tuple[int, str, str, str]]
     _messages: dict[int, MessageNow] = field(default_factory=dict)
     _segments: list[Row] = field(default_factory=list)
     _events: list[Row] = field(default_factory=list)
@@ -266,8 +266,7 @@ class Changes:
         head = (organisation_id, Channel.SMS.value, address, entry.short_code, entry.status.value, entry.reason[:200])
         values = (*head, entry.error_count, entry.last_error_ms, self.now_ms, self.now_ms)
         self.store.database.query(catalogue.SET_QUARANTINE, values)
-        is_stopped = quarantine_rules.is_stopped(entry.status)
-        self.blocked.append((organisation_id, address, entry.short_code, is_stopped))
+        self.blocked.append((organisation_id, address, entry.short_code, entry.status.value))
 
     # -- reading and writing -----------------------------------------------------------------------------------------
 

@@ -141,11 +141,11 @@ class Engine:
             case Trouble(text):
                 log.warning("store.trouble", reason=text) if text else log.info("store.recovered")
 
-    def _heard(self, blocked: Sequence[tuple[int, str, str, bool]], deliveries: Sequence[tuple[int, str]]) -> None:
+    def _heard(self, blocked: Sequence[tuple[int, str, str, str]], deliveries: Sequence[tuple[int, str]]) -> None:
         for flow in self._flows.values():
-            for organisation_id, address, short_code, is_blocked in blocked:
+            for organisation_id, address, short_code, status in blocked:
                 if organisation_id == flow.connection.organisation_id:
-                    flow.worker.block(address, short_code, is_blocked=is_blocked)
+                    flow.worker.number_is(address, short_code, status)
             for delivery_id, status in deliveries:
                 flow.worker.delivery_is(delivery_id, status)
 

@@ -128,6 +128,7 @@ class Flow:
         self.worker.set(
             self._dialect,
             resend_unknown=settings.text("unknown_outcome") == "resend",
+            despite_stop=settings.flag("transactional_despite_stop"),
             short_code=settings.text("short_code"),
         )
 

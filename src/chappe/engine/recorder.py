@@ -67,7 +67,7 @@ class Outcome:
     taken: list[int] = field(default_factory=list)
     unknown: list[tuple[int, int, int]] = field(default_factory=list)
     orphans: list[Key] = field(default_factory=list)
-    blocked: list[tuple[int, str, str, bool]] = field(default_factory=list)
+    blocked: list[tuple[int, str, str, str]] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
 
 
@@ -340,6 +340,7 @@ class Recorder:
             want.messages,
             want.horizon,
             want.resend_unknown,
+            want.despite_stop,
         )
         result = self._store.lease(request, self._owner, outcome.now_ms)
         changes = self._changes(outcome)
@@ -374,7 +375,7 @@ class Recorder:
         for row in self._database.query(catalogue.QUARANTINE_SINCE, (since,)):
             if self._heard.setdefault(("q", *row), now_ms) == now_ms:
                 organisation_id, address, short_code, status, _ = row
-                blocked.append((organisation_id, address, short_code, status in {"quarantine", "denylisted"}))
+                blocked.append((organisation_id, address, short_code, status))
         deliveries = [
             (delivery_id, status)
             for delivery_id, status, changed_ms in self._database.query(catalogue.DELIVERIES_SINCE, (since,))

@@ -20,6 +20,8 @@ from chappe.engine.store.frame import Leased, ProviderError, PutOff, Settled, Wa
 from chappe.engine.store.store import LEASE_MS
 from chappe.messaging import Category, DeliveryState, OutboundMessage, Refused
 from chappe.providers.smpp import Dialect
+from chappe.rules.consent import may_send, strictest
+from chappe.rules.quarantine import QuarantineStatus, is_stopped
 from chappe.rules.smpp_status import status_of
 
 log = structlog.get_logger("chappe.worker")
@@ -95,6 +97,7 @@ class Worker:
         self.is_stopping = False
         self._short_code = ""
         self._resend_unknown = True
+        self._despite_stop = False
         self._ledger = ledger
         self._client = client
         self._clock = clock
@@ -103,13 +106,14 @@ class Worker:
         self._in_hand = 0
         self._want_number = 0
         self._is_dry = False
-        self._blocked: dict[str, set[str]] = {}
+        self._blocked: dict[str, dict[str, QuarantineStatus]] = {}
         self._halted: dict[int, str] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, dialect: Dialect, *, resend_unknown: bool, short_code: str) -> None:
+    def set(self, dialect: Dialect, *, resend_unknown: bool, despite_stop: bool, short_code: str) -> None:
         """Settings as they are from now on; what is prepared already goes out as it is."""
-        self.dialect, self._resend_unknown, self._short_code = dialect, resend_unknown, short_code
+        self.dialect, self._short_code = dialect, short_code
+        self._resend_unknown, self._despite_stop = resend_unknown, despite_stop
 
     # -- leases ------------------------------------------------------------------------------------------------------
 
@@ -176,6 +180,7 @@ class Worker:
                     ahead - self._in_hand,
                     window,
                     self._resend_unknown,
+                    self._despite_stop,
                 )
             )
 
@@ -218,14 +223,14 @@ class Worker:
 
     # -- news --------------------------------------------------------------------------------------------------------
 
-    def block(self, address: str, short_code: str, *, is_blocked: bool) -> None:
-        """A number is not to be sent to (any more), whatever is prepared already."""
-        if is_blocked:
-            self._blocked.setdefault(address, set()).add(short_code)
+    def number_is(self, address: str, short_code: str, status: str) -> None:
+        """A number was put in quarantine or let out: what is prepared already is checked again before it goes out."""
+        if is_stopped(QuarantineStatus(status)):
+            self._blocked.setdefault(address, {})[short_code] = QuarantineStatus(status)
             if len(self._blocked) > MOST_BLOCKED:
                 del self._blocked[next(iter(self._blocked))]
         elif address in self._blocked:
-            self._blocked[address].discard(short_code)
+            self._blocked[address].pop(short_code, None)
             if not self._blocked[address]:
                 del self._blocked[address]
 
@@ -280,7 +285,11 @@ class Worker:
             lease, message = flight.lease, flight.message
             if flight.position >= lease.horizon:
                 break
-            if lease.is_lost or (has_exceptions and self._is_stopped(message)) or 0 < message.expires_ms <= now_ms:
+            if (
+                lease.is_lost
+                or (has_exceptions and (message.delivery_id in self._halted or self._exclusion(message)))
+                or 0 < message.expires_ms <= now_ms
+            ):
                 self._drop(flight, now_ms)
                 continue
             queue.popleft()
@@ -307,14 +316,14 @@ class Worker:
         if lease.wanted_horizon < lease.size and flight.position + step >= lease.wanted_horizon:
             self._move_horizon(lease, min(lease.size, flight.position + 2 * step))
 
-    def _is_stopped(self, message: OutboundMessage) -> bool:
-        if message.delivery_id in self._halted:
-            return True
-        codes = self._blocked.get(message.recipient)
-        if not codes or message.category == Category.REPLY:
-            return False
-        own = (message.options.short_code if message.options else "") or self._short_code
-        return "" in codes or own in codes
+    def _exclusion(self, message: OutboundMessage) -> str:
+        """Why the number may not be sent to any more; "" when it may."""
+        entries = self._blocked.get(message.recipient)
+        if not entries:
+            return ""
+        short_code = (message.options.short_code if message.options else "") or self._short_code
+        status = strictest([(status, code) for code, status in entries.items()], short_code)
+        return may_send(Category(message.category), status, transactional_despite_stop=self._despite_stop)
 
     def _drop(self, flight: Flight, now_ms: int) -> None:
         """The message at the head of the queue is not to be sent: say why, unless it is somebody else's by now."""
@@ -333,7 +342,7 @@ class Worker:
         elif 0 < message.expires_ms <= now_ms:
             self._settle(message, lease, DeliveryState.EXPIRED, "validity ended before it could be sent")
         else:
-            self._settle(message, lease, DeliveryState.EXCLUDED, "quarantine")
+            self._settle(message, lease, DeliveryState.EXCLUDED, self._exclusion(message))
 
     def _settle(self, message: OutboundMessage, lease: Lease, state: DeliveryState, reason: str) -> None:
         self._ledger.page.settled.append(Settled(message.id, state, reason, self._now_ms()))

@@ -62,10 +62,19 @@ INSERT_IDEMPOTENCY = Insert(
         Column("created_ms"),
     ),
 )
+MESSAGES_IN_RANGE = Query(
+    "SELECT id, state, reason, segments FROM message WHERE id BETWEEN ? AND ? ORDER BY id",
+    ("id", "state", "reason", "segments"),
+)
 FIND_IDEMPOTENCY = Query(
     "SELECT key, request_digest, first_message_id, count FROM idempotency WHERE organisation_id = ? AND key IN ??",
     ("key", "request_digest", "first_message_id", "count"),
 )
+API_KEY = Query(
+    "SELECT id, organisation_id, scopes, last_used_ms FROM api_key WHERE digest = ? AND revoked_ms = 0",
+    ("id", "organisation_id", "scopes", "last_used_ms"),
+)
+API_KEY_USED = Query("UPDATE api_key SET last_used_ms = ? WHERE id = ?")
 TAKE_IDS = Query(
     "INSERT INTO id_block (name, next_id) VALUES (?, ? + 1) "
     "ON CONFLICT (name) DO UPDATE SET next_id = id_block.next_id + ? RETURNING next_id"

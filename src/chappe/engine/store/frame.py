@@ -112,6 +112,7 @@ class Want(msgspec.Struct, array_like=True, tag="want", gc=False):
     messages: int
     horizon: int
     resend_unknown: bool
+    despite_stop: bool
 
 
 class Configure(msgspec.Struct, array_like=True, tag="configure", gc=False):
@@ -183,9 +184,9 @@ class Leases(msgspec.Struct, array_like=True, tag="leases", gc=False):
 
 
 class News(msgspec.Struct, array_like=True, tag="news", gc=False):
-    """Changes to heed at once: `blocked` (organisation id, address, short code, is blocked), `deliveries` (id, status)."""
+    """Changes to heed at once: `blocked` (organisation id, address, short code, status), `deliveries` (id, status)."""
 
-    blocked: list[tuple[int, str, str, bool]] = []
+    blocked: list[tuple[int, str, str, str]] = []
     deliveries: list[tuple[int, str]] = []
 
 

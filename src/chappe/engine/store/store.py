@@ -16,12 +16,14 @@ from chappe.engine.store.postgresql import PostgresDatabase
 from chappe.engine.store.sqlite import SqliteDatabase
 from chappe.engine.store.statement import Database, Row
 from chappe.messaging import Category, Channel, DeliveryState, MessageOptions, OutboundMessage, StoreError
+from chappe.rules.consent import may_send, strictest
+from chappe.rules.quarantine import QuarantineStatus
 
 LEASE_MS = 30_000
 OUTBOX_MESSAGES = 1000
 """Messages packed in one outbox row: the unit that is leased, and that another engine takes over."""
 
-_ID, _RECIPIENT, _ORGANISATION, _OPTIONS, _DUPLICATE, _SEGMENTS = 0, 1, 9, 10, 11, 12
+_ID, _RECIPIENT, _CATEGORY, _ORGANISATION, _OPTIONS, _DUPLICATE, _SEGMENTS = 0, 1, 4, 9, 10, 11, 12
 _STATE = [column.name for column in catalogue.MESSAGE_COLUMNS].index("state")
 _EXPIRES = [column.name for column in catalogue.MESSAGE_COLUMNS].index("expires_ms")
 _decode_options = msgspec.json.Decoder(MessageOptions).decode
@@ -65,6 +67,7 @@ class LeaseRequest:
     messages: int
     horizon: int
     resend_unknown: bool
+    despite_stop: bool = False
 
 
 @dataclass
@@ -227,11 +230,7 @@ class Store:
             if 0 < expires_ms <= now_ms:
                 result.settled.append((message_id, DeliveryState.EXPIRED, "validity ended before it could be sent"))
                 continue
-            if (
-                blocked
-                and row[4] != Category.REPLY
-                and (why := self._block(blocked.get(row[_RECIPIENT]), options, request.short_code))
-            ):
+            if blocked and (why := self._exclusion(blocked.get(row[_RECIPIENT]), row[_CATEGORY], options, request)):
                 result.settled.append((message_id, DeliveryState.EXCLUDED, why))
                 continue
             is_unknown = position < old_horizon
@@ -248,14 +247,15 @@ class Store:
             leased.positions.append(position)
 
     @staticmethod
-    def _block(entries: list[tuple[str, str]] | None, options: MessageOptions | None, short_code: str) -> str:
+    def _exclusion(
+        entries: list[tuple[str, str]] | None, category: int, options: MessageOptions | None, request: LeaseRequest
+    ) -> str:
+        """Why the message may not go to this number (any more); "" when it may."""
         if not entries:
             return ""
-        own = (options.short_code if options else "") or short_code
-        for entry_code, status in entries:
-            if entry_code in {"", own}:
-                return status
-        return ""
+        short_code = (options.short_code if options else "") or request.short_code
+        status = strictest([(QuarantineStatus(status), code) for code, status in entries], short_code)
+        return may_send(Category(category), status, transactional_despite_stop=request.despite_stop)
 
     def _taken_segments(self, ids: Sequence[int], rows: list[Row]) -> dict[tuple[int, int], list[int]]:
         """(message, attempt) → indices of segments that the provider took before the message could be finished."""

@@ -1,0 +1,314 @@
+"""Commits requests in groups: while one group is being committed the next one gathers, so no request waits for two."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+
+from chappe.engine.store import catalogue
+from chappe.engine.store.statement import Row
+from chappe.engine.store.store import OutboxBatch, Store
+from chappe.messaging import Category, Channel, DeliveryState, MessageOptions, StoreBusy, StoreFull
+from chappe.rules.consent import Exclusion, may_send, strictest
+from chappe.rules.quarantine import QuarantineStatus
+from chappe.web.intake.lookup import Caller, Lookup, Target
+from chappe.web.intake.request import BadRequest, MessageIn
+
+GATHER_S = 0.002
+MOST_WAITING = 50_000
+"""Messages gathered and not yet committed; past that a request is answered 503."""
+IDS = 10_000
+PRIORITY = {Category.TRANSACTIONAL: 2, Category.MARKETING: 4}
+_CATEGORIES = {"transactional": Category.TRANSACTIONAL, "marketing": Category.MARKETING}
+
+log = structlog.get_logger("chappe.intake")
+
+
+@dataclass(slots=True)
+class Checked:
+    """A message that may be stored, with what was found out about it."""
+
+    message: MessageIn
+    target: Target
+    recipient: str
+    due_ms: int
+    segments: int
+    encoding: str
+
+
+@dataclass(slots=True)
+class Accepted:
+    """The answer for one message."""
+
+    id: int
+    state: DeliveryState
+    reason: str
+    segments: int
+    encoding: str
+
+
+@dataclass(slots=True)
+class Submission:
+    """One request: its messages are stored together or not at all."""
+
+    organisation_id: int
+    messages: list[Checked]
+    key: str = ""
+    digest: str = ""
+    accepted: list[Accepted] = field(default_factory=list)
+    is_replay: bool = False
+    error: BadRequest | None = None
+
+
+class Group:
+    __slots__ = ("done", "size", "submissions")
+
+    def __init__(self) -> None:
+        self.submissions: list[Submission] = []
+        self.size = 0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Committer:
+    """Owns the intake's store and the one thread that uses it."""
+
+    def __init__(self, open_store: Callable[[], Store], tell: Callable[[], None]) -> None:
+        self._open = open_store
+        self._tell = tell
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self._store: Store | None = None
+        self._lookup: Lookup | None = None
+        self._group: Group | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ids = iter(range(0))
+        self._left = 0
+        self.waiting = 0
+
+    # -- asked by requests -------------------------------------------------------------------------------------------
+
+    async def caller(self, token: str) -> Caller | None:
+        now_ms = _now_ms()
+        lookup = await self._ready(now_ms)
+        found = lookup.known(token, now_ms)
+        if found is not None:
+            return found
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lookup.caller, token, now_ms)
+
+    def targets(self, organisation_id: int) -> list[Target]:
+        assert self._lookup is not None
+        return self._lookup.targets(organisation_id)
+
+    async def commit(self, submission: Submission) -> None:
+        """Returns when the submission is committed (its answers are in it); raises BadRequest when it is not."""
+        if self.waiting + len(submission.messages) > MOST_WAITING:
+            raise BadRequest(503, "Too many messages are waiting to be stored. Try again in a moment.")
+        group = self._group
+        if group is None:
+            group = self._group = Group()
+        group.submissions.append(submission)
+        self.waiting += len(submission.messages)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        # One future for all of a group, not one a message.
+        await asyncio.shield(group.done)
+        if submission.error is not None:
+            raise submission.error
+
+    async def close(self) -> None:
+        if self._task is not None:
+            await self._task
+        if self._store is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._store.database.close)
+        self._thread.shutdown()
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    async def _ready(self, now_ms: int) -> Lookup:
+        if self._lookup is None or self._lookup.is_stale(now_ms):
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh, now_ms)
+        assert self._lookup is not None
+        return self._lookup
+
+    def _refresh(self, now_ms: int) -> None:
+        if self._store is None or self._lookup is None:
+            self._store = self._open()
+            self._lookup = Lookup(self._store)
+        if self._lookup.is_stale(now_ms):
+            self._lookup.refresh(now_ms)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._group is not None:
+                await asyncio.sleep(GATHER_S)
+                group, self._group = self._group, None
+                error = await loop.run_in_executor(self._thread, self._write, group)
+                self.waiting -= sum(len(submission.messages) for submission in group.submissions)
+                if error is not None:
+                    for submission in group.submissions:
+                        submission.error = error
+                group.done.set_result(None)
+                if error is None:
+                    self._tell()
+        finally:
+            self._task = None
+
+    # -- in the thread -----------------------------------------------------------------------------------------------
+
+    def _write(self, group: Group) -> BadRequest | None:
+        assert self._store is not None
+        try:
+            with self._store.transaction():
+                self._store_group(self._store, group.submissions)
+        except (StoreBusy, StoreFull) as error:
+            return BadRequest(503, f"Nothing was stored: {error}. Try again.")
+        except Exception:
+            log.exception("intake.failed")
+            return BadRequest(500, "Nothing was stored; the log of the web process says why.")
+        return None
+
+    def _store_group(self, store: Store, submissions: list[Submission]) -> None:
+        now_ms = _now_ms()
+        new = self._without_replays(store, submissions)
+        blocked = self._blocked(store, new)
+        batches: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
+        keys: list[Row] = []
+        for submission in new:
+            self._take_ids(store, len(submission.messages))
+            for checked in submission.messages:
+                message_id = next(self._ids)
+                category = _CATEGORIES[checked.message.category]
+                why = _exclusion(blocked, submission.organisation_id, checked, category)
+                state = DeliveryState.EXCLUDED if why else DeliveryState.WAITING
+                place = (checked.target.id, PRIORITY[category], checked.due_ms)
+                batches[place].append(_row(message_id, submission, checked, category, state, why, now_ms))
+                submission.accepted.append(Accepted(message_id, state, why, checked.segments, checked.encoding))
+            self._left -= len(submission.messages)
+            if submission.key:
+                first = submission.accepted[0].id
+                count = len(submission.accepted)
+                keys.append((submission.organisation_id, submission.key, submission.digest, first, count, now_ms))
+        store.enqueue(
+            OutboxBatch(connection_id, 0, priority, due_ms, rows)
+            for (connection_id, priority, due_ms), rows in batches.items()
+        )
+        store.database.run(catalogue.INSERT_IDEMPOTENCY, keys)
+
+    def _take_ids(self, store: Store, count: int) -> None:
+        """Make sure that the next `count` ids are neighbours: an idempotent answer is found again by the first alone."""
+        if self._left < count:
+            self._ids = iter(store.take_ids("message", max(IDS, count)))
+            self._left = max(IDS, count)
+
+    @staticmethod
+    def _without_replays(store: Store, submissions: list[Submission]) -> list[Submission]:
+        """Answer those whose key was used before, with what was answered then; the others are new."""
+        by_organisation: dict[int, list[Submission]] = defaultdict(list)
+        for submission in submissions:
+            if submission.key:
+                by_organisation[submission.organisation_id].append(submission)
+        seen: dict[tuple[int, str], tuple[str, Submission | int, int]] = {}
+        for organisation_id, keyed in by_organisation.items():
+            values = (organisation_id, [submission.key for submission in keyed])
+            for key, digest, first, count in store.database.query(catalogue.FIND_IDEMPOTENCY, values):
+                seen[organisation_id, key] = (digest, first, count)
+        new = []
+        for submission in submissions:
+            before = seen.get((submission.organisation_id, submission.key)) if submission.key else None
+            if before is None:
+                new.append(submission)
+                if submission.key:
+                    seen[submission.organisation_id, submission.key] = (submission.digest, submission, 0)
+            elif before[0] != submission.digest:
+                submission.error = BadRequest(422, "This Idempotency-Key was used for another request.")
+            else:
+                submission.is_replay = True
+                first = before[1]
+                # The same request twice in one group shares the list that is about to be filled.
+                submission.accepted = (
+                    first.accepted if isinstance(first, Submission) else _stored(store, first, before[2])
+                )
+        return new
+
+    @staticmethod
+    def _blocked(store: Store, submissions: list[Submission]) -> dict[int, dict[str, list[tuple[str, str]]]]:
+        numbers: dict[int, set[str]] = defaultdict(set)
+        for submission in submissions:
+            numbers[submission.organisation_id].update(checked.recipient for checked in submission.messages)
+        return {identifier: store.blocked(identifier, sorted(found)) for identifier, found in numbers.items()}
+
+
+def _exclusion(
+    blocked: dict[int, dict[str, list[tuple[str, str]]]], organisation_id: int, checked: Checked, category: Category
+) -> str:
+    entries = blocked[organisation_id].get(checked.recipient)
+    if not entries:
+        return Exclusion.NONE
+    options = checked.message.options
+    short_code = (options.short_code if options else "") or checked.target.short_code
+    status = strictest([(QuarantineStatus(status), code) for code, status in entries], short_code)
+    return may_send(category, status, transactional_despite_stop=checked.target.despite_stop)
+
+
+def _row(
+    message_id: int,
+    submission: Submission,
+    checked: Checked,
+    category: Category,
+    state: DeliveryState,
+    reason: str,
+    now_ms: int,
+) -> Row:
+    message = checked.message
+    return (
+        message_id,
+        submission.organisation_id,
+        checked.target.id,
+        0,
+        0,
+        Channel.SMS.value,
+        category.value,
+        checked.recipient,
+        message.sender,
+        message.text,
+        _options(message),
+        checked.segments,
+        state.value,
+        reason,
+        0,
+        0,
+        False,
+        message.client_reference,
+        now_ms,
+        checked.due_ms,
+        checked.due_ms + message.validity_s * 1000,
+        0,
+        now_ms if state is DeliveryState.EXCLUDED else 0,
+    )
+
+
+def _options(message: MessageIn) -> bytes | None:
+    given = message.options
+    if given is None:
+        return None
+    options = MessageOptions(
+        transmission_mode=given.transmission_mode,
+        maximum_segments=given.maximum_segments,
+        service_id=given.service_id,
+        short_code=given.short_code,
+    )
+    return None if options == MessageOptions() else msgspec.json.encode(options)
+
+
+def _stored(store: Store, first: int, count: int) -> list[Accepted]:
+    rows = store.database.query(catalogue.MESSAGES_IN_RANGE, (first, first + count - 1))
+    return [Accepted(row[0], DeliveryState(row[1]), row[2], row[3], "") for row in rows]
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,129 @@
+"""What a request to send says, and what is wrong with it."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from chappe.messaging import FieldError
+
+LONGEST_BODY = 10_000
+LONGEST_VALIDITY_S = 14 * 86_400
+DEFAULT_VALIDITY_S = 72 * 3600
+FARTHEST_S = 366 * 86_400
+
+_PATH = re.compile(r" - at `\$(?:\[(?P<line>\.\.\.|\d+)\])?\.?(?P<path>[^`]*)`$")
+_NAMED = re.compile(r"`([a-z_]+)`")
+_INTERNATIONAL = re.compile(r"\+?[1-9][0-9]{5,14}")
+_AS_TYPED = re.compile(r"[ -~]{1,20}")
+
+
+class OptionsIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """See `messaging.MessageOptions`."""
+
+    transmission_mode: Annotated[int, msgspec.Meta(ge=0, le=3)] | None = None
+    maximum_segments: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    service_id: Annotated[str, msgspec.Meta(max_length=254)] = ""
+    short_code: Annotated[str, msgspec.Meta(max_length=21)] = ""
+
+
+class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
+    """One message to send. Times are ISO 8601 with a zone; `validity_s` counts from the time it is due."""
+
+    to: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_BODY)]
+    connection_id: Annotated[int, msgspec.Meta(ge=1, lt=1 << 63)] | None = None
+    sender: Annotated[str, msgspec.Meta(max_length=20, pattern=r"^[ -~]*$")] = ""
+    category: Literal["marketing", "transactional"] = "transactional"
+    validity_s: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_VALIDITY_S)] = DEFAULT_VALIDITY_S
+    send_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    client_reference: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    options: OptionsIn | None = None
+
+
+class BadRequest(Exception):
+    """The request cannot be taken; nothing of it was."""
+
+    def __init__(self, status: int, detail: str, errors: list[FieldError] | None = None) -> None:
+        self.status, self.detail, self.errors = status, detail, errors or []
+        super().__init__(detail)
+
+
+_one = msgspec.json.Decoder(MessageIn)
+
+
+def read_one(body: bytes) -> MessageIn:
+    """The message of a JSON body. Raises BadRequest naming the field."""
+    try:
+        return _one.decode(body)
+    except msgspec.ValidationError as error:
+        raise BadRequest(422, "Nothing was sent.", [_field_error(error)]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(400, f"The body is not JSON: {error}") from None
+
+
+def read_lines(body: bytes, most: int) -> list[MessageIn]:
+    """The messages of an NDJSON body, all or none. Raises BadRequest naming lines and fields."""
+    lines = body.split(b"\n")
+    if lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise BadRequest(422, "Nothing was sent: the body has no line.")
+    if len(lines) > most:
+        raise BadRequest(413, f"The body has {len(lines)} lines; a request may have {most}.")
+    messages: list[MessageIn] = []
+    errors: list[FieldError] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            messages.append(_one.decode(line))
+        except msgspec.ValidationError as error:
+            found = _field_error(error)
+            errors.append(
+                FieldError(f"line {number}: {found.field}" if found.field else f"line {number}", found.message)
+            )
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            errors.append(FieldError(f"line {number}", f"is not JSON: {error}"))
+        if len(errors) >= 100:
+            break
+    if errors:
+        raise BadRequest(422, "Nothing was sent.", errors)
+    return messages
+
+
+def recipient_of(message: MessageIn, *, as_typed: bool) -> str | None:
+    """The number as it is kept: with a plus, or exactly as given where the connection sends it so; None for none."""
+    if as_typed:
+        return message.to if _AS_TYPED.fullmatch(message.to) else None
+    digits = re.sub(r"[\s().-]", "", message.to)
+    if not _INTERNATIONAL.fullmatch(digits):
+        return None
+    return digits if digits.startswith("+") else f"+{digits}"
+
+
+def due_ms(message: MessageIn, now_ms: int) -> int | None:
+    """When it is to go out; None where that is too far away."""
+    if message.send_at is None:
+        return now_ms
+    at = int(message.send_at.astimezone(UTC).timestamp() * 1000)
+    return None if at > now_ms + FARTHEST_S * 1000 else max(at, now_ms)
+
+
+def _field_error(error: msgspec.ValidationError) -> FieldError:
+    text = str(error)
+    found = _PATH.search(text)
+    words = text[: found.start()] if found else text
+    field = found["path"] if found else ""
+    named = _NAMED.search(words)
+    if named and ("missing required field" in words or "unknown field" in words):
+        field = f"{field}.{named[1]}" if field else named[1]
+        words = "is needed" if "missing" in words else "is not a field of this request"
+    return FieldError(field, words[:1].lower() + words[1:])
+
+
+def problem(status: int, title: str, detail: str, errors: list[FieldError]) -> bytes:
+    """RFC 9457, as the rest of the API answers."""
+    content: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if errors:
+        content["errors"] = [{"field": error.field, "message": error.message} for error in errors]
+    return msgspec.json.encode(content)
