@@ -14,7 +14,8 @@ import uvloop
 
 from chappe.messaging import ConfigError
 
-from .quirks import Quirks, load
+from .profile import load
+from .quirks import Quirks
 from .smsc import Simulator
 
 STDIN = 0

@@ -81,6 +81,7 @@ class HttpDoor(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._url = b""
         self._body = bytearray()
+        self._octets = 0
         self._is_cross_site = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -91,6 +92,10 @@ class HttpDoor(asyncio.Protocol):
         self._smsc.doors.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        self._octets += len(data)
+        if self._octets > MOST_OCTETS:
+            self._fail(413, f"more than {MOST_OCTETS} octets")
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -117,12 +122,10 @@ class HttpDoor(asyncio.Protocol):
         self._is_cross_site |= name.lower() == b"origin"
 
     def on_body(self, body: bytes) -> None:
-        if len(self._body) + len(body) > MOST_OCTETS:
-            self._fail(413, f"more than {MOST_OCTETS} octets")
-            return
         self._body += body
 
     def on_message_complete(self) -> None:
+        self._octets = 0
         if self._transport is None or self._transport.is_closing():
             return
         try:
@@ -195,11 +198,13 @@ def _duplicates(smsc: "Simulator", values: dict[str, Any]) -> object:
 
 
 def _quirks(smsc: "Simulator", values: dict[str, Any]) -> object:
-    return smsc.quirks
+    # Passwords go in and do not come out.
+    return msgspec.structs.replace(smsc.quirks, accounts=dict.fromkeys(smsc.quirks.accounts, "********"))
 
 
 def _change(smsc: "Simulator", values: dict[str, Any]) -> object:
-    return smsc.change(values)
+    smsc.change(values)
+    return _quirks(smsc, {})
 
 
 def _drop(smsc: "Simulator", values: dict[str, Any]) -> object:

@@ -17,7 +17,7 @@ from .calendar import STEP_S
 from .fate import DELIVERED, Fate, Lot
 from .message_id import writer
 from .quirks import DropMoment, Quirks, ReceiptsFor, ThrottleWindow, command_status
-from .receipt import INTERMEDIATE, ReceiptWriter
+from .receipt import FIXED, NOTIFICATION, ReceiptWriter
 from .submission import Batch, read
 
 if TYPE_CHECKING:
@@ -244,8 +244,9 @@ class Intake:
         chosen = [lot[Lot.INTERMEDIATE] < self._fate.intermediate for lot in lots]
         some, wall = batch.only(chosen), time.time()
         outcome = self._quirks.intermediate_stat, "000"
+        kind = FIXED if self._quirks.intermediate_is_receipt else NOTIFICATION
         bodies = self._receipts.bodies(
-            some.heads, list(compress(ids, chosen)), _readable(some), outcome, wall, wall, INTERMEDIATE
+            some.heads, list(compress(ids, chosen)), _readable(some), outcome, wall, wall, kind
         )
         for body, lot in zip(bodies, compress(lots, chosen), strict=True):
             self._smsc.calendar.add(self._smsc.now() + self._fate.delay_s(lot) / 2, account, [body])

@@ -127,6 +127,8 @@ class Link(asyncio.Protocol):
 
     def tick(self, now: float) -> None:
         """Let time pass."""
+        if self.is_silent:
+            return
         deadline = self.session.next_deadline()
         if deadline is not None and deadline <= now:
             self._handle(self.session.tick(now))

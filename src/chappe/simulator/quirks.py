@@ -3,13 +3,10 @@ read, live changes are checked and docs/reference/simulator.md is written.
 """
 
 import difflib
-import json
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -91,62 +88,90 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Receipts of this fraction of the numbers say this instead of DELIVRD."""
+    """Receipts of a fraction of the numbers do not say DELIVRD."""
 
     stat: Annotated[str, Meta(pattern="^[A-Za-z]{1,10}$")]
+    """What they say, such as UNDELIV, EXPIRED or REJECTD."""
     err: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,6}$")]
+    """The err beside it, such as 001."""
     fraction: Fraction
+    """How many of the numbers."""
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Messages to numbers that the pattern is found in are answered with this command_status (name or number)."""
+    """Messages to some numbers are refused."""
 
     pattern: str
+    """A regular expression that is looked for anywhere in the number."""
     status: str | int
+    """The command_status, by name or number."""
     fraction: Fraction = 1.0
+    """How many of the numbers that fit."""
 
 
 class ThrottleWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A time in which every message is answered ESME_RTHROTTLED, counted from the start of the simulator, or from the
-    start of each period of `every_s` seconds."""
+    """A time in which every message is answered ESME_RTHROTTLED."""
 
     from_s: Seconds
+    """Its beginning, from the start of the simulator or of the period."""
     to_s: Seconds
+    """Its end."""
     every_s: Seconds = 0.0
+    """The length of the period, when it comes again. 0: it comes once."""
 
 
 class InboundTlv(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An optional parameter of an inbound text; the value in hexadecimal."""
+    """An optional parameter of an inbound text."""
 
     tag: Annotated[int, Meta(ge=0, le=0xFFFF)]
+    """Its tag."""
     value: Annotated[str, Meta(pattern="^([0-9A-Fa-f]{2})*$")] = ""
+    """Its value in hexadecimal."""
 
 
 class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A text from a phone: once, again and again, or in reply to messages."""
+    """A text from a phone: exactly one of `after_s`, `every_s` and `reply_to` says when."""
 
     text: str
+    """The text."""
     after_s: Seconds | None = None
+    """Once, so long after the start or the change of the script."""
     every_s: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
+    """Again and again, with so much time between."""
     reply_to: str | None = None
+    """As a reply to messages in whose text this regular expression is found; an empty one is found in every text. Of
+    a message in segments the first is looked at."""
     to: str | None = None
+    """For replies: a regular expression that has to be found in the number as well."""
     probability: Fraction = 1.0
+    """For replies: how many of the numbers answer."""
     delay_ms: Milliseconds = 1000.0
+    """For replies: how long after the message."""
     sender: str = "336{n:08d}"
+    """The phone, where it is no reply; `{n}` and `{n:08d}` stand for the number of texts so far."""
     recipient: str = ""
+    """The short code or name it is sent to. Left out: for a reply the sender of the message, else 38600."""
     system_id: str = ""
+    """Whose text it is. Left out: of the first account that receives."""
     count: Annotated[int, Meta(ge=1, le=100_000)] = 1
+    """How many at once, where it is no reply."""
     encoding: Encoding = Encoding.GSM
+    """How it is encoded."""
     data_coding: Annotated[int, Meta(ge=0, le=255)] | None = None
+    """The data_coding it carries. Left out: 0, 3 or 8, as it is encoded."""
     segmentation: Segmentation = Segmentation.UDH8
+    """How a long one is carried: by user data headers with a reference of 8 or 16 bits (`udh8`, `udh16`), by `sar_*`
+    parameters (`sar`), or whole in message_payload (`payload`)."""
     is_shuffled: bool = False
+    """Whether segments come in any order."""
     tlvs: tuple[InboundTlv, ...] = ()
+    """Optional parameters on every segment."""
 
 
 class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the simulated SMSC does. A knob left out does nothing."""
 
-    seed: Annotated[int, Meta(ge=0, lt=1 << 64)] = 1
+    seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = 1
     """Decides, together with a number, the fate of that number: the same seed and the same numbers give the same
     counts."""
     keep: Keep = Keep.MESSAGES
@@ -218,7 +243,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     receipt_shape: DelayShape = DelayShape.FIXED
     """How the delays spread."""
     receipt_window: Annotated[int, Meta(ge=1, le=1000000)] = 1000
-    """deliver_sm that may wait for an answer on one link."""
+    """deliver_sm that may wait for an answer on one link that is opened from now on."""
     receipt_dialect: str = "standard"
     """How receipts are written; `tlv_only` has no text at all, only optional parameters."""
     receipt_text: ReceiptText = ReceiptText.START
@@ -242,6 +267,8 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Numbers that get an intermediate receipt, at half of the delay."""
     intermediate_stat: str = "ENROUTE"
     """What it says, such as ENROUTE or ACCEPTD."""
+    intermediate_is_receipt: bool = False
+    """Whether esm_class calls it a receipt, as many SMSCs do, instead of an intermediate notification."""
     redelivery_pause_ms: Milliseconds = 5000.0
     """How long a receipt or text waits that was refused or not answered."""
     redelivery_tries: Annotated[int, Meta(ge=1)] = 10
@@ -288,44 +315,21 @@ GROUPS: Final = {
 }
 """The knob that each group begins with, in the order of the declaration."""
 
+TABLES: Final[dict[str, type[msgspec.Struct]]] = {
+    "failures": Failure,
+    "refusals": Refusal,
+    "throttle_windows": ThrottleWindow,
+    "inbound": Inbound,
+    "tlvs": InboundTlv,
+}
+"""Knobs that hold tables, and what each of those is."""
+
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
-
-
-def load(source: str) -> Quirks:
-    """The quirks of a built-in profile by its name, or of a file (TOML, or JSON by its ending). Raises ConfigError."""
-    from .profile import PROFILES
-
-    if source in PROFILES:
-        return PROFILES[source]
-    path = Path(source)
-    if not path.is_file():
-        raise _error("quirks", f"{source!r} is neither a file nor one of {', '.join(PROFILES)}")
-    try:
-        text = path.read_text("utf-8")
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise _error("quirks", f"{source}: {error}") from None
-    return parse(values)
-
-
-def parse(values: object) -> Quirks:
-    """Quirks from what a file or a request holds; `profile` names one to start from. Raises ConfigError."""
-    if not isinstance(values, Mapping):
-        raise _error("quirks", "a table of knobs is expected")
-    name = values.get("profile", "plain")
-    from .profile import PROFILES
-
-    if name not in PROFILES:
-        raise _error("profile", f"{name!r} is none of {', '.join(PROFILES)}")
-    return change(PROFILES[name], {key: value for key, value in values.items() if key != "profile"})
 
 
 def change(quirks: Quirks, values: Mapping[str, object]) -> Quirks:
     """The same with some knobs changed. Raises ConfigError for a knob that does not exist or cannot be so."""
-    known = Quirks.__struct_fields__
-    unknown = [FieldError(str(key), _unknown(str(key), known)) for key in values if key not in known]
-    if unknown:
-        raise ConfigError(unknown)
+    check_names(values, Quirks)
     merged = convert({**msgspec.to_builtins(quirks), **values}, Quirks)
     check(merged)
     return merged
@@ -333,11 +337,32 @@ def change(quirks: Quirks, values: Mapping[str, object]) -> Quirks:
 
 def convert(values: object, kind: type[_Struct], *, strict: bool = True) -> _Struct:
     """`values` as a struct; msgspec's error becomes a ConfigError that names the knob."""
+    if isinstance(values, Mapping):
+        check_names(values, kind)
     try:
         return msgspec.convert(values, kind, strict=strict)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$")
-        raise _error(path.lstrip(".").rstrip("`") or "quirks", text) from None
+        raise config_error(path.lstrip(".").rstrip("`") or "values", text) from None
+
+
+def check_names(values: Mapping[Any, object], kind: type[msgspec.Struct]) -> None:
+    """Raises ConfigError for names that do not exist; it says which there are."""
+    if errors := list(_unknown_names(values, kind, "")):
+        raise ConfigError(errors)
+
+
+def _unknown_names(values: Mapping[Any, object], kind: type[msgspec.Struct], path: str) -> Iterator[FieldError]:
+    known = kind.__struct_encode_fields__
+    for name, value in values.items():
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, 1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            yield FieldError(f"{path}{name}", f"does not exist{hint}; there are: {', '.join(known)}")
+        elif name in TABLES and isinstance(value, list | tuple):
+            for index, entry in enumerate(value):
+                if isinstance(entry, Mapping):
+                    yield from _unknown_names(entry, TABLES[name], f"{path}{name}[{index}].")
 
 
 def check(quirks: Quirks) -> None:
@@ -402,7 +427,7 @@ def check_text(rule: Inbound, field: str = "inbound") -> None:
     try:
         count(rule.text, rule.encoding, 16)
     except (Unencodable, TooManySegments) as error:
-        raise _error(f"{field}.text", str(error)) from None
+        raise config_error(f"{field}.text", str(error)) from None
 
 
 def compile_pattern(pattern: str) -> re.Pattern[bytes]:
@@ -424,11 +449,6 @@ def command_status(status: str | int) -> int:
     return int(CommandStatus[status])
 
 
-def _unknown(key: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(key, known, 1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    return f"there is no such knob{hint}; there are: {', '.join(known)}"
-
-
-def _error(field: str, message: str) -> ConfigError:
+def config_error(field: str, message: str) -> ConfigError:
+    """One thing wrong with one field."""
     return ConfigError([FieldError(field, message)])

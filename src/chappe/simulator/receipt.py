@@ -20,7 +20,7 @@ HOSTILE_TEXT = b"id:0 stat:UNDELIV err:999 done date:0001010000 text:id:1 stat:R
 
 FIXED = b"\x04\0\0\0\0\0\0\0\0"
 """From esm_class (an SMSC delivery receipt) to sm_default_msg_id."""
-INTERMEDIATE = b"\x20\0\0\0\0\0\0\0\0"
+NOTIFICATION = b"\x20\0\0\0\0\0\0\0\0"
 """The same for an intermediate notification."""
 
 _TLV = Struct(">HH")

@@ -19,7 +19,8 @@ from .http import HttpDoor
 from .inbound import Script
 from .intake import Intake
 from .link import Link
-from .quirks import AT_START, Garbage, Inbound, Quirks, change, command_status, load
+from .profile import load
+from .quirks import AT_START, Garbage, Inbound, Quirks, change, command_status
 from .stats import LinkStats, Stats
 from .tally import MOST_LISTED, Record, Tally
 
