@@ -221,6 +221,30 @@ def test_a_file_that_is_too_large_is_refused_and_nothing_of_it_stays(
     assert not ContactImportChunk.objects.exists()
 
 
+class Broken(io.BytesIO):
+    """A caller that hangs up in the middle."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() > 0:
+            raise OSError
+        return super().read(50)
+
+
+def test_nothing_of_an_upload_that_broke_off_stays(people: ContactList) -> None:
+    with pytest.raises(OSError):
+        services.upload(people.organisation_id, people.pk, Broken(numbered(60)), ImportOptions(), "", NOW_MS)
+    assert not ContactImport.objects.exists()
+
+
+def test_an_upload_whose_process_died_is_cleared_away_a_day_later(people: ContactList) -> None:
+    row = ContactImport.objects.create(
+        organisation_id=people.organisation_id, list=people, status="uploading", created_ms=NOW_MS - 90_000_000
+    )
+    ContactImportChunk.objects.create(contact_import=row, position=0, data=b"x")
+    upload(people, numbered(3))
+    assert not ContactImport.objects.filter(pk=row.pk).exists()
+
+
 def test_an_uploaded_file_that_is_none_fails_at_once_with_the_reason(people: ContactList) -> None:
     row = upload(people, b"name\na\n")
     jobs.run_until_empty()

@@ -12,6 +12,7 @@ from chappe.features.deliveries import analysis, services
 from chappe.features.deliveries.measure import Measure
 from chappe.features.deliveries.models import Delivery
 from chappe.features.messages.models import Message, Outbox
+from chappe.features.refusal import InvalidInput
 from chappe.gsm import Encoding
 from chappe.messaging import (
     ConfigError,
@@ -309,3 +310,18 @@ def test_other_deliveries_are_not_touched_by_an_analysis(stage: Stage) -> None:
     services.analyse_now(stage.organisation, stage.analysed().pk, NOW_MS)
     assert_whole(first)
     assert counts(first) == {WAITING: 1}
+
+
+def test_a_preview_shows_what_the_first_people_would_get_and_keeps_nothing(stage: Stage) -> None:
+    stage.person()
+    stage.person(number(1), name="Zoë")
+    stage.person(number(2))
+    stage.block(number(2))
+    delivery = stage.draft("Hi {{ name }}")
+    prepared, excluded = services.preview(stage.organisation, delivery.pk, 5)
+    assert isinstance(prepared, analysis.Prepared) and isinstance(excluded, analysis.Excluded)
+    assert (prepared.recipient, prepared.body, prepared.encoding) == (number(1), "Hi Zoë", Encoding.UCS2)
+    assert (excluded.recipient, excluded.reason) == (number(2), "quarantine")
+    assert not Message.objects.exists()
+    with pytest.raises(InvalidInput):
+        services.preview(stage.organisation, delivery.pk, 0)

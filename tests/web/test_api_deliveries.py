@@ -62,6 +62,18 @@ def test_a_delivery_goes_from_draft_to_report(stage: Stage) -> None:
     assert (report["audience"], report["exclusions"], report["failures"]) == (3, {"duplicate": 1}, [])
 
 
+def test_a_preview_shows_texts_before_anything_is_made(stage: Stage) -> None:
+    path = stage.create()
+    items = stage.caller.get(f"{path}/preview").json["items"]
+    assert [(one["recipient"], one["body"], one["reason"]) for one in items] == [
+        ("+33612345678", "Hello Zoë", ""),
+        ("+33612345678", "", "duplicate"),
+        ("+33612345679", "Hello Zoë", ""),
+    ]
+    assert stage.caller.get(f"{path}/preview", people=0).status == 422
+    assert stage.caller.get(path).json["audience"] == 0
+
+
 def test_what_was_read_says_what_was_written(stage: Stage) -> None:
     tlvs = [{"label": "Code", "tag": "0x1401", "value": "{{ phone }}", "format": "ascii", "maximum_octets": 20}]
     path = stage.create(
@@ -124,6 +136,7 @@ def test_a_stranger_sees_nothing(stage: Stage, stranger: Caller) -> None:
     path = stage.create()
     assert stranger.get(path).status == 404
     assert stranger.get(f"{path}/report").status == 404
+    assert stranger.get(f"{path}/preview").status == 404
     assert stranger.patch(path, {"label": "July"}).status == 404
     assert stranger.delete(path).status == 404
     for action in ("analyse", "revise", "send", "pause", "resume", "cancel"):

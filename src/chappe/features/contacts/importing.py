@@ -19,7 +19,7 @@ from chappe.features.message_store import open_store
 from chappe.features.refusal import InvalidInput
 from chappe.messaging import FieldError, LeaseLost
 
-BATCH = 5000
+BATCH = 10_000
 MOST_ERRORS = 10_000
 LONGEST_EXTERNAL_ID = 200
 LONGEST_ATTRIBUTE_NAME = 60
@@ -247,7 +247,8 @@ def _write(store: Store, row: ContactImport, batch: Batch) -> None:
 
 def _write_people(store: Store, organisation_id: int, people: Sequence[Person]) -> list[tuple[int, str]]:
     """Insert or change contacts; the number and phone of each."""
-    people = _once(people)
+    # In the order of the numbers the rows land side by side in two of the indexes, which are most of the work.
+    people = sorted(_once(people), key=lambda person: person.phone)
     known = _known(store, organisation_id, [person.external_id for person in people if person.external_id])
     fresh = [person for person in people if person.external_id not in known]
     ids = _next_ids(store, len(fresh))

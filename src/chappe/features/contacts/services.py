@@ -41,6 +41,7 @@ MOST_MEMBERS_AT_ONCE = 10_000
 _CHUNK_OCTETS = 1024 * 1024
 _ROWS_AT_ONCE = 5000
 _ERASE_AGAIN_MS = 3_600_000
+_LONGEST_UPLOAD_MS = 86_400_000
 
 IMPORT, FORGET_LIST, ERASE = "contacts.import", "contacts.forget_list", "contacts.erase"
 
@@ -76,7 +77,7 @@ def delete_list(organisation_id: int, list_id: int, now_ms: int) -> None:
     """The list goes at once, who was on it soon after; the people stay. Raises NotFound; Conflict while it is used."""
     with transaction.atomic():
         contact_list = find_list(organisation_id, list_id)
-        if contact_list.imports.filter(status__in=["waiting", "running"]).exists():
+        if contact_list.imports.filter(status__in=["uploading", "waiting", "running"]).exists():
             raise Conflict("A file is being imported into this list.")
         try:
             contact_list.delete()
@@ -324,20 +325,29 @@ def upload(
 ) -> ContactImport:
     """Keep a file and have it imported outside this request. Raises NotFound; InvalidInput for one too large."""
     contact_list = find_list(organisation_id, list_id)
+    # Of an upload whose process died nothing else would ever be done.
+    ContactImport.objects.filter(status="uploading", created_ms__lt=now_ms - _LONGEST_UPLOAD_MS).delete()
     row = _new_import(organisation_id, contact_list, options, filename, "uploading", now_ms)
-    octets = 0
-    for position, data in enumerate(iter(lambda: stream.read(_CHUNK_OCTETS), b"")):
-        octets += len(data)
-        if octets > LARGEST_FILE:
-            row.delete()
-            raise InvalidInput.at("file", f"is larger than {LARGEST_FILE // 1024**2} MiB")
-        # Each chunk by itself: the engine shall not wait for a whole file to be written.
-        ContactImportChunk.objects.create(contact_import=row, position=position, data=data)
+    try:
+        _keep(row, stream)
+    except BaseException:
+        row.delete()
+        raise
     with transaction.atomic():
         row.status = "waiting"
         row.save(update_fields=["status"])
         jobs.enqueue(organisation_id, IMPORT, row.pk, now_ms)
     return row
+
+
+def _keep(row: ContactImport, stream: BinaryIO) -> None:
+    """Write the file in chunks, each by itself: the engine shall not wait for a whole file to be written."""
+    octets = 0
+    for position, data in enumerate(iter(lambda: stream.read(_CHUNK_OCTETS), b"")):
+        octets += len(data)
+        if octets > LARGEST_FILE:
+            raise InvalidInput.at("file", f"is larger than {LARGEST_FILE // 1024**2} MiB")
+        ContactImportChunk.objects.create(contact_import=row, position=position, data=data)
 
 
 def find_import(organisation_id: int, import_id: int) -> ContactImport:

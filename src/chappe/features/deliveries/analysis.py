@@ -20,6 +20,7 @@ from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.options import Options
 from chappe.features.deliveries.template import BadTemplate, RenderError, Template, check
 from chappe.features.message_store import open_store
+from chappe.features.page import LARGEST_ID
 from chappe.gsm import Encoding
 from chappe.messaging import Category, Channel, ConfigError, DeliveryState, FieldError, LeaseLost, MessageOptions
 from chappe.providers.contract import Settings
@@ -77,19 +78,20 @@ class Findings:
     exclusions: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, gc=False):
     """A message that can go out. `body` is as rendered: the connection transliterates."""
 
     contact_id: int
     recipient: str
     body: str
     options: bytes | None
+    encoding: Encoding
     segments: int
 
 
-@dataclass(frozen=True)
-class Excluded:
+class Excluded(msgspec.Struct, frozen=True, gc=False):
+    """Somebody of the audience who gets no message. `recipient` is what was given where it is no number."""
+
     contact_id: int
     recipient: str
     reason: str
@@ -115,6 +117,20 @@ def analyse(delivery: Delivery, beat: Beat | None = None, batch_size: int = BATC
                 beat()
         writer.finish(planner.findings)
     return planner.findings
+
+
+def preview(delivery: Delivery, people: int) -> list[Prepared | Excluded]:
+    """What the first people with a number would get. Raises ConfigError as `analyse` does."""
+    planner = Planner(delivery)
+    with open_store() as store:
+        first = ("", LARGEST_ID, people)  # behind those without a number
+        members = store.database.query(AUDIENCE, (delivery.contact_list_id, *first))
+        blocked = store.blocked(delivery.organisation_id, [phone for phone, *_ in members])
+    found: list[Prepared | Excluded] = []
+    for member in members:
+        prepared, excluded = planner.plan([(member[0], member[1], member[2], member[3])], blocked)
+        found += [*prepared, *excluded]
+    return found
 
 
 class Planner:
@@ -182,7 +198,7 @@ class Planner:
             return measured
         encoding, segments = measured
         self.findings.encodings[encoding] += 1
-        return Prepared(contact_id, phone, body, options, segments)
+        return Prepared(contact_id, phone, body, options, encoding, segments)
 
     def _measured(self, body: str) -> tuple[Encoding, int] | str:
         return self._measure(body) if body.strip() else EMPTY

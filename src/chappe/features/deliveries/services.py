@@ -33,6 +33,7 @@ LONGEST_SENDER = 20
 LONGEST_SHORT_CODE = 21
 LONGEST_SERVICE_ID = 200
 MOST_PARAMETERS = 50
+MOST_PREVIEWED = 50
 TRANSMISSION_MODES = range(4)
 CATEGORIES = (Category.MARKETING, Category.TRANSACTIONAL)
 RELEASED_AT_ONCE = 20
@@ -257,6 +258,13 @@ def analyse_now(
         _fail_analysis(delivery_id, "the analysis was interrupted")
         raise
     return find_delivery(organisation_id, delivery_id)
+
+
+def preview(organisation_id: int, delivery_id: int, people: int) -> "list[analysis.Prepared | analysis.Excluded]":
+    """What the first people of the list would get now; nothing is kept. Raises NotFound, InvalidInput, ConfigError."""
+    if not 1 <= people <= MOST_PREVIEWED:
+        raise InvalidInput.at("people", f"must be from 1 to {MOST_PREVIEWED}")
+    return analysis.preview(find_delivery(organisation_id, delivery_id), people)
 
 
 def _start_analysis(organisation_id: int, delivery_id: int, now_ms: int) -> Delivery:

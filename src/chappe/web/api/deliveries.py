@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 from ninja.responses import Status
 from pydantic import Field
 
 from chappe.features.clock import now_ms
 from chappe.features.deliveries import services
+from chappe.features.deliveries.analysis import Excluded, Prepared
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.options import Options
 from chappe.messaging import Category
@@ -20,6 +21,7 @@ from chappe.web.api.field import Body, Cursor, Limit, shown_time
 
 router = Router(tags=["deliveries"])
 
+People = Annotated[int, Query(description="how many of them", ge=1, le=services.MOST_PREVIEWED)]
 CategoryName = Literal["marketing", "transactional"]
 
 
@@ -109,6 +111,19 @@ class ReportOut(Schema):
     finished_at: datetime | None
 
 
+class PreviewOut(Schema):
+    contact_id: int
+    recipient: str
+    body: str = Field(description="empty where no message is made")
+    encoding: str
+    segments: int
+    reason: str = Field(description="why this person would be left out; empty: would get the message")
+
+
+class PreviewList(Schema):
+    items: list[PreviewOut]
+
+
 @router.get("/deliveries", response=DeliveryPage, auth=may_read, summary="List deliveries")
 def list_deliveries(request: HttpRequest, cursor: Cursor = "", limit: Limit = 50) -> DeliveryPage:
     page = services.deliveries_page(organisation_of(request), cursor, limit)
@@ -144,6 +159,13 @@ def delete_delivery(request: HttpRequest, delivery_id: int) -> Status[None]:
 def analyse(request: HttpRequest, delivery_id: int) -> Status[DeliveryOut]:
     """Done after this answer: read the delivery until it is ready (or failed), then send it."""
     return Status(202, _acted(request, delivery_id, services.analyse))
+
+
+@router.get("/deliveries/{int:delivery_id}/preview", response=PreviewList, auth=may_read, summary="Preview")
+def preview(request: HttpRequest, delivery_id: int, people: People = 5) -> PreviewList:
+    """What the first people of the list would get now. Nothing is kept."""
+    found = services.preview(organisation_of(request), delivery_id, people)
+    return PreviewList(items=[_preview(one) for one in found])
 
 
 @router.post("/deliveries/{int:delivery_id}/revise", response=DeliveryOut, auth=may_send, summary="Back to draft")
@@ -193,6 +215,11 @@ def report(request: HttpRequest, delivery_id: int) -> ReportOut:
 
 def _acted(request: HttpRequest, delivery_id: int, action: Callable[[int, int, int], Delivery]) -> DeliveryOut:
     return _out(action(organisation_of(request), delivery_id, now_ms()))
+
+
+def _preview(one: Prepared | Excluded) -> PreviewOut:
+    shown: dict[str, Any] = {"body": "", "encoding": "", "segments": 0, "reason": ""}
+    return PreviewOut.model_validate(shown | msgspec.structs.asdict(one))
 
 
 def _draft(payload: DeliveryFields) -> services.Draft:
