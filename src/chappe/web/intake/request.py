@@ -33,7 +33,7 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
 
     to: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_BODY)]
-    connection_id: Annotated[int, msgspec.Meta(ge=1, lt=1 << 63)] | None = None
+    connection_id: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)] | None = None
     sender: Annotated[str, msgspec.Meta(max_length=20, pattern=r"^[ -~]*$")] = ""
     category: Literal["marketing", "transactional"] = "transactional"
     validity_s: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_VALIDITY_S)] = DEFAULT_VALIDITY_S
