@@ -17,7 +17,7 @@ from bench.scene import Scene, scene, wait_for
 from chappe.engine.store.statement import Query
 from chappe.engine.store.store import open_store
 
-CONNECTIONS = 64
+CONNECTIONS = 256
 
 
 class Caller(asyncio.Protocol):

@@ -21,6 +21,7 @@ class MessageOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     maximum_segments: int = 0
     service_id: str = ""
     short_code: str = ""
+    wants_receipt: bool = True
     tlvs: tuple[OutgoingTlv, ...] = ()
 
 
@@ -42,5 +43,5 @@ class OutboundMessage(msgspec.Struct, array_like=True, gc=False):
     delivery_id: int
     organisation_id: int
     options: MessageOptions | None = None
-    accepted_segments: tuple[int, ...] | None = None
-    is_possible_duplicate: bool | int = False
+    accepted_segments: tuple[int, ...] = ()
+    is_possible_duplicate: bool = False

@@ -10,10 +10,14 @@ class Channel(StrEnum):
 
 
 class Category(IntEnum):
-    """Why a message is sent: marketing needs consent, transactional does not."""
+    """Why a message is sent: marketing needs consent, transactional does not, a reply answers what a person just wrote.
+
+    A reply goes out even to a number that this very text put in quarantine: it says so.
+    """
 
     MARKETING = 0
     TRANSACTIONAL = 1
+    REPLY = 2
 
 
 class DeliveryState(IntEnum):

@@ -26,7 +26,7 @@ from .quirks import (
 
 LONG_REPLY = (
     "Bonjour, je vous remercie de votre message. Je ne pourrai malheureusement pas venir samedi, mais je passerai au "
-    "magasin dans la semaine qui suit, sans doute mardi ou mercredi en fin de matinée. Pouvez-vous me mettre de côté "
+    "magasin dans la semaine qui suit, sans doute mardi ou mercredi en fin de matinée. Pouvez-vous me garder "
     "deux paires de la taille 42, une noire et une bleue, et me dire si la carte de fidélité vaut aussi pour les "
     "articles déjà soldés ? Merci d'avance et à très bientôt."
 )

@@ -89,7 +89,7 @@ with SimulatorProcess("bench") as smsc:                           # in a process
 
 def render() -> str:
     """The whole page."""
-    parts = [HEAD, _profiles(), *_knobs(), *_tables(), HTTP + _requests(), PYTHON]
+    parts = [HEAD, _profiles(), *_knobs(), *_tables(), "", HTTP + _requests(), PYTHON]
     return "\n".join(parts)
 
 
@@ -111,7 +111,7 @@ def _profiles() -> str:
     lines = ["## Profiles", "", "| name | what it is | knobs |", "|---|---|---|"]
     for text, name in comments:
         lines.append(f"| `{name}` | {text} | {_differences(PROFILES[name])} |")
-    return "\n".join([*lines, ""])
+    return "\n".join(lines)
 
 
 def _differences(one: Quirks) -> str:
@@ -137,13 +137,13 @@ def _knobs() -> Iterator[str]:
     texts = descriptions(Quirks)
     for field in msgspec.structs.fields(Quirks):
         if field.name in GROUPS:
-            yield f"## {GROUPS[field.name]}\n"
+            yield f"\n## {GROUPS[field.name]}\n"
         yield _entry(field, texts[field.name])
 
 
 def _tables() -> Iterator[str]:
     for name, kind in TABLES.items():
-        yield f"## Entries of `{name}`\n\n{inspect.getdoc(kind)}\n"
+        yield f"\n## Entries of `{name}`\n\n{inspect.getdoc(kind)}\n"
         texts = descriptions(kind)
         for field in msgspec.structs.fields(kind):
             yield _entry(field, texts[field.name])
@@ -183,7 +183,7 @@ def _kind(info: msgspec.inspect.Type) -> str:
 
 def _range(info: Any) -> str:
     low = f" from {info.ge:g}" if info.ge is not None else f" above {info.gt:g}" if info.gt is not None else ""
-    return low + (f" to {_shown(float(info.le))}" if info.le is not None else "")
+    return low + (f" to {_shown(info.le)}" if info.le is not None else "")
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:

@@ -19,7 +19,7 @@ from chappe.rules.quarantine import QuarantineStatus
 from chappe.web.intake.lookup import Caller, Lookup, Target
 from chappe.web.intake.request import BadRequest, MessageIn
 
-GATHER_S = 0.002
+GATHER_S = 0.001
 MOST_WAITING = 50_000
 """Messages gathered and not yet committed; past that a request is answered 503."""
 IDS = 10_000
