@@ -350,7 +350,11 @@ def test_a_request_is_matched_with_its_answer() -> None:
         {"message_id": b"77", "final_date": b"", "message_state": 1, "error_code": 0},
     )
     pair.smsc.send_response(answer)
+    assert pair.esme.room == 9
     assert pair.to_esme() == [GenericResult("query", answer)]
+    assert pair.esme.room == 10
+    pair.smsc.send_response(answer)
+    assert (pair.to_esme(), pair.esme.late_answers) == ([], 1)
 
 
 @pytest.mark.parametrize(
