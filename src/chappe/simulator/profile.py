@@ -28,7 +28,7 @@ LONG_REPLY = (
     "Bonjour, je vous remercie de votre message. Je ne pourrai malheureusement pas venir samedi, mais je passerai au "
     "magasin dans la semaine qui suit, sans doute mardi ou mercredi en fin de matinée. Pouvez-vous me garder "
     "deux paires de la taille 42, une noire et une bleue, et me dire si la carte de fidélité vaut aussi pour les "
-    "articles déjà soldés ? Merci d'avance et à très bientôt."
+    "articles déjà soldés ? Merci d'avance et à la semaine prochaine."
 )
 UNREACHED: Final = (
     Failure("UNDELIV", "001", 0.02),  # unknown subscriber
