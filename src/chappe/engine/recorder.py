@@ -16,6 +16,7 @@ from chappe.engine.inbound import Inbox
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import (
     Answer,
+    Answered,
     Configure,
     Connections,
     Fates,
@@ -38,6 +39,8 @@ RECENT_SEGMENTS = 200_000
 EARLY_RECEIPTS = 50_000
 """Receipts kept waiting for their message's id; past that they are answered as unknown at once."""
 RECHECK_MS = 1_000
+RECORDED_MS = 300
+"""How long after its answer a message's id is surely in the store, whichever engine got the answer."""
 NEWS_OVERLAP_MS = 5_000
 """How far back changes are read again, since a transaction may commit later than its clock says."""
 LINK_LEASE_MS = 15_000
@@ -82,6 +85,7 @@ class Recorder:
         self._recent: dict[Key, tuple[int, int]] = {}
         self._early: dict[Key, list[Early]] = defaultdict(list)
         self._early_count = 0
+        self._answered_ms: dict[int, int] = {}
         self._known_orphans: dict[Key, None] = {}
         self._inbox = Inbox(store)
         self._heard: dict[tuple[object, ...], int] = {}
@@ -92,7 +96,11 @@ class Recorder:
         for request in requests:
             if isinstance(request, Configure):
                 self._policies[request.connection_id] = Policy.of(request)
+            elif isinstance(request, Answered):
+                self._answered_ms[request.connection_id] = request.until_ms
         outcome = Outcome(now_ms)
+        if all(isinstance(request, Answered | Configure) for request in requests):
+            return []
         with self._store.transaction():
             records = [request for request in requests if isinstance(request, Record)]
             if records:
@@ -111,9 +119,9 @@ class Recorder:
         return [*answers, *self._told(outcome), *outcome.answers]
 
     def tick(self, now_ms: int) -> list[Answer]:
-        """What time brings: receipts given up, incomplete texts, cancelled and expired messages, changes made elsewhere."""
+        """What time brings: receipts given up, incomplete texts, cancelled and expired messages."""
         outcome = Outcome(now_ms)
-        due = [early for waiting in self._early.values() for early in waiting if early.recheck_ms <= now_ms]
+        due = [early for waiting in self._early.values() for early in waiting if self._is_due(early, now_ms)]
         is_sweep = self._sweep_ms <= now_ms
         if due or is_sweep:
             with self._store.transaction():
@@ -127,7 +135,7 @@ class Recorder:
                 self._count(outcome)
             self._sweep_ms = now_ms + RECHECK_MS
         self._remember(outcome)
-        return [*self._told(outcome), *outcome.answers, *self._news(now_ms)]
+        return [*self._told(outcome), *outcome.answers]
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -268,7 +276,7 @@ class Recorder:
         for early in due:
             if early.receipt.token not in still:
                 continue
-            if early.give_up_ms > outcome.now_ms:
+            if early.give_up_ms > outcome.now_ms and not self._is_too_late(early.receipt):
                 early.recheck_ms = min(early.give_up_ms, outcome.now_ms + RECHECK_MS)
             else:
                 self._orphan(early.receipt, outcome)
@@ -278,6 +286,13 @@ class Recorder:
         changes = self._changes(outcome)
         changes.receipts(careful)
         changes.write()
+
+    def _is_due(self, early: Early, now_ms: int) -> bool:
+        return early.recheck_ms <= now_ms or self._is_too_late(early.receipt)
+
+    def _is_too_late(self, receipt: Received) -> bool:
+        """Whether everything that was on its way when the receipt came has been answered (and recorded) since."""
+        return receipt.at_ms + RECORDED_MS <= self._answered_ms.get(receipt.connection_id, 0)
 
     def _orphan(self, receipt: Received, outcome: Outcome) -> None:
         values = (receipt.connection_id, receipt.provider_message_id[:255], receipt.status[:40], receipt.code[:40])
@@ -369,16 +384,19 @@ class Recorder:
             self._database.query(catalogue.HIDE_LINKS, (connection_id, slots))
         return LinksTaken(links.number, taken)
 
-    def _news(self, now_ms: int) -> list[Answer]:
+    def news(self, now_ms: int) -> list[Answer]:
+        """Changes made elsewhere. Apart from `tick`: what that has committed is told even when this cannot be read."""
         since = now_ms - NEWS_OVERLAP_MS
+        numbers = self._database.query(catalogue.QUARANTINE_SINCE, (since,))
+        statuses = self._database.query(catalogue.DELIVERIES_SINCE, (since,))
         blocked = []
-        for row in self._database.query(catalogue.QUARANTINE_SINCE, (since,)):
+        for row in numbers:
             if self._heard.setdefault(("q", *row), now_ms) == now_ms:
                 organisation_id, address, short_code, status, _ = row
                 blocked.append((organisation_id, address, short_code, status))
         deliveries = [
             (delivery_id, status)
-            for delivery_id, status, changed_ms in self._database.query(catalogue.DELIVERIES_SINCE, (since,))
+            for delivery_id, status, changed_ms in statuses
             if self._heard.setdefault(("d", delivery_id, status, changed_ms), now_ms) == now_ms
         ]
         if len(self._heard) > 1000:

@@ -78,6 +78,7 @@ class StoreProcess:
                 self._answer(partial(self._handle, requests))
             if time.monotonic() >= next_tick:
                 self._answer(self._tick)
+                self._answer(self._news)
                 next_tick = time.monotonic() + TICK_S
 
     def _handle(self, requests: list[Request]) -> list[Answer]:
@@ -85,6 +86,9 @@ class StoreProcess:
 
     def _tick(self) -> list[Answer]:
         return self._recorder.tick(self._now_ms())
+
+    def _news(self) -> list[Answer]:
+        return self._recorder.news(self._now_ms())
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
