@@ -298,11 +298,13 @@ class Changes:
                 self.counts[message.delivery_id, message.state] += 1
         database.run(catalogue.SEGMENT_CHANGED, list({row[-1]: row for row in self._segments}.values()))
         database.run(catalogue.INSERT_EVENTS, self._events)
+        statuses = self.store.statuses(delivery_id for _, delivery_id, _ in self._back)
         for (connection_id, delivery_id, due_ms), waiting in self._back.items():
             messages = {message.id: message for message in waiting if message.state == DeliveryState.WAITING}
             if messages:
                 ends = [message.expires_ms for message in messages.values()]
-                self.store.put_back(connection_id, delivery_id, due_ms, list(messages), ends)
+                is_held = statuses.get(delivery_id) == "paused"
+                self.store.put_back(connection_id, delivery_id, due_ms, list(messages), ends, is_held=is_held)
         for delivery_id in self._reopened - {0}:
             database.query(catalogue.REOPEN_DELIVERY, (self.now_ms, delivery_id))
         self._messages, self._segments, self._events, self._reopened = {}, [], [], set()

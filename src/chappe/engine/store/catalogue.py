@@ -95,17 +95,19 @@ BLOCKED = Query(
 
 # -- lease -----------------------------------------------------------------------------------------------------------
 
+# An engine takes nothing from itself: what ran out while the database was away is still in its hands, and renewed.
 LEASABLE = Query(
-    "SELECT id, first_id, last_id, ids, horizon, delivery_id, lease_token FROM outbox "
-    "WHERE connection_id = ? AND due_ms <= ? AND is_held = ? AND lease_until_ms <= ? "
+    "SELECT id, first_id, last_id, ids, horizon, delivery_id, due_ms FROM outbox "
+    "WHERE connection_id = ? AND due_ms <= ? AND is_held = ? AND lease_until_ms <= ? AND lease_owner <> ? "
     "ORDER BY priority, due_ms, id LIMIT ? FOR UPDATE SKIP LOCKED",
-    ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "lease_token"),
+    ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "due_ms"),
 )
 SWEEPABLE = Query(
-    "SELECT id, first_id, last_id, ids, horizon, delivery_id, lease_token FROM outbox WHERE lease_until_ms <= ? "
+    "SELECT id, first_id, last_id, ids, horizon, delivery_id, due_ms FROM outbox "
+    "WHERE lease_until_ms <= ? AND lease_owner <> ? "
     "AND (expires_ms BETWEEN 1 AND ? OR delivery_id IN (SELECT id FROM delivery WHERE status = 'cancelled')) "
     "LIMIT ? FOR UPDATE SKIP LOCKED",
-    ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "lease_token"),
+    ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "due_ms"),
 )
 TAKE_LEASE = Update(
     "outbox",
@@ -134,6 +136,7 @@ _LEASED_COLUMNS = (  # in the field order of messaging.OutboundMessage, then wha
     "options",
     "is_possible_duplicate",
     "segments",
+    "due_ms",
 )
 WAITING_IN_RANGE = Query(
     f"SELECT {', '.join(_LEASED_COLUMNS)} FROM message WHERE id BETWEEN ? AND ? AND state = 10 ORDER BY id",  # noqa: S608

@@ -23,9 +23,10 @@ LEASE_MS = 30_000
 OUTBOX_MESSAGES = 1000
 """Messages packed in one outbox row: the unit that is leased, and that another engine takes over."""
 
-_ID, _RECIPIENT, _CATEGORY, _ORGANISATION, _OPTIONS, _DUPLICATE, _SEGMENTS = 0, 1, 4, 9, 10, 11, 12
+_ID, _RECIPIENT, _CATEGORY, _ORGANISATION, _OPTIONS, _DUPLICATE, _SEGMENTS, _DUE = 0, 1, 4, 9, 10, 11, 12, 13
 _STATE = [column.name for column in catalogue.MESSAGE_COLUMNS].index("state")
 _EXPIRES = [column.name for column in catalogue.MESSAGE_COLUMNS].index("expires_ms")
+_DUE_AT = [column.name for column in catalogue.MESSAGE_COLUMNS].index("due_ms")
 _decode_options = msgspec.json.Decoder(MessageOptions).decode
 
 
@@ -100,34 +101,51 @@ class Store:
         return range(following - count, following)
 
     def enqueue(self, batches: Iterable[OutboxBatch]) -> None:
-        """Insert messages, their outbox rows and their deliveries' counts. Rows that do not wait are only inserted."""
+        """Insert messages, their outbox rows and their deliveries' counts. Rows that do not wait are only inserted.
+
+        A batch is due when the last of its messages is: one that is due later than its batch has another (`put_back`).
+        """
         counts: Counter[tuple[int, int]] = Counter()
         outbox: list[Row] = []
         for batch in batches:
             self.database.run(catalogue.INSERT_MESSAGES, batch.rows)
             if batch.delivery_id:
                 counts.update((batch.delivery_id, row[_STATE]) for row in batch.rows)
-            waiting = [(row[_ID], row[_EXPIRES]) for row in batch.rows if row[_STATE] == DeliveryState.WAITING]
+            rows = [row for row in batch.rows if row[_STATE] == DeliveryState.WAITING]
+            waiting = [(row[_ID], row[_EXPIRES], row[_DUE_AT]) for row in rows]
             for start in range(0, len(waiting), OUTBOX_MESSAGES):
                 chunk = waiting[start : start + OUTBOX_MESSAGES]
-                ids = [message_id for message_id, _ in chunk]
-                outbox.append(self._outbox_row(batch, ids, [expires for _, expires in chunk]))
+                ids = [message_id for message_id, _, _ in chunk]
+                due_ms = max(batch.due_ms, max(due for _, _, due in chunk))
+                outbox.append(self._outbox_row(batch, due_ms, ids, [expires for _, expires, _ in chunk]))
         self.insert_outbox(outbox)
         self.add_counts(counts)
 
     def put_back(
-        self, connection_id: int, delivery_id: int, due_ms: int, ids: Sequence[int], expires_ms: Sequence[int]
+        self,
+        connection_id: int,
+        delivery_id: int,
+        due_ms: int,
+        ids: Sequence[int],
+        expires_ms: Sequence[int],
+        *,
+        is_held: bool = False,
     ) -> None:
-        """Make an outbox row for messages that wait again."""
-        batch = OutboxBatch(connection_id, delivery_id, 3, due_ms, ())
-        self.insert_outbox([self._outbox_row(batch, sorted(ids), expires_ms)])
+        """Make an outbox row for messages that wait again; none of them is due later than `due_ms`."""
+        batch = OutboxBatch(connection_id, delivery_id, 3, due_ms, (), is_held)
+        self.insert_outbox([self._outbox_row(batch, due_ms, sorted(ids), expires_ms)])
+
+    def statuses(self, deliveries: Iterable[int]) -> dict[int, str]:
+        """Of deliveries, by id; 0, which stands for none, may be among them."""
+        asked = sorted(set(deliveries) - {0})
+        return dict(self.database.query(catalogue.DELIVERY_STATUS, (asked,))) if asked else {}
 
     @staticmethod
-    def _outbox_row(batch: OutboxBatch, ids: Sequence[int], expires_ms: Sequence[int]) -> Row:
+    def _outbox_row(batch: OutboxBatch, due_ms: int, ids: Sequence[int], expires_ms: Sequence[int]) -> Row:
         first, last = ids[0], ids[-1]
         packed = None if last - first + 1 == len(ids) else pack_ids(ids)
         ends = 0 if 0 in expires_ms else max(expires_ms)
-        head = (batch.connection_id, batch.delivery_id, batch.priority, batch.due_ms, ends)
+        head = (batch.connection_id, batch.delivery_id, batch.priority, due_ms, ends)
         return (0, *head, first, last, packed, 0, batch.is_held, 0, "", 0)
 
     def insert_outbox(self, rows: list[Row]) -> None:
@@ -158,35 +176,36 @@ class Store:
     def lease(self, request: LeaseRequest, owner: str, now_ms: int) -> LeaseResult:
         """Take due outbox rows of a connection until about `messages` messages are in hand."""
         limit = max(1, min(64, request.messages))
-        values = (request.connection_id, now_ms, False, now_ms, limit)
+        values = (request.connection_id, now_ms, False, now_ms, owner, limit)
         return self._take(self.database.query(catalogue.LEASABLE, values), request, owner, now_ms)
 
     def sweep(self, owner: str, now_ms: int) -> LeaseResult:
         """Take outbox rows whose delivery is cancelled or whose validity has ended, so that they end, too."""
         request = LeaseRequest(0, 0, "", OUTBOX_MESSAGES * 20, 0, resend_unknown=True)
-        return self._take(self.database.query(catalogue.SWEEPABLE, (now_ms, now_ms, 20)), request, owner, now_ms)
+        return self._take(self.database.query(catalogue.SWEEPABLE, (now_ms, owner, now_ms, 20)), request, owner, now_ms)
 
     def _take(self, candidates: list[Row], request: LeaseRequest, owner: str, now_ms: int) -> LeaseResult:
         result = LeaseResult()
         taken: list[Row] = []
-        deliveries = sorted({row[5] for row in candidates if row[5]})
-        cancelled = {
-            delivery_id
-            for delivery_id, status in (
-                self.database.query(catalogue.DELIVERY_STATUS, (deliveries,)) if deliveries else ()
-            )
-            if status == "cancelled"
-        }
+        statuses = self.statuses(row[5] for row in candidates)
         messages = 0
-        for outbox_id, first, last, packed, old_horizon, delivery_id, _old_token in candidates:
+        for outbox_id, first, last, packed, old_horizon, delivery_id, due_ms in candidates:
             if messages >= request.messages:
                 break
+            status = statuses.get(delivery_id)
+            if status == "paused":
+                continue  # somebody is holding its rows at this moment
             token = secrets.randbits(62) | 1
             ids = unpack_ids(packed) if packed else range(first, last + 1)
             rows = self._waiting(ids)
             horizon = min(len(ids), request.horizon)
             leased = Leased(outbox_id, token, delivery_id, len(ids), horizon, [], [])
-            self._sort_out(rows, ids, old_horizon, delivery_id in cancelled, request, now_ms, leased, result)
+            if status == "cancelled":
+                result.settled += [(row[_ID], DeliveryState.CANCELLED, "cancelled") for row in rows]
+            else:
+                # What was put off since is due later than this batch, and has a batch of its own.
+                here = [row for row in rows if row[_DUE] <= due_ms]
+                self._sort_out(here, ids, old_horizon, request, now_ms, leased, result)
             messages += len(leased.messages)
             taken.append((token, owner, now_ms + LEASE_MS, horizon, outbox_id))
             if leased.messages:
@@ -206,16 +225,12 @@ class Store:
         rows: list[Row],
         ids: Sequence[int],
         old_horizon: int,
-        is_cancelled: bool,
         request: LeaseRequest,
         now_ms: int,
         leased: Leased,
         result: LeaseResult,
     ) -> None:
         """Share `rows` out: to be sent, ended for a reason, left unconfirmed."""
-        if is_cancelled:
-            result.settled += [(row[_ID], DeliveryState.CANCELLED, "cancelled") for row in rows]
-            return
         blocked = (
             self.blocked(rows[0][_ORGANISATION], [row[_RECIPIENT] for row in rows]) if rows and request.messages else {}
         )
