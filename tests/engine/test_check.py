@@ -16,6 +16,7 @@ from chappe.engine.net import check as module
 from chappe.engine.net import trial
 from chappe.engine.net.check import Finding, check_connection
 from chappe.engine.net.diagnosis import connect_words, tls_words
+from chappe.providers.smpp import SPEC
 from chappe.simulator import Quirks, Simulator
 from chappe.simulator.message_id import IdFormat
 from chappe.simulator.quirks import Failure, Garbage, Inbound, ReceiptsFor, Refusal
