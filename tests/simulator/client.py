@@ -30,13 +30,20 @@ TEXT = b"Hello"
 
 
 def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run an asynchronous test in a loop of its own, for a bounded time."""
+    """Run an asynchronous test in a loop of its own, for a bounded time; what goes wrong in a callback fails it too."""
 
     @functools.wraps(test)
     def run(*arguments: object, **named: object) -> None:
-        asyncio.run(asyncio.wait_for(test(*arguments, **named), 3 * PATIENCE_S))
+        asyncio.run(watched(test(*arguments, **named)))
 
     return run
+
+
+async def watched(test: Coroutine[Any, Any, None]) -> None:
+    errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context))
+    await asyncio.wait_for(test, 3 * PATIENCE_S)
+    assert not errors
 
 
 class Client(asyncio.Protocol):

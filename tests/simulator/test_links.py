@@ -1,9 +1,10 @@
 """Links that go wrong, by a knob or when asked."""
 
 import pytest
-from tests.simulator.client import bound, in_loop, numbers
+from tests.simulator.client import bound, connect, in_loop, numbers
 
 from chappe.simulator import Quirks, Simulator
+from chappe.simulator.profile import PROFILES
 from chappe.simulator.quirks import DropMoment, Garbage
 from chappe.smpp import Timers
 from chappe.smpp.event import Closed, Malformed
@@ -140,3 +141,17 @@ async def test_slow_reads_still_take_everything() -> None:
             await client.settled()
         assert len(client.statuses) == 300
         assert smsc.now() - before >= 0.04
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@in_loop
+async def test_every_profile_takes_messages(name: str) -> None:
+    async with Simulator(name) as smsc:
+        for _ in range(smsc.quirks.bind_refusals):
+            (await connect(smsc)).close()
+        async with bound(smsc) as client:
+            client.submit(numbers(300), [b"Hello", b"STOP stat:DELIVRD id:7", b"\x1b"])
+            await client.settled()
+            stats = smsc.stats()
+            assert stats.messages == 300
+            assert stats.accepted + sum(stats.refused.values()) == 300

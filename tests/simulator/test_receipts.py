@@ -156,7 +156,7 @@ async def test_a_receipt_comes_when_it_was_asked_for(
     receipts: ReceiptsFor, registered: int, fails: bool, expected: int
 ) -> None:
     failures = (Failure("UNDELIV", "001", 1.0),) if fails else ()
-    quirks = Quirks(receipts=receipts, failures=failures, receipt_delay_ms=0)
+    quirks = Quirks(receipts=receipts, failures=failures, receipt_delay_ms=600_000)
     async with Simulator(quirks) as smsc, bound(smsc) as client:
         client.submit(numbers(1), registered=registered)
         await client.answered()

@@ -35,10 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(quirks: Quirks, options: argparse.Namespace) -> None:
+    done = _told_to_stop(with_stdin=options.until_stdin_ends)
     async with Simulator(quirks, host=options.host, port=options.port, http_port=options.http_port) as smsc:
         gc.freeze()
         _announce(smsc, options.ready_file)
-        await _until_told(with_stdin=options.until_stdin_ends)
+        await done.wait()
 
 
 def _announce(smsc: Simulator, ready_file: Path | None) -> None:
@@ -51,14 +52,14 @@ def _announce(smsc: Simulator, ready_file: Path | None) -> None:
     sys.stdout.flush()
 
 
-async def _until_told(*, with_stdin: bool) -> None:
+def _told_to_stop(*, with_stdin: bool) -> asyncio.Event:
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
     if with_stdin:
         loop.add_reader(STDIN, _watch, done)
-    await done.wait()
+    return done
 
 
 def _watch(done: asyncio.Event) -> None:

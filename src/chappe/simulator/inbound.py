@@ -4,6 +4,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chappe.gsm import Encoding, concatenation_header, encode, split
@@ -12,14 +13,13 @@ from chappe.smpp import Tag, encode_tlvs
 from .account import Account, Item, Parcel
 from .fate import LOTS, draw, threshold
 from .quirks import Inbound, Quirks, Segmentation, compile_pattern
-from .submission import Batch
+from .submission import UDHI, Batch, latin
 
 if TYPE_CHECKING:
     from .smsc import Simulator
 
 DATA_CODINGS = {Encoding.GSM: 0, Encoding.LATIN1: 3, Encoding.UCS2: 8}
 DEFAULT_RECIPIENT = "38600"
-UDHI = 0x40
 FIRST_LOTS = 1
 """The first block of lots that scripts draw from: block 0 is the fate of the number."""
 
@@ -30,9 +30,7 @@ class Script:
     def __init__(self, smsc: "Simulator", quirks: Quirks) -> None:
         self._smsc = smsc
         self._seed = quirks.seed
-        self.replies = [
-            _Reply(rule, quirks.seed, index) for index, rule in enumerate(quirks.inbound) if rule.reply_to is not None
-        ]
+        self.replies = [_Reply(rule, index) for index, rule in enumerate(quirks.inbound) if rule.reply_to is not None]
         self._timed = [rule for rule in quirks.inbound if rule.reply_to is None]
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._sent = 0
@@ -64,8 +62,10 @@ class Script:
 
     def react(self, account: Account, batch: Batch) -> None:
         """Answer these messages, as some of their recipients would."""
+        blocks = {reply.block for reply in self.replies}
+        lots = {block: [draw(number, self._seed, block) for number in batch.destinations] for block in blocks}
         for reply in self.replies:
-            for index in reply.chosen(batch):
+            for index in reply.chosen(batch, lots[reply.block]):
                 head = batch.heads[index]
                 if reply.rule.recipient:
                     head = head[: head.index(b"\0", head.index(b"\0") + 3) + 1] + address(reply.rule.recipient)
@@ -91,26 +91,23 @@ class Script:
 class _Reply:
     """A rule that answers messages, ready to be asked often."""
 
-    def __init__(self, rule: Inbound, seed: int, index: int) -> None:
+    def __init__(self, rule: Inbound, index: int) -> None:
         self.rule = rule
-        self._seed = seed
-        self._block, self._lot = FIRST_LOTS + index // LOTS, index % LOTS
+        self.block, self._lot = FIRST_LOTS + index // LOTS, index % LOTS
         self._edge = threshold(rule.probability)
         self._text = compile_pattern(rule.reply_to).search if rule.reply_to else None
         self._number = compile_pattern(rule.to).search if rule.to else None
 
-    def chosen(self, batch: Batch) -> list[int]:
+    def chosen(self, batch: Batch, lots: Sequence[tuple[int, ...]]) -> list[int]:
         """The places of the messages that are answered."""
-        found: list[int] = []
-        for index, destination in enumerate(batch.destinations):
-            if self._number and not self._number(destination):
-                continue
-            if draw(destination, self._seed, self._block)[self._lot] >= self._edge:
-                continue
-            text, kind, coding = batch.texts[index], batch.classes[index], batch.codings[index]
-            if _is_first(text, kind[0]) and (self._text is None or self._text(_latin(text, coding))):
-                found.append(index)
-        return found
+        edge, own = self._edge, self._lot
+        return [index for index, lot in enumerate(lots) if lot[own] < edge and self._fits(batch, index)]
+
+    def _fits(self, batch: Batch, index: int) -> bool:
+        text, kind, coding = batch.texts[index], batch.classes[index], batch.codings[index]
+        if not _is_first(text, kind[0]) or (self._number and not self._number(batch.destinations[index])):
+            return False
+        return self._text is None or self._text(latin(text, coding)) is not None
 
 
 def bodies_of(rule: Inbound, head: bytes, reference: int) -> list[bytes]:
@@ -162,7 +159,3 @@ def _is_first(text: bytes, esm_class: int) -> bool:
         return True
     header = text[1 : 1 + text[0]]
     return len(header) < 5 or header[0] not in (0x00, 0x08) or header[-1] == 1
-
-
-def _latin(text: bytes, coding: bytes) -> bytes:
-    return text.decode("utf-16-be", "replace").encode("latin-1", "replace") if coding == b"\x08" else text

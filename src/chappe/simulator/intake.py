@@ -18,7 +18,7 @@ from .fate import DELIVERED, Fate, Lot
 from .message_id import writer
 from .quirks import DropMoment, Quirks, ReceiptsFor, ThrottleWindow, command_status
 from .receipt import FIXED, NOTIFICATION, ReceiptWriter
-from .submission import Batch, read
+from .submission import UDHI, Batch, read
 
 if TYPE_CHECKING:
     from .account import Account, Item
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 THROTTLED = int(CommandStatus.ESME_RTHROTTLED)
 ALWAYS = frozenset({b"\x01"})
 ON_FAILURE = 2
-UDHI = 0x40
 MOST_UNLUCKY = 1_000_000
 
 

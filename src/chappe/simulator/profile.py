@@ -56,10 +56,10 @@ PROFILES: Final[dict[str, Quirks]] = {
         drop_after_messages=1_500,
         most_drops=1,
         inbound=(
-            Inbound("STOP", reply_to="", probability=0.015, delay_ms=2_500.0),
-            Inbound("Merci !", reply_to="", probability=0.004, delay_ms=4_000.0),
-            Inbound("D'accord 👍", reply_to="", probability=0.002, delay_ms=5_000.0, encoding=Encoding.UCS2),
-            Inbound(LONG_REPLY, reply_to="", probability=0.003, delay_ms=6_000.0, is_shuffled=True),
+            Inbound("STOP", reply_to="STOP au", probability=0.015, delay_ms=2_500.0),
+            Inbound("Merci !", reply_to="STOP au", probability=0.004, delay_ms=4_000.0),
+            Inbound("D'accord 👍", reply_to="STOP au", probability=0.002, delay_ms=5_000.0, encoding=Encoding.UCS2),
+            Inbound(LONG_REPLY, reply_to="STOP au", probability=0.003, delay_ms=6_000.0, is_shuffled=True),
         ),
     ),
     # Far away: answers take up to a second, receipts up to minutes.

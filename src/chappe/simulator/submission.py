@@ -20,6 +20,11 @@ _BODY = re.compile(
 )
 _match = _BODY.match
 
+UCS2 = b"\x08"
+"""The data_coding of UCS-2 (5.2.19)."""
+UDHI = 0x40
+"""The bit of esm_class that says: a user data header comes first (5.2.12)."""
+
 
 class Batch(NamedTuple):
     """Messages of one read; all columns have the same length."""
@@ -91,3 +96,8 @@ def _read_each(numbers: Sequence[int], bodies: Sequence[bytes]) -> tuple[Batch, 
     good_bodies = [body for _, body in good]
     batch = Batch(good_numbers, good_bodies, heads, plain, classes, registered, codings, texts, tlvs)
     return batch, refused, statuses
+
+
+def latin(text: bytes, coding: bytes) -> bytes:
+    """A text for a pattern to look at: what is in UCS-2 becomes Latin-1."""
+    return text.decode("utf-16-be", "replace").encode("latin-1", "replace") if coding == UCS2 else text

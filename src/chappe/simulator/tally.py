@@ -13,10 +13,8 @@ from chappe.smpp import read_submit, status_name
 
 from .quirks import Keep, Quirks, compile_pattern
 from .second import SlidingSecond
-from .submission import Batch
+from .submission import UCS2, UDHI, Batch, latin
 
-UCS2 = b"\x08"
-UDHI = 0x40
 MOST_LISTED = 1000
 """Identities of duplicates that are remembered, and entries of a list in an answer."""
 
@@ -142,7 +140,7 @@ class Tally:
             return list(map(hash, zip(batch.destinations, batch.texts, strict=True)))
         texts = batch.texts
         if UCS2 in batch.codings:
-            texts = [_plain(*pair) for pair in zip(texts, batch.codings, strict=True)]
+            texts = [latin(*pair) for pair in zip(texts, batch.codings, strict=True)]
         found = [match[1] for match in map(find, texts) if match]
         self.without_identity += len(texts) - len(found)
         try:
@@ -181,10 +179,6 @@ class Tally:
 def _identity(octets: bytes | None) -> int | bytes:
     octets = octets or b""
     return int(octets) if octets.isdigit() else octets
-
-
-def _plain(text: bytes, coding: bytes) -> bytes:
-    return text.decode("utf-16-be", "replace").encode("latin-1", "replace") if coding == UCS2 else text
 
 
 def _count_segments(batch: Batch, classes: bytes) -> int:
