@@ -68,6 +68,12 @@ def test_receipt_in_another_layout_is_read_alike(text: str) -> None:
     assert (found.provider_message_id, found.kind, found.code) == ("0123456789", ReceiptKind.SUCCESS, "000")
 
 
+def test_receipt_in_ucs2_is_read_like_the_same_in_ascii() -> None:
+    text = USUAL.decode("ascii").replace("Hello there", "Здравствуйте")
+    assert DEFAULT.read(text.encode("utf-16-be")) == DEFAULT.read(USUAL)
+    assert DEFAULT.explain(text.encode("utf-16-be")).provider_message_id == "0123456789"
+
+
 def test_field_names_are_found_in_any_case() -> None:
     found = DEFAULT.read("ID:ab12 SUB:001 STAT:Undeliv Err:0A1 TEXT:no")
     assert found == Receipt("ab12", ReceiptKind.ERROR, "Undeliv", "0A1")

@@ -97,7 +97,7 @@ class ReceiptRules:
     def read(self, text: str | bytes, tlvs: Sequence[tuple[int, bytes]] = ()) -> Receipt | None:
         """The receipt, or None where the id or the status cannot be found."""
         if isinstance(text, bytes):
-            text = text.decode("latin-1")
+            text = text_of(text)
         if self._match_usual is not None:
             usual = self._match_usual(text)
             if usual is not None:
@@ -115,7 +115,7 @@ class ReceiptRules:
     def explain(self, text: str | bytes, tlvs: Sequence[tuple[int, bytes]] = ()) -> Reading:
         """What each pattern sees and finds; `read` without its short cut."""
         if isinstance(text, bytes):
-            text = text.decode("latin-1")
+            text = text_of(text)
         seen = self._visible(text, tlvs)
         raw_id = self._id.capture(seen)
         status = self._status.capture(seen)
@@ -154,6 +154,13 @@ class ReceiptRules:
         if self._appends and tlvs:
             text += "".join(optional_field(tag, value) for tag, value in tlvs if tag != MESSAGE_PAYLOAD)
         return text
+
+
+def text_of(octets: bytes) -> str:
+    """The text of a receipt: octets as Latin-1, or UCS-2 where the first is NUL. `data_coding` is not asked: many SMSCs
+    copy it from the message and write ASCII all the same, others (those made with the npm package smpp 0.5, 2026-11)
+    write the whole receipt in UCS-2 when the text that it repeats needs it."""
+    return octets.decode("utf-16-be", "replace") if octets[:1] == b"\0" else octets.decode("latin-1")
 
 
 def optional_field(tag: int, value: bytes) -> str:
