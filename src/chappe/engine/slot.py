@@ -117,7 +117,8 @@ class Slot:
             self.links[endpoint.kind] = link
             try:
                 await connect(link)
-                reason = await link.closed
+                # Shielded: `stop` cancels this task, and a link whose future is cancelled would not say goodbye.
+                reason = await asyncio.shield(link.closed)
             except (OSError, TimeoutError, ChappeError) as error:
                 reason = str(error) or f"no answer within {endpoint.bind_s:g} s"
                 link.close(reason)
