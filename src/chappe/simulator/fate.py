@@ -1,7 +1,7 @@
 """What becomes of a number: the same for every message to it, and the same again wherever the seed is the same.
 
-Each number draws sixteen lots (32 bits each) from a keyed hash of itself; a fraction is a threshold that one of them
-stays below. No stream of random numbers is involved, so counts can be told beforehand from the numbers alone.
+Each number draws sixteen lots (32 bits each) from a hash of the seed and itself; a fraction is a threshold that one of
+them stays below. No stream of random numbers is involved, so counts can be told beforehand from the numbers alone.
 """
 
 import math
@@ -35,8 +35,7 @@ class Lot(IntEnum):
 
 def draw(number: bytes, seed: int, block: int = 0) -> tuple[int, ...]:
     """The lots of a number; `block` 0 is for what `Lot` names, further ones for scripts."""
-    key = b"%016x%04x" % (seed, block)
-    return _unpack(blake2b(number, key=key).digest())
+    return _unpack(blake2b(_prefix(seed, block) + number).digest())
 
 
 class Fate:
@@ -44,7 +43,7 @@ class Fate:
 
     def __init__(self, quirks: Quirks) -> None:
         self._quirks = quirks
-        self._key = b"%016x%04x" % (quirks.seed, 0)
+        self._prefix = _prefix(quirks.seed, 0)
         self._refusals = [
             (compile_pattern(one.pattern).search, command_status(one.status), threshold(one.fraction))
             for one in quirks.refusals
@@ -70,7 +69,7 @@ class Fate:
 
     def lots(self, number: bytes) -> tuple[int, ...]:
         """The sixteen lots of a number."""
-        return _unpack(blake2b(number, key=self._key).digest())
+        return _unpack(blake2b(self._prefix + number).digest())
 
     def refusal(self, number: bytes, lots: tuple[int, ...]) -> int:
         """The command_status that the patterns give this number, 0 for none."""
@@ -99,6 +98,10 @@ class Fate:
             case DelayShape.EXPONENTIAL:
                 more = -quirks.receipt_spread_ms * math.log1p(-share)
         return (quirks.receipt_delay_ms + more) / 1000
+
+
+def _prefix(seed: int, block: int) -> bytes:
+    return b"%016x%04x" % (seed, block)
 
 
 def threshold(fraction: float) -> int:

@@ -274,7 +274,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     redelivery_tries: Annotated[int, Meta(ge=1)] = 10
     """How often it is sent before it is given up. What a lost link leaves behind is not counted as a try."""
     answer_timeout_ms: Annotated[float, Meta(ge=10, le=86400000)] = 30000.0
-    """How long the simulator waits for a deliver_sm_resp."""
+    """How long the simulator waits for a deliver_sm_resp, on links opened from now on."""
     drop_after_messages: Count = 0
     """A link is dropped by its message of this number. 0: never."""
     drop_every_s: Seconds = 0.0
@@ -290,7 +290,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     answers_enquire_link: bool = True
     """Whether enquire_link is answered."""
     enquire_link_s: Seconds = 60.0
-    """After so much silence the simulator asks by enquire_link itself. 0: never."""
+    """After so much silence the simulator asks by enquire_link itself, on links opened from now on. 0: never."""
     read_pause_ms: Milliseconds = 0.0
     """A pause after each read: a peer that is slow to take what it is sent."""
     garbage_every: Count = 0

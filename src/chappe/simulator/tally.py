@@ -46,7 +46,6 @@ class Tally:
     """Counts since the start, or since the last reset."""
 
     def __init__(self, quirks: Quirks) -> None:
-        self.started = time.time()
         self.arrived = 0
         self.accepted = 0
         self.segments = 0
