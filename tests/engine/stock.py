@@ -234,7 +234,7 @@ class Desk:
 
     def accepted(self, message_id: int, attempt: int = 0, segments: int = 1, delivery: int = 0) -> dict[str, Any]:
         """The lists of a record for a message whose every segment the provider took."""
-        connection_id, of = self.stock.connection_id, delivery
+        connection_id = self.stock.connection_id
         return {
             "segments": [
                 (

@@ -18,6 +18,8 @@ from chappe.rules.quarantine import QuarantineEntry, QuarantineStatus
 
 MAX_ATTEMPTS = 15
 """Attempts have four bits of the segment's id."""
+MOST_TRIES = 32_767
+"""What the column holds; a provider that says "too fast" for a day gets there."""
 ROUND_MS = 200
 """Messages put off to nearly the same time share an outbox row."""
 
@@ -85,6 +87,9 @@ class MessageNow:
     was: DeliveryState = DeliveryState.WAITING
     is_changed: bool = False
 
+    def count_try(self) -> None:
+        self.tries = min(self.tries + 1, MOST_TRIES)
+
     def become(self, state: DeliveryState, reason: str = "", done_ms: int = 0) -> bool:
         """Go forward to `state`; False where the order of states forbids it."""
         if not may_become(self.state, state):
@@ -106,6 +111,7 @@ class Changes:
     blocked: list[tuple[int, str, str, str]]
     _messages: dict[int, MessageNow] = field(default_factory=dict)
     _segments: list[Row] = field(default_factory=list)
+    _told: dict[int, Row] = field(default_factory=dict)
     _events: list[Row] = field(default_factory=list)
     _back: dict[tuple[int, int, int], list[MessageNow]] = field(default_factory=lambda: defaultdict(list))
     _reopened: set[int] = field(default_factory=set)
@@ -138,7 +144,7 @@ class Changes:
             message = self._messages.get(row.message_id)
             if message is not None and message.state == DeliveryState.WAITING:
                 message.is_possible_duplicate |= row.is_possible_duplicate
-                message.tries += 1
+                message.count_try()
                 self._wait(message, row.reason, row.due_ms)
 
     def interrupted(self, ids: Sequence[int], *, resend: bool) -> None:
@@ -150,7 +156,7 @@ class Changes:
                 continue
             if resend:
                 message.is_possible_duplicate, message.is_changed = True, True
-                message.tries += 1
+                message.count_try()
                 self._event(message, "resent", "the engine was interrupted while this message may have been on its way")
             else:
                 reason = "the engine was interrupted while this message may have been on its way"
@@ -186,7 +192,7 @@ class Changes:
     def _receipt(self, message: MessageNow, receipt: Received, segment_id: int) -> None:
         status, code = receipt.status[:40], receipt.code[:40]
         if receipt.kind == ReceiptKind.INTERMEDIATE:
-            self._segments.append((DeliveryState.SENT, status, code, 0, segment_id))
+            self._told[segment_id] = (status, code, segment_id)  # where nothing final was said before
             return
         is_success = receipt.kind == ReceiptKind.SUCCESS
         if message.state in ENDS:
@@ -224,7 +230,7 @@ class Changes:
             message.state, message.attempt = DeliveryState.WAITING, message.attempt + 1
             self._reopened.add(message.delivery_id)
         else:
-            message.tries += 1
+            message.count_try()
         self._wait(message, f"to be tried again after {reason}", again.at_ms)
 
     def _wait(self, message: MessageNow, reason: str, due_ms: int) -> None:
@@ -245,14 +251,15 @@ class Changes:
     def _count_error(self, message: MessageNow, qualification: error_rules.Qualification) -> None:
         """Add the error to what is known of the number."""
         entry = self._entry(message.organisation_id, message.recipient, "")
-        if entry.error_count and self._was_reached_since(message.recipient, entry.last_error_ms):
+        if entry.error_count and self._was_reached_since(message, entry.last_error_ms):
             entry = quarantine_rules.after_success(entry)
         after = quarantine_rules.after_error(entry, qualification.kind, qualification.reason, self.now_ms)
         if after != entry:
             self._set_entry(message.organisation_id, message.recipient, after)
 
-    def _was_reached_since(self, recipient: str, since_ms: int) -> bool:
-        return bool(self.store.database.query(catalogue.DELIVERED_SINCE, (recipient, since_ms)))
+    def _was_reached_since(self, message: MessageNow, since_ms: int) -> bool:
+        values = (message.recipient, message.organisation_id, since_ms)
+        return bool(self.store.database.query(catalogue.DELIVERED_SINCE, values))
 
     def _entry(self, organisation_id: int, address: str, short_code: str) -> QuarantineEntry:
         values = (organisation_id, Channel.SMS.value, address, short_code)
@@ -297,6 +304,7 @@ class Changes:
                 self.counts[message.delivery_id, message.was] -= 1
                 self.counts[message.delivery_id, message.state] += 1
         database.run(catalogue.SEGMENT_CHANGED, list({row[-1]: row for row in self._segments}.values()))
+        database.run(catalogue.SEGMENT_TOLD, list(self._told.values()))
         database.run(catalogue.INSERT_EVENTS, self._events)
         statuses = self.store.statuses(delivery_id for _, delivery_id, _ in self._back)
         for (connection_id, delivery_id, due_ms), waiting in self._back.items():
@@ -308,4 +316,5 @@ class Changes:
         for delivery_id in self._reopened - {0}:
             database.query(catalogue.REOPEN_DELIVERY, (self.now_ms, delivery_id))
         self._messages, self._segments, self._events, self._reopened = {}, [], [], set()
+        self._told.clear()
         self._back.clear()

@@ -1,7 +1,7 @@
 """Texts from phones: put together from their segments, matched with the automatic replies, stored."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -47,6 +47,24 @@ class Text:
     details: Details
 
 
+Key = tuple[int, str, str, int, int]
+
+
+@dataclass
+class Group:
+    """Segments of one text, by position, as the columns after the key hold them; `new` are not in the database yet."""
+
+    rows: dict[int, Row]
+    new: set[int] = field(default_factory=set)
+
+    def take(self) -> list[Row]:
+        """All of them, and forget them."""
+        rows = list(self.rows.values())
+        self.rows.clear()
+        self.new.clear()
+        return rows
+
+
 _details = msgspec.json.Decoder(Details).decode
 
 
@@ -57,30 +75,51 @@ class Inbox:
 
     def take(self, pieces: Iterable[InboundPiece], changes: Changes) -> None:
         """Store what came in; texts that are whole now are acted upon in the order they came."""
-        pieces = list(pieces)
-        parts = [piece for piece in pieces if piece.total > 1]
-        self._database.run(catalogue.INSERT_INBOUND_PARTS, [_part_row(piece) for piece in parts])
         texts: list[Text] = []
-        seen: set[tuple[object, ...]] = set()
+        groups: dict[Key, Group] = {}
         for piece in pieces:
-            if piece.total <= 1:
+            if not 1 <= piece.position <= piece.total or piece.total == 1:
                 body = _decode([(piece.encoding, piece.octets)])
                 texts.append(
                     Text(piece.connection_id, piece.sender, piece.recipient, body, 1, True, piece.at_ms, _of(piece))
                 )
-            elif (key := _group(piece)) not in seen:
-                seen.add(key)
-                rows = self._database.query(catalogue.INBOUND_PARTS_OF, key)
-                if len(rows) == piece.total:
-                    texts.append(self._join(key, rows))
+            else:
+                texts += self._add(piece, groups)
+        self._database.run(
+            catalogue.INSERT_INBOUND_PARTS,
+            [(*key, *group.rows[position]) for key, group in groups.items() for position in sorted(group.new)],
+        )
         self._finish(texts, changes)
+
+    def _add(self, piece: InboundPiece, groups: "dict[Key, Group]") -> list[Text]:
+        """The texts that a segment completes or puts an end to.
+
+        The same position with the same octets is a repetition; with others, the reference is being used again: what
+        was there is stored as far as it came, and a new text begins.
+        """
+        key, row = _group(piece), _part_row(piece)
+        if key not in groups:
+            groups[key] = Group({found[0]: found for found in self._database.query(catalogue.INBOUND_PARTS_OF, key)})
+        group, texts = groups[key], []
+        old = group.rows.get(piece.position)
+        if old is not None and old[1] == row[1]:
+            return []
+        if old is not None:
+            texts.append(self._join(key, group.take()))
+        group.rows[piece.position] = row
+        group.new.add(piece.position)
+        if len(group.rows) == piece.total:
+            texts.append(self._join(key, group.take()))
+        return texts
 
     def give_up_incomplete(self, now_ms: int, changes: Changes) -> None:
         """Store texts whose missing segments did not come in time, with a gap where they would stand."""
-        stale = self._database.query(catalogue.STALE_INBOUND_PARTS, (now_ms - INCOMPLETE_MS,))
+        known = list(changes.policies)  # not those of connections that are switched off, or that nobody told us of yet
+        stale = self._database.query(catalogue.STALE_INBOUND_PARTS, (known, now_ms - INCOMPLETE_MS)) if known else []
         self._finish([self._join(key, self._database.query(catalogue.INBOUND_PARTS_OF, key)) for key in stale], changes)
 
     def _join(self, key: Row, rows: Sequence[Row]) -> Text:
+        """The text of these segments, which are taken out of the database."""
         connection_id, sender, recipient, _reference, total = key
         by_position = {position: (_details(details), bytes.fromhex(body)) for position, body, details, _ in rows}
         pieces: list[tuple[str, bytes] | None] = []
@@ -159,19 +198,19 @@ def _decode(pieces: Sequence[tuple[str, bytes] | None]) -> str:
         run = piece
         if piece is None:
             text.append(GAP)
-    return "".join(text[:-1])
+    return "".join(text[:-1]).replace("\0", "")  # which PostgreSQL keeps in no text
 
 
 def _of(piece: InboundPiece) -> Details:
     return Details(piece.encoding, piece.linked_sms, piece.alias, piece.large_account, piece.provider_message_id)
 
 
-def _group(piece: InboundPiece) -> tuple[int, str, str, int, int]:
+def _group(piece: InboundPiece) -> Key:
     return (piece.connection_id, piece.sender, piece.recipient, piece.reference, piece.total)
 
 
 def _part_row(piece: InboundPiece) -> Row:
-    return (*_group(piece), piece.position, piece.octets.hex(), msgspec.json.encode(_of(piece)), piece.at_ms)
+    return (piece.position, piece.octets.hex(), msgspec.json.encode(_of(piece)), piece.at_ms)
 
 
 def _inbound_row(inbound_id: int, text: Text, policy: Policy, match: AutomaticReply | None, reply_id: int) -> Row:

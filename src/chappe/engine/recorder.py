@@ -41,8 +41,9 @@ EARLY_RECEIPTS = 50_000
 RECHECK_MS = 1_000
 RECORDED_MS = 300
 """How long after its answer a message's id is surely in the store, whichever engine got the answer."""
-NEWS_OVERLAP_MS = 5_000
-"""How far back changes are read again, since a transaction may commit later than its clock says."""
+NEWS_OVERLAP_MS = 30_000
+"""How far back changes are read again, since a transaction may commit later than its clock says: it may have waited for
+another's (`sqlite.BUSY_TIMEOUT_S`)."""
 LINK_LEASE_MS = 15_000
 
 Key = tuple[int, str]

@@ -191,7 +191,7 @@ SEGMENT_CHANGED = Update(
 )
 MESSAGES_NOW = Query(
     "SELECT id, state, reason, attempt, tries, is_possible_duplicate, due_ms, sent_ms, done_ms, expires_ms, delivery_id, "
-    "organisation_id, connection_id, recipient, segments FROM message WHERE id IN ??",
+    "organisation_id, connection_id, recipient, segments FROM message WHERE id IN ?? ORDER BY id FOR UPDATE",
     (
         "id",
         "state",
@@ -215,6 +215,7 @@ SEGMENTS_BY_PROVIDER_ID = Query(
     "JOIN message m ON m.id = s.id >> 12 WHERE s.connection_id = ? AND s.provider_message_id IN ??",
     ("provider_message_id", "segment_id", "segment_state", "delivery_id", "message_state", "segments"),
 )
+SEGMENT_TOLD = Update("segment", (Column("status", "text"), Column("code", "text")), (_ID,), where="state = 30")
 INSERT_EVENTS = Insert(
     "message_event", (Column("message_id"), Column("at_ms"), Column("kind", "text"), Column("text", "text"))
 )
@@ -245,7 +246,9 @@ SET_QUARANTINE = Query(
     "reason = excluded.reason, error_count = excluded.error_count, last_error_ms = excluded.last_error_ms, "
     "changed_ms = excluded.changed_ms",
 )
-DELIVERED_SINCE = Query("SELECT 1 FROM message WHERE recipient = ? AND state = 40 AND done_ms > ? LIMIT 1")
+DELIVERED_SINCE = Query(
+    "SELECT 1 FROM message WHERE recipient = ? AND organisation_id = ? AND state = 40 AND done_ms > ? LIMIT 1"
+)
 REOPEN_DELIVERY = Query(
     "UPDATE delivery SET status = 'sending', finished_ms = 0, changed_ms = ? WHERE id = ? AND status = 'finished'"
 )
@@ -286,7 +289,6 @@ INSERT_INBOUND_PARTS = Insert(
         Column("details", "bytea"),
         Column("received_ms"),
     ),
-    on_conflict="ON CONFLICT (connection_id, sender, recipient, reference, total, position) DO NOTHING",
 )
 INBOUND_PARTS_OF = Query(
     "SELECT position, body, details, received_ms FROM inbound_part WHERE connection_id = ? AND sender = ? "
@@ -294,7 +296,7 @@ INBOUND_PARTS_OF = Query(
     ("position", "body", "details", "received_ms"),
 )
 STALE_INBOUND_PARTS = Query(
-    "SELECT connection_id, sender, recipient, reference, total FROM inbound_part "
+    "SELECT connection_id, sender, recipient, reference, total FROM inbound_part WHERE connection_id IN ?? "
     "GROUP BY connection_id, sender, recipient, reference, total HAVING MAX(received_ms) <= ? LIMIT 100",
     ("connection_id", "sender", "recipient", "reference", "total"),
 )

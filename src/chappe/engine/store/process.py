@@ -61,6 +61,7 @@ class StoreProcess:
         self._reader = FrameReader()
         self._decode = msgspec.msgpack.Decoder(Request).decode
         self._is_troubled = False
+        self._parent = os.getppid()
 
     def run(self) -> None:
         """Serve until the engine closes its end."""
@@ -115,7 +116,7 @@ class StoreProcess:
                     self._is_troubled = True
                     log.warning("store.trouble", error=str(error))
                     self._socket.sendall(frame(Trouble(str(error))))
-                if os.getppid() == 1:
+                if os.getppid() != self._parent:
                     raise
                 time.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
                 tries += 1

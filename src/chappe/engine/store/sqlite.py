@@ -75,7 +75,8 @@ class SqliteDatabase:
 
 @lru_cache(maxsize=512)
 def _translate(sql: str) -> str:
-    return sql.replace("IN ??", "IN (SELECT value FROM json_each(?))").replace("FOR UPDATE SKIP LOCKED", "")
+    sql = sql.replace("IN ??", "IN (SELECT value FROM json_each(?))")
+    return sql.replace("FOR UPDATE SKIP LOCKED", "").replace("FOR UPDATE", "")  # there is one writer at a time
 
 
 @lru_cache(maxsize=128)
