@@ -5,7 +5,22 @@ import sys
 import typer
 from rich.console import Console
 
-from chappe.cli import demo, up
+from chappe.cli import (
+    bench,
+    check,
+    connection,
+    demo,
+    doctor,
+    import_file,
+    key,
+    organisation,
+    secrets,
+    send,
+    simulate,
+    status,
+    timeline,
+    up,
+)
 from chappe.messaging import ChappeError, ConfigError
 
 app = typer.Typer(
@@ -17,6 +32,18 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
+app.command("send")(send.send)
+app.command("import")(import_file.import_file)
+app.command("check")(check.check)
+app.command("status")(status.status)
+app.command("timeline")(timeline.timeline)
+app.add_typer(simulate.app, name="simulate")
+app.command("bench", context_settings=simulate.PASSED_ON)(bench.bench)
+app.command("doctor")(doctor.doctor)
+app.add_typer(organisation.app, name="organisation")
+app.add_typer(key.app, name="key")
+app.add_typer(connection.app, name="connection")
+app.add_typer(secrets.app, name="secrets")
 
 
 def main() -> None:

@@ -105,7 +105,7 @@ class Intake:
         checked, errors = [], []
         now_ms = self._now_ms()
         for line, message in enumerate(messages, 1):
-            found = _check(message, targets, now_ms)
+            found = check_message(message, targets, now_ms)
             if isinstance(found, Checked):
                 checked.append(found)
             else:
@@ -122,7 +122,7 @@ class Intake:
         return Submission(caller.organisation_id, checked, key, digest)
 
 
-def _check(message: MessageIn, targets: dict[int, Target], now_ms: int) -> Checked | list[FieldError]:
+def check_message(message: MessageIn, targets: dict[int, Target], now_ms: int) -> Checked | list[FieldError]:
     """What the decoder cannot see: whether it can be sent through the connection at all."""
     errors: list[FieldError] = []
     if message.connection_id is None:

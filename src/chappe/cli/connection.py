@@ -1,0 +1,218 @@
+"""`chappe connection`: accounts with providers. Secrets are never arguments, which others on the machine see."""
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chappe.cli.choice import OrganisationName, chosen_connection, chosen_organisation
+from chappe.cli.database import ready
+from chappe.cli.screen import AsJson, fields_named, screen, show_json, show_table
+from chappe.messaging import ConfigError, FieldError
+
+if TYPE_CHECKING:
+    from chappe.features.connections.models import Connection
+    from chappe.providers.contract import ProviderSpec
+
+SECRET_PREFIX = "CHAPPE_CONNECTION_"  # noqa: S105 - how the variables begin that hold secrets, not a secret
+
+app = typer.Typer(no_args_is_help=True, help="Make, change and list connections.")
+
+Name = Annotated[str, typer.Argument(help="Its name or number; may be left out where there is one.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given several times.")
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", exists=True, dir_okay=False, help="A TOML file of settings, tables included."),
+]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="A file that holds the password. Else CHAPPE_CONNECTION_PASSWORD, its _FILE, or a prompt.",
+    ),
+]
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="A name that no other connection of the organisation has.")],
+    provider: Annotated[str, typer.Option(help="The kind of provider.")] = "smpp",
+    set_: Set = None,
+    settings: SettingsFile = None,
+    password_file: PasswordFile = None,
+    enabled: Annotated[bool, typer.Option(help="Whether the engine opens it at once.")] = True,
+    organisation: OrganisationName = "",
+) -> None:
+    """Make a connection; `chappe check NAME` tries it."""
+    ready()
+    from chappe.features.clock import now_ms
+    from chappe.features.connections.services import create_connection, provider_spec
+
+    owner = chosen_organisation(organisation)
+    with fields_named():
+        spec = provider_spec(provider)
+        values = given_settings(spec, set_ or [], settings) | given_secrets(spec, password_file)
+        if "password" in spec.secrets and "password" not in values and sys.stdin.isatty():
+            values["password"] = prompted()
+        made = create_connection(owner.pk, name, provider, values, now_ms(), is_enabled=enabled)
+    screen().print(f"The connection {made.name} is made, as number {made.pk}. `chappe check {made.pk}` tries it.")
+
+
+@app.command("change")
+def change(
+    name: Name,
+    set_: Set = None,
+    settings: SettingsFile = None,
+    password_file: PasswordFile = None,
+    new_password: Annotated[bool, typer.Option(help="Ask for a new password.")] = False,
+    rename: Annotated[str, typer.Option(help="Another name.")] = "",
+    organisation: OrganisationName = "",
+) -> None:
+    """Change what is given and leave the rest; an engine that runs takes it over within seconds."""
+    ready()
+    from chappe.features.clock import now_ms
+    from chappe.features.connections.services import Change, change_connection, provider_spec
+
+    row = chosen_connection(chosen_organisation(organisation), name)
+    with fields_named():
+        spec = provider_spec(row.provider)
+        values = given_settings(spec, set_ or [], settings) | given_secrets(spec, password_file)
+        if new_password:
+            values["password"] = prompted()
+        wanted = Change(name=rename or None, settings=values, version=row.version)
+        changed = change_connection(row.organisation_id, row.pk, wanted, now_ms())
+    same = changed.version == row.version
+    screen().print(f"{changed.name} {'stays as it was' if same else f'is changed, now at version {changed.version}'}.")
+
+
+@app.command("show")
+def show(name: Name = "", organisation: OrganisationName = "", as_json: AsJson = False) -> None:
+    """Every setting of a connection; secrets are masked."""
+    ready()
+    from chappe.features.connections.services import shown_settings
+
+    row = chosen_connection(chosen_organisation(organisation), name)
+    values = shown_settings(row)
+    if as_json:
+        facts = {"id": row.pk, "name": row.name, "provider": row.provider, "is_enabled": row.is_enabled}
+        show_json({**facts, "settings": values})
+    else:
+        show_table(("Setting", "Value"), values.items(), f"{row.name} ({row.provider})")
+
+
+@app.command("list")
+def list_(organisation: OrganisationName = "", as_json: AsJson = False) -> None:
+    """The connections of an organisation."""
+    ready()
+    from chappe.features.clock import now_ms
+    from chappe.features.connections.link import links_of
+    from chappe.features.connections.services import connections_of
+
+    found = list(connections_of(chosen_organisation(organisation).pk).order_by("name"))
+    links = links_of([row.pk for row in found], now_ms())
+    rows = [
+        {
+            "id": row.pk,
+            "name": row.name,
+            "provider": row.provider,
+            "server": f"{row.settings.get('host', '')}:{row.settings.get('port', '')}",
+            "account": row.settings.get("account", ""),
+            "enabled": "yes" if row.is_enabled else "no",
+            "links_bound": sum(link.is_bound for link in links if link.connection_id == row.pk),
+        }
+        for row in found
+    ]
+    if as_json:
+        show_json(rows)
+    else:
+        columns = (">Id", "Name", "Provider", "Server", "Account", "Enabled", ">Links")
+        show_table(columns, [row.values() for row in rows])
+
+
+@app.command("enable")
+def enable(name: Name, organisation: OrganisationName = "") -> None:
+    """Switch a connection on."""
+    _switch(name, organisation, is_enabled=True)
+
+
+@app.command("disable")
+def disable(name: Name, organisation: OrganisationName = "") -> None:
+    """Switch a connection off; what waits for it goes on waiting."""
+    _switch(name, organisation, is_enabled=False)
+
+
+def _switch(name: str, organisation: str, *, is_enabled: bool) -> None:
+    ready()
+    from chappe.features.clock import now_ms
+    from chappe.features.connections.services import Change, change_connection
+
+    row: Connection = chosen_connection(chosen_organisation(organisation), name)
+    change_connection(row.organisation_id, row.pk, Change(is_enabled=is_enabled), now_ms())
+    screen().print(f"{row.name} is switched {'on' if is_enabled else 'off'}.")
+
+
+def given_settings(spec: "ProviderSpec", pairs: Sequence[str], file: Path | None) -> dict[str, object]:
+    """The file's settings, and over them the pairs. Raises ConfigError."""
+    values = _read(file) if file is not None else {}
+    errors = []
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            errors.append(FieldError(pair, "expected NAME=VALUE"))
+        elif name in spec.secrets:
+            errors.append(
+                FieldError(name, f"not on the command line, where others see it: use {_variable(name)} or its _FILE")
+            )
+        else:
+            values[name] = value
+    if errors:
+        raise ConfigError(errors)
+    return values
+
+
+def given_secrets(
+    spec: "ProviderSpec", password_file: Path | None, environ: Mapping[str, str] = os.environ
+) -> dict[str, object]:
+    """The secrets that the environment or files hold, by name. Raises ConfigError for a file that cannot be read."""
+    found: dict[str, object] = {}
+    for name in spec.secrets:
+        variable = _variable(name)
+        file = environ.get(f"{variable}_FILE")
+        if name == "password" and password_file is not None:
+            found[name] = _secret_in(password_file, "--password-file")
+        elif variable in environ:
+            found[name] = environ[variable]
+        elif file:
+            found[name] = _secret_in(Path(file), f"{variable}_FILE")
+    return found
+
+
+def prompted() -> str:
+    """The password from the terminal, typed twice, shown never; empty for none."""
+    answer: str = typer.prompt("Password", default="", hide_input=True, show_default=False, confirmation_prompt=True)
+    return answer
+
+
+def _variable(name: str) -> str:
+    return f"{SECRET_PREFIX}{name.upper()}"
+
+
+def _secret_in(file: Path, where: str) -> str:
+    try:
+        return file.read_text("utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError([FieldError(where, f"the file {file} cannot be read")]) from None
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError([FieldError("--settings", f"{file} cannot be read as TOML: {error}")]) from None

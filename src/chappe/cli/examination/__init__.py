@@ -1,0 +1,1 @@
+"""What `chappe doctor` looks at: the machine, the installation, the traffic."""
