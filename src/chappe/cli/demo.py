@@ -1,5 +1,304 @@
-"""`chappe demo`."""
+"""`chappe demo`: the main job on this machine, against the bundled SMSC, and every count compared."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from chappe.cli.audience import Audience, make
+from chappe.cli.client import ApiError, Client, wait
+from chappe.messaging import ChappeError
+from chappe.simulator import SimulatorProcess
+from chappe.simulator.profile import PROFILES
+
+TEXT = (
+    "{{ code }} : bonjour {{ prénom }} ! Il vous reste {{ points }} points au magasin de {{ ville }}. {{ note }} "
+    "{{ mot }} STOP au 36111"
+)
+IDENTITY = r"(C\d{6}) : "
+"""How the simulated provider tells our messages apart, to count those that came twice or never."""
+SHORT_CODE = "36111"
+HOST = "127.0.0.1"
+SETTLE_S = 90.0
+REPLY = "Vous ne recevrez plus de messages de notre part."
+
+console = Console(highlight=False)
 
 
-def demo() -> None:
-    """Run the main job against the bundled simulator."""
+class DemoFailed(ChappeError):
+    """A count does not agree with another."""
+
+
+@dataclass
+class Sides:
+    """Both ends of the demo: our API and the simulated provider."""
+
+    api: Client
+    smsc: SimulatorProcess
+
+
+def demo(
+    people: Annotated[int, typer.Option(min=100, max=1_000_000, help="People in the invented audience.")] = 10_000,
+    data: Annotated[Path, typer.Option(help="Where the demo's database is made anew.")] = Path("chappe-data/demo"),
+) -> None:
+    """Import, analyse, send, receive and report against the bundled SMSC; fails unless every count agrees."""
+    started = time.monotonic()
+    folder = data.absolute()
+    _made_anew(folder)
+    os.environ.update(CHAPPE_DATA_DIR=str(folder), CHAPPE_DATABASE_URL=f"sqlite:///{folder / 'chappe.sqlite3'}")
+    os.environ.setdefault("CHAPPE_LOG_LEVEL", "error")
+    _head("Chappe: one delivery, end to end, on this machine")
+    quirks = msgspec.structs.replace(PROFILES["demo"], identity=IDENTITY, receipt_spread_ms=700.0)
+    with SimulatorProcess(quirks) as smsc, _installation(folder, smsc.port) as api:
+        sides = Sides(api, smsc)
+        audience = make(people)
+        list_id = _import(api, audience, folder)
+        _quarantine(api, audience)
+        delivery = _analyse(api, list_id, audience)
+        _send(sides, delivery)
+        _wait_for_replies(sides)
+        _report(sides, delivery, audience)
+    console.print(f"\nDone in {time.monotonic() - started:.0f} s. Every count agrees.\n")
+    console.print("Where to look next:")
+    console.print(f"  the database of this run    {folder / 'chappe.sqlite3'}")
+    console.print(f"  the invented audience       {folder / 'audience.csv'}")
+    console.print("  with your own provider      docs/how-to/connect-an-smsc.md")
+    console.print("  step by step                docs/tutorial.md")
+
+
+# -- the stage -------------------------------------------------------------------------------------------------------
+
+
+def _made_anew(folder: Path) -> None:
+    """An empty folder; one that a demo did not make is not touched."""
+    mark = folder / ".demo"
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise DemoFailed(f"{folder} holds something else than a demo; choose another folder with --data")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    mark.touch()
+
+
+@contextmanager
+def _installation(folder: Path, port: int) -> Iterator[Client]:
+    """A whole Chappe on a free port, as `chappe up` starts it, with one organisation and one connection."""
+    from chappe.cli.supervisor import Supervisor
+    from chappe.cli.up import assemble
+
+    web_port = _free_port()
+    key = subprocess.run(
+        [sys.executable, "-m", "chappe.cli.stage", str(port)], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
+    supervisor = Supervisor(dict(os.environ))
+    assemble(supervisor, HOST, web_port)
+    stop = threading.Event()
+
+    def keep_up() -> None:
+        while not stop.wait(0.1):
+            supervisor.look()
+
+    keeper = threading.Thread(target=keep_up, daemon=True)
+    keeper.start()
+    client = Client(HOST, web_port, key)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        wait(lambda: _is_up(client), 60, "the start")
+        yield client
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        stop.set()
+        keeper.join()
+        supervisor.stop()
+
+
+def _is_up(client: Client) -> bool:
+    try:
+        links = client.get("/v1/connections")["items"][0]["links"]
+    except ApiError:
+        return False
+    return any(link["state"] == "bound" for link in links)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as one:
+        one.bind((HOST, 0))
+        return int(one.getsockname()[1])
+
+
+# -- the acts --------------------------------------------------------------------------------------------------------
+
+
+def _import(api: Client, audience: Audience, folder: Path) -> int:
+    _head("1. Import")
+    (folder / "audience.csv").write_text(audience.text, encoding="utf-8")
+    list_id = int(api.post("/v1/lists", {"name": "Customers"})["id"])
+    row = api.post(f"/v1/lists/{list_id}/imports?default_region=FR&filename=audience.csv", audience.text)
+    with _progress("people", audience.people) as bar:
+
+        def done() -> Any:
+            found = api.get(f"/v1/imports/{row['id']}")
+            bar(found["imported"] + found["rejected"])
+            return found if found["status"] not in {"waiting", "running"} else None
+
+        found = wait(done, 120, "the import")
+    if found["status"] != "finished":
+        raise DemoFailed(f"the import ended as {found['status']}: {found['error']}")
+    _agree("people imported", found["imported"], audience.people)
+    return list_id
+
+
+def _quarantine(api: Client, audience: Audience) -> None:
+    for number in audience.quarantined:
+        api.post("/v1/quarantine", {"address": number, "reason": "complained by post"})
+
+
+def _analyse(api: Client, list_id: int, audience: Audience) -> int:
+    _head("2. Analysis")
+    (connection,) = api.get("/v1/connections")["items"]
+    delivery = api.post(
+        "/v1/deliveries",
+        {
+            "label": "Points of the month",
+            "list_id": list_id,
+            "connection_id": connection["id"],
+            "category": "marketing",
+            "sender": SHORT_CODE,
+            "body": TEXT,
+            "validity_s": 3600,
+        },
+    )
+    identifier = int(delivery["id"])
+    api.post(f"/v1/deliveries/{identifier}/analyse")
+    ready = wait(
+        lambda: (d := api.get(f"/v1/deliveries/{identifier}"))["status"] in {"ready", "failed"} and d,
+        120,
+        "the analysis",
+    )
+    if ready["status"] == "failed":
+        raise DemoFailed(ready["error"])
+    report = api.get(f"/v1/deliveries/{identifier}/report")
+    table = _table("left out, and why", "people")
+    for reason, count in sorted(report["exclusions"].items()):
+        table.add_row(reason.replace("_", " "), f"{count:,}")
+    console.print(table)
+    table = _table("encoding", "messages")
+    for encoding, count in sorted(report["encodings"].items()):
+        table.add_row(encoding, f"{count:,}")
+    table.add_row("[bold]segments in all[/]", f"[bold]{report['segments']:,}[/]")
+    console.print(table)
+    _agree("bad numbers left out", report["exclusions"].get("bad_number", 0), audience.bad_numbers)
+    _agree("the same number twice", report["exclusions"].get("duplicate", 0), audience.duplicates)
+    _agree("audience", sum(report["states"].values()), audience.people)
+    return identifier
+
+
+def _send(sides: Sides, delivery: int) -> None:
+    _head("3. Send")
+    api = sides.api
+    report = api.get(f"/v1/deliveries/{delivery}/report")
+    total = report["audience"]
+    api.post(f"/v1/deliveries/{delivery}/send")
+    with _progress("messages settled", total) as bar:
+
+        def settled() -> Any:
+            states = api.get(f"/v1/deliveries/{delivery}/report")["states"]
+            _agree("sum of the states", sum(states.values()), total, quiet=True)
+            open_ones = states.get("waiting", 0) + states.get("sent", 0) + states.get("unconfirmed", 0)
+            bar(total - open_ones)
+            return open_ones == 0
+
+        wait(settled, SETTLE_S, "the end of every message", every_s=0.25)
+
+
+def _wait_for_replies(sides: Sides) -> None:
+    """Texts from phones come a while after the messages: until the simulated phones have said what they had to say."""
+
+    def is_quiet() -> bool:
+        stats = sides.smsc.stats()
+        waiting = stats.deliveries.held + stats.deliveries.unanswered
+        return waiting == 0 and stats.texts_sent == stats.texts_acknowledged
+
+    wait(is_quiet, SETTLE_S, "the end of the replies", every_s=0.25)
+
+
+def _report(sides: Sides, delivery: int, audience: Audience) -> None:
+    _head("4. Report")
+    report = sides.api.get(f"/v1/deliveries/{delivery}/report")
+    stats = sides.smsc.stats()
+    states = report["states"]
+    table = _table("state", "messages")
+    for state, count in states.items():
+        if count:
+            table.add_row(state, f"{count:,}")
+    table.add_row("[bold]audience[/]", f"[bold]{sum(states.values()):,}[/]")
+    console.print(table)
+    for failure in report["failures"][:5]:
+        console.print(f"  {failure['messages']:>6,}  {failure['reason']}")
+    inbound = sides.api.items("/v1/inbound")
+    stops = {text["sender"] for text in inbound if text["body"].strip().upper().startswith("STOP")}
+    denylisted = {row["address"] for row in sides.api.items("/v1/quarantine?status=denylisted")}
+    several = sum(1 for text in inbound if text["segments"] > 1)
+    excluded = sum(report["exclusions"].values())
+    console.print(
+        f"\n  {len(inbound):,} texts came back, {several} of them in several parts; {len(stops)} people wrote STOP.\n"
+        f"  The provider dropped the link {stats.links_dropped} time(s), called us too fast "
+        f"{sum(stats.refused.values()):,} time(s),\n  and sent {stats.receipts_early:,} receipts before their answer; "
+        f"{stats.duplicates:,} messages were sent again,\n  "
+        "after an error or because the dropped link took their answers with it (these are marked)."
+    )
+    _agree("audience", sum(states.values()), audience.people)
+    never_left = sum(_never_left(sides.api, number, delivery) for number in stops)
+    _agree("messages the provider saw", stats.unique, audience.people - excluded - never_left)
+    _agree("receipts and texts left unanswered", stats.deliveries.unanswered + stats.deliveries.held, 0)
+    _agree("people who wrote STOP and are left alone", len(stops & denylisted), len(stops))
+
+
+def _never_left(api: Client, number: str, delivery: int) -> bool:
+    """Whether the message to somebody who wrote STOP was still here, and so was stopped."""
+    found = api.get(f"/v1/messages?recipient={number.removeprefix('+')}")["items"]
+    return any(one["state"] == "excluded" and not one["sent_at"] for one in found if one["delivery_id"] == delivery)
+
+
+# -- how it is shown -------------------------------------------------------------------------------------------------
+
+
+def _agree(what: str, found: int, expected: int, *, quiet: bool = False) -> None:
+    if found != expected:
+        raise DemoFailed(f"{what}: {found:,} where {expected:,} is expected")
+    if not quiet:
+        console.print(f"  [green]✓[/] {what}: {found:,}")
+
+
+def _head(text: str) -> None:
+    console.print(f"\n[bold]{text}[/]")
+
+
+def _table(name: str, count: str) -> Table:
+    table = Table(box=None, padding=(0, 2), show_header=True, header_style="dim")
+    table.add_column(name, min_width=28)
+    table.add_column(count, justify="right")
+    return table
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Any]:
+    columns = (TextColumn("  {task.description}"), BarColumn(40), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)

@@ -3,8 +3,7 @@
 import os
 from functools import cache
 
-import structlog
-
+from chappe.engine import log
 from chappe.engine.configuration import Configuration
 
 
@@ -15,10 +14,7 @@ def installation() -> Configuration:
 
     configuration = Configuration.load(os.environ)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chappe.web.settings")
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(configuration.log_level.upper()),
-        logger_factory=structlog.PrintLoggerFactory(__import__("sys").stderr),
-    )
+    log.configure(configuration.log_level)
     django.setup()
     return configuration
 

@@ -21,9 +21,13 @@ def up(
     supervisor = Supervisor(os.environ)
     assemble(supervisor, configuration.host, configuration.port, engines=engines, web=web)
     if simulator:
-        supervisor.add("simulator", "-m", "chappe.simulator", "--port", "2775", "--http-port", "8026", "--quirks", simulator)
+        supervisor.add(
+            "simulator", "-m", "chappe.simulator", "--port", "2775", "--http-port", "8026", "--quirks", simulator
+        )
     if web:
-        Console(stderr=True).print(f"Chappe answers at [bold]http://{configuration.host}:{configuration.port}/v1/docs[/]")
+        Console(stderr=True).print(
+            f"Chappe answers at [bold]http://{configuration.host}:{configuration.port}/v1/docs[/]"
+        )
     supervisor.run()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import structlog
 import uvloop
 
+from chappe.engine import log as log_settings
 from chappe.engine.bus.local import LocalBus
 from chappe.engine.configuration import Configuration
 from chappe.engine.flow import ConnectionSettings, Flow
@@ -21,6 +22,7 @@ from chappe.engine.receipts import acknowledge
 from chappe.engine.store.client import StoreClient
 from chappe.engine.store.frame import (
     Answer,
+    Answered,
     Connections,
     Fates,
     Leases,
@@ -102,6 +104,8 @@ class Engine:
             await asyncio.sleep(POLL_S)
             for flow in self._flows.values():
                 flow.worker.poll()
+                number, until_ms = self._client.number(), flow.worker.answered_until_ms()
+                self._client.send(Answered(number, flow.connection.id, until_ms))
 
     def _wake(self) -> None:
         """Somebody put messages into the store; many say so at once, one look is enough."""
@@ -131,6 +135,9 @@ class Engine:
             case Leases(_, connection_id, leases):
                 if connection_id in self._flows:
                     self._flows[connection_id].worker.leased(leases)
+                elif leases:
+                    self._ledger.page.released += [(leased.outbox_id, leased.token) for leased in leases]
+                    self._ledger.touch()
             case News(blocked, deliveries):
                 self._heard(blocked, deliveries)
             case LinksTaken(_, taken):
@@ -182,15 +189,20 @@ class Engine:
                     self._ledger,
                     self._client,
                     self._links,
-                    default_error_kind=self._configuration.default_error_kind,
                     on_trace=Trace(identifier).octets if parsed.flag("verbose_traces") else None,
                 )
         for identifier in [identifier for identifier in self._flows if identifier not in present]:
             flow = self._flows.pop(identifier)
             self._versions.pop(identifier, None)
-            task = asyncio.create_task(flow.stop())
+            task = asyncio.create_task(self._end(flow))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
+
+    async def _end(self, flow: Flow) -> None:
+        """A connection is switched off or gone: so are its links, and what was shown of them."""
+        await flow.stop()
+        if flow.connection.id not in self._flows and not self._stop.is_set():
+            self._client.send(Links(self._client.number(), slots=[(flow.connection.id, 0)]))
 
 
 async def serve(configuration: Configuration) -> None:
@@ -202,7 +214,9 @@ async def serve(configuration: Configuration) -> None:
 
 
 def main() -> None:
-    uvloop.run(serve(Configuration.load(os.environ)))
+    configuration = Configuration.load(os.environ)
+    log_settings.configure(configuration.log_level)
+    uvloop.run(serve(configuration))
 
 
 if __name__ == "__main__":

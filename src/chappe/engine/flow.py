@@ -76,17 +76,14 @@ class Flow:
         ledger: Ledger,
         client: StoreClient,
         links: Links,
-        *,
-        default_error_kind: str,
         on_trace: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._client = client
         self._links = links
-        self._default_error_kind = default_error_kind
         self._on_trace = on_trace
         self.slots: dict[int, Slot] = {}
-        self._stopping: set[asyncio.Task[None]] = set()
+        self._stopping: dict[int, asyncio.Task[None]] = {}
         self._measured: dict[int, tuple[float, int]] = {}
         self._read(connection)
         self.worker = Worker(connection.id, connection.organisation_id, self._dialect, ledger, client)
@@ -115,7 +112,7 @@ class Flow:
                 settings.text("implementation_name"),
                 settings.text("short_code"),
                 settings.flag("full_phone_number"),
-                self._default_error_kind,
+                settings.text("default_error_kind"),
                 settings.number("retry_delay_s"),
                 settings.integer("retry_limit"),
                 settings.number("early_receipt_wait_s"),
@@ -151,14 +148,17 @@ class Flow:
     def _drop(self, number: int) -> None:
         slot = self.slots.pop(number)
         task = asyncio.create_task(slot.stop())
-        self._stopping.add(task)
-        task.add_done_callback(self._stopping.discard)
+        self._stopping[number] = task
+        task.add_done_callback(lambda _: self._stopping.pop(number))
 
     def hold(self, numbers: Sequence[int]) -> None:
-        """Open the slots that this process has leases for, close those it has lost."""
+        """Open the slots that this process has leases for, close those it has lost.
+
+        A slot that is being closed is opened again when it is: the provider never sees more links than agreed.
+        """
         settings = self.connection.settings
         for number in numbers:
-            if number not in self.slots:
+            if number not in self.slots and number not in self._stopping:
                 self.slots[number] = Slot(
                     number,
                     self._endpoints,
@@ -183,7 +183,7 @@ class Flow:
         until = time.monotonic() + DRAIN_S
         while not self.worker.is_idle and time.monotonic() < until:
             await asyncio.sleep(0.02)
-        await asyncio.gather(*(slot.stop() for slot in self.slots.values()))
+        await asyncio.gather(*(slot.stop() for slot in self.slots.values()), *self._stopping.values())
 
     def states(self, owner: str, now_ms: int) -> list[Row]:
         """A row of `link_state` for each link, in the order of `catalogue.SHOW_LINK`."""

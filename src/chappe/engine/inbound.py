@@ -19,6 +19,9 @@ INCOMPLETE_MS = 10 * 60_000
 """How long segments wait for the others; then the text is stored with a gap."""
 GAP = "[…]"
 REPLY_PRIORITY = 1
+MOST_REPLIES = 3
+LOOP_MS = 3600_000
+"""A number gets at most `MOST_REPLIES` automatic replies of a connection in this time."""
 REPLY_VALIDITY_MS = 3600_000
 NO_RECEIPT = msgspec.json.encode(MessageOptions(wants_receipt=False))
 
@@ -152,7 +155,16 @@ class Inbox:
                 stop=match.action == KeywordAction.SEND_TO_QUARANTINE,
                 reason=f"the person wrote {match.keyword or 'any word'}",
             )
-        return self._reply(match, text, policy, changes.now_ms) if match.reply else 0
+        if not match.reply or self._is_loop(text, policy, changes.now_ms):
+            return 0
+        return self._reply(match, text, policy, changes.now_ms)
+
+    def _is_loop(self, text: Text, policy: Policy, now_ms: int) -> bool:
+        """Whether the other side answers our answers: a machine, to which we would write for ever."""
+        sender = quarantine_address(text.sender, full_phone_number=policy.full_phone_number)
+        values = (policy.organisation_id, sender, text.connection_id, now_ms - LOOP_MS)
+        ((replies,),) = self._database.query(catalogue.REPLIES_SINCE, values)
+        return bool(replies >= MOST_REPLIES)
 
     def _reply(self, match: AutomaticReply, text: Text, policy: Policy, now_ms: int) -> int:
         (message_id,) = self._store.take_ids("message", 1)

@@ -26,19 +26,24 @@ class Ledger:
     """What is gathered now; add to its lists, then call `touch`."""
     _after: list[AfterCommit] = field(default_factory=list)
     _outstanding: deque[tuple[int, list[AfterCommit]]] = field(default_factory=deque)
-    _timer: asyncio.TimerHandle | None = None
+    _timer: asyncio.Handle | None = None
+    _is_due: bool = False
     _is_touched: bool = False
 
     def touch(self, after_commit: AfterCommit | None = None) -> None:
-        """Something was added; `after_commit` is called once it is committed."""
+        """Something was added; `after_commit` is called once it is committed.
+
+        The page leaves in a later turn of the loop, never within this call: whoever holds it may go on adding.
+        """
         self._is_touched = True
         if after_commit is not None:
             self._after.append(after_commit)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._flush)
-        elif len(self.page.segments) >= FLUSH_AT or len(self.page.receipts) >= FLUSH_AT:
+        elif not self._is_due and (len(self.page.segments) >= FLUSH_AT or len(self.page.receipts) >= FLUSH_AT):
             self._timer.cancel()
-            self._flush()
+            self._is_due = True
+            self._timer = asyncio.get_running_loop().call_soon(self._flush)
 
     def committed(self, number: int) -> None:
         """The store process has committed everything up to the record of this number."""
@@ -53,7 +58,7 @@ class Ledger:
         return not self._is_touched and not self._outstanding
 
     def _flush(self) -> None:
-        self._timer = None
+        self._timer, self._is_due = None, False
         if not self._is_touched or len(self._outstanding) >= OUTSTANDING:
             return
         page, after = self.page, self._after

@@ -16,6 +16,8 @@ from chappe.smpp import BindKind, Delivery
 
 log = structlog.get_logger("chappe.link")
 
+DRAIN_S = 5.0
+
 
 class Host(Protocol):
     """The connection that a slot belongs to."""
@@ -89,6 +91,12 @@ class Slot:
             return 0
         return min(self.window - self.uncommitted, sender.room)
 
+    @property
+    def oldest_unanswered_at(self) -> float | None:
+        """When the oldest message without an answer went out; None where none waits for one."""
+        sender = self._sender
+        return None if sender is None else sender.oldest_unanswered_at
+
     def submit(self, bodies: Sequence[bytes], tokens: Sequence[Any]) -> None:
         sender = self._sender
         assert sender is not None
@@ -102,8 +110,12 @@ class Slot:
         self.slow_downs += 1
 
     async def stop(self) -> None:
+        """Let what is on the wire be answered (within a bound), then unbind."""
         for task in self._tasks:
             task.cancel()
+        until = time.monotonic() + DRAIN_S
+        while self.uncommitted and self.can_send and time.monotonic() < until:
+            await asyncio.sleep(0.02)
         await asyncio.gather(*(link.unbind() for link in self.links.values()), return_exceptions=True)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 

@@ -29,9 +29,12 @@ log = structlog.get_logger("chappe.worker")
 POLL_S = 0.2
 RENEW_MS = 10_000
 UNKNOWN_AFTER_MS = 1_000
+BREATH_S = (0.05,)
 SLOW_DOWN_S = (0.5, 1.0, 2.0, 5.0)
 """How long a link that the provider calls too fast is quiet; longer each time it says so again."""
 MOST_BLOCKED = 100_000
+GIVE_BACK_S = 5.0
+"""After so long without a link the messages in hand go back, for an engine that has one."""
 AHEAD_LEAST, AHEAD_MOST = 500, 4_000
 AHEAD_S = 5.0
 """How many seconds of a throttled connection's messages are leased ahead."""
@@ -49,16 +52,18 @@ class Lease:
         "renewed_ms",
         "size",
         "token",
+        "until_ms",
         "wanted_horizon",
     )
 
-    def __init__(self, leased: Leased, now_ms: int) -> None:
+    def __init__(self, leased: Leased, now_ms: int, until_ms: int) -> None:
         self.outbox_id = leased.outbox_id
         self.token = leased.token
         self.size = leased.size
         self.left = len(leased.messages)
         self.horizon = self.wanted_horizon = leased.horizon
         self.renewed_ms = now_ms
+        self.until_ms = until_ms
         self.is_returned = False
         self.is_lost = False
 
@@ -105,15 +110,25 @@ class Worker:
         self._leases: dict[int, Lease] = {}
         self._in_hand = 0
         self._want_number = 0
+        self._wanted_ms = 0
         self._is_dry = False
+        self._idle_since = 0.0
         self._blocked: dict[str, dict[str, QuarantineStatus]] = {}
         self._halted: dict[int, str] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = 0.0
 
     def set(self, dialect: Dialect, *, resend_unknown: bool, despite_stop: bool, short_code: str) -> None:
         """Settings as they are from now on; what is prepared already goes out as it is."""
         self.dialect, self._short_code = dialect, short_code
         self._resend_unknown, self._despite_stop = resend_unknown, despite_stop
+
+    def answered_until_ms(self) -> int:
+        """Whatever went out before this moment has been answered, or never will be."""
+        ages = [slot.oldest_unanswered_at for slot in self.slots]
+        oldest = min((age for age in ages if age is not None), default=None)
+        now_ms = self._now_ms()
+        return now_ms if oldest is None else now_ms - int((time.monotonic() - oldest) * 1000) - 1
 
     # -- leases ------------------------------------------------------------------------------------------------------
 
@@ -121,6 +136,8 @@ class Worker:
         """Called every `POLL_S`, and when somebody says that there is work."""
         self._is_dry = False
         self._renew()
+        if self._queue:
+            self._look_after_idle()
         self.pump()
 
     def leased(self, leases: Sequence[Leased]) -> None:
@@ -129,7 +146,7 @@ class Worker:
         self._is_dry = not leases
         now_ms = self._now_ms()
         for leased in leases:
-            lease = Lease(leased, now_ms)
+            lease = Lease(leased, now_ms, self._wanted_ms + LEASE_MS)
             self._leases[lease.outbox_id] = lease
             if self.is_stopping:
                 lease.left, lease.is_returned = 0, True
@@ -170,7 +187,7 @@ class Worker:
         if limit:
             ahead = min(ahead, max(1, int(limit * AHEAD_S)))
         if self._in_hand <= ahead // 2:
-            self._want_number = self._client.number()
+            self._want_number, self._wanted_ms = self._client.number(), self._now_ms()
             self._client.send(
                 Want(
                     self._want_number,
@@ -196,10 +213,10 @@ class Worker:
         lease.wanted_horizon = horizon
         until_ms = self._now_ms() + LEASE_MS
         self._ledger.page.horizons.append((lease.outbox_id, lease.token, horizon, until_ms))
-        self._ledger.touch(partial(self._horizon_moved, lease, horizon))
+        self._ledger.touch(partial(self._horizon_moved, lease, horizon, until_ms))
 
-    def _horizon_moved(self, lease: Lease, horizon: int) -> None:
-        lease.horizon = max(lease.horizon, horizon)
+    def _horizon_moved(self, lease: Lease, horizon: int, until_ms: int) -> None:
+        lease.horizon, lease.until_ms = max(lease.horizon, horizon), max(lease.until_ms, until_ms)
         self.pump()
 
     def lost(self, outbox_ids: Sequence[int]) -> None:
@@ -209,6 +226,7 @@ class Worker:
             if lease is not None:
                 lease.is_lost = True
                 log.warning("lease.lost", connection=self.connection_id, outbox=outbox_id)
+        self._leave_out()
 
     def _done(self, lease: Lease, messages: int = 1) -> None:
         lease.left -= messages
@@ -238,6 +256,7 @@ class Worker:
         """A delivery was paused, resumed or cancelled."""
         if status in {"paused", "cancelled"}:
             self._halted[delivery_id] = status
+            self._leave_out()
             self.pump()
         else:
             self._halted.pop(delivery_id, None)
@@ -283,13 +302,15 @@ class Worker:
             body, token = queue[0]
             flight = token if isinstance(token, Flight) else token[0]
             lease, message = flight.lease, flight.message
-            if flight.position >= lease.horizon:
+            if flight.position >= lease.horizon or lease.until_ms <= now_ms:
                 break
             if (
                 lease.is_lost
                 or (has_exceptions and (message.delivery_id in self._halted or self._exclusion(message)))
                 or 0 < message.expires_ms <= now_ms
             ):
+                for _ in range(flight.unanswered):
+                    queue.popleft()
                 self._drop(flight, now_ms)
                 continue
             queue.popleft()
@@ -325,10 +346,54 @@ class Worker:
         status = strictest([(status, code) for code, status in entries.items()], short_code)
         return may_send(Category(message.category), status, transactional_despite_stop=self._despite_stop)
 
+    def _look_after_idle(self) -> None:
+        """Without a link nothing is drawn from the queue; what is to end does so all the same, and the rest goes back."""
+        now = time.monotonic()
+        if any(slot.can_send for slot in self.slots):
+            self._idle_since = 0.0
+            return
+        self._idle_since = self._idle_since or now
+        self._leave_out()
+        if not self.slots or now - self._idle_since >= GIVE_BACK_S:
+            self._return_queue()
+
+    def _leave_out(self) -> None:
+        """Take out of the queue at once, wherever they stand, messages that may not be sent any more."""
+        now_ms = self._now_ms()
+        left: dict[Flight, None] = {}
+        kept: deque[tuple[bytes, Token]] = deque()
+        for entry in self._queue:
+            flight = entry[1] if isinstance(entry[1], Flight) else entry[1][0]
+            message = flight.message
+            if (
+                flight.lease.is_lost
+                or message.delivery_id in self._halted
+                or 0 < message.expires_ms <= now_ms
+                or (self._blocked and self._exclusion(message))
+            ):
+                left[flight] = None
+            else:
+                kept.append(entry)
+        self._queue = kept
+        for flight in left:
+            self._drop(flight, now_ms)
+
+    def _return_queue(self) -> None:
+        """What is not on the wire goes back as it was."""
+        flights = dict.fromkeys(token if isinstance(token, Flight) else token[0] for _, token in self._queue)
+        self._queue.clear()
+        now_ms = self._now_ms()
+        for flight in flights:
+            if flight.unknown or flight.failed:
+                self._finish(flight, now_ms)  # some of its segments were on the wire, and that is to be said
+                continue
+            self._in_hand -= 1
+            if not flight.lease.is_lost:
+                flight.lease.is_returned = True
+                self._done(flight.lease)
+
     def _drop(self, flight: Flight, now_ms: int) -> None:
-        """The message at the head of the queue is not to be sent: say why, unless it is somebody else's by now."""
-        for _ in range(flight.unanswered):
-            self._queue.popleft()
+        """A message taken off the queue is not to be sent: say why, unless it is somebody else's by now."""
         self._in_hand -= 1
         message, lease = flight.message, flight.lease
         halted = self._halted.get(message.delivery_id)
@@ -350,9 +415,16 @@ class Worker:
         self._done(lease)
 
     def _wake_at(self, at: float) -> None:
-        if self._timer is None and (self._queue or any(slot.carry for slot in self.slots)):
-            delay = max(0.0, at - time.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+        """Pump at `at`, or earlier when another slot asked for that."""
+        if not self._queue and not any(slot.carry for slot in self.slots):
+            return
+        if self._timer is not None:
+            if self._wakes_at <= at:
+                return
+            self._timer.cancel()
+        self._wakes_at = at
+        delay = max(0.0, at - time.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
@@ -386,9 +458,10 @@ class Worker:
         if lease is not None:
             self._done(lease, finished)
         if any(status and status_of(status).slows_down for status in set(statuses)):
-            slot.slow_down(SLOW_DOWN_S)
+            # Nothing taken at all: quiet for longer each time. A few refused among many taken: a short breath.
+            slot.slow_down(BREATH_S if 0 in statuses else SLOW_DOWN_S)
             self._wake_at(slot.quiet_until)
-        elif 0 in statuses:
+        if 0 in statuses:
             slot.slow_downs = 0
         self._ledger.touch(partial(self._committed, slot, len(tokens)))
         self.pump()
@@ -422,6 +495,8 @@ class Worker:
         """The link is gone: segments it still had to carry go to the head of the queue."""
         self._queue.extendleft(reversed(slot.carry))
         slot.carry.clear()
+        if self.is_stopping:
+            self._return_queue()
 
     def _finish(self, flight: Flight, now_ms: int) -> None:
         """All segments of a message have had their say."""
@@ -463,11 +538,7 @@ class Worker:
     def stop(self) -> None:
         """Take nothing more; what is not on the wire goes back as it was. Messages begun on a link are finished there."""
         self.is_stopping = True
-        for flight in dict.fromkeys(token if isinstance(token, Flight) else token[0] for _, token in self._queue):
-            self._in_hand -= 1
-            flight.lease.is_returned = True
-            self._done(flight.lease)
-        self._queue.clear()
+        self._return_queue()
 
     @property
     def is_idle(self) -> bool:

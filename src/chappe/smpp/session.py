@@ -226,6 +226,11 @@ class Session:
         """Messages that may still go out before an answer has to come in; 0 in a state where none may."""
         return self._window.room if self._may_send_messages else 0
 
+    @property
+    def oldest_unanswered_at(self) -> float | None:
+        """When the oldest message that still waits for its answer went out; None where none does."""
+        return self._window.oldest_sent_at()
+
     def data_to_send(self) -> bytes:
         """Everything queued since the last call, as one write."""
         data = b"".join(self._out)

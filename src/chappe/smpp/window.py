@@ -98,6 +98,11 @@ class Window:
             runs.popleft()
         return runs[0][0] if runs else None
 
+    def oldest_sent_at(self) -> float | None:
+        """When the oldest message that still waits went out; None where none waits, or answers are waited for for ever."""
+        deadline = self._message_deadline()
+        return None if deadline is None or self._response_s is None else deadline - self._response_s
+
     def expire(self, now: float) -> list[Token]:
         """The tokens of the messages whose time is over, in the order of sending; they wait no more."""
         expired: list[Token] = []

@@ -22,6 +22,9 @@ _DENIED = tuple(
         "64:ff9b:1::/48",
         "2002::/16",
         "2001::/32",
+        "::/96",
+        "fec0::/10",
+        "192.88.99.0/24",
     )
 )
 
@@ -65,7 +68,7 @@ class EgressPolicy:
         a name that leads to both kinds is being played with."""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a name with an empty label, or a very long one
             raise HostNotFound(f"the name {host} could not be looked up: {error}") from error
         allowed = []
         for family, _, _, _, place in found:

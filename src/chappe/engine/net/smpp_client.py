@@ -107,6 +107,10 @@ class Link(asyncio.Protocol):
     def room(self) -> int:
         return self._session.room if self.is_bound else 0
 
+    @property
+    def oldest_unanswered_at(self) -> float | None:
+        return None if self.closed.done() else self._session.oldest_unanswered_at
+
     def submit(self, bodies: Sequence[bytes], tokens: Sequence[object]) -> None:
         now = time.monotonic()
         self._session.submit(bodies, tokens, now)

@@ -276,6 +276,10 @@ INSERT_INBOUND = Insert(
         Column("received_ms"),
     ),
 )
+REPLIES_SINCE = Query(
+    "SELECT count(*) FROM inbound WHERE organisation_id = ? AND sender = ? AND connection_id = ? AND received_ms > ? "
+    "AND reply_message_id > 0"
+)
 INSERT_INBOUND_PARTS = Insert(
     "inbound_part",
     (

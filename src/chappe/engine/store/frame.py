@@ -141,11 +141,22 @@ class Links(msgspec.Struct, array_like=True, tag="links", gc=False):
     slots: list[tuple[int, int]] = []
 
 
+class Answered(msgspec.Struct, array_like=True, tag="answered", gc=False):
+    """Messages of this connection that went out before `until_ms` have been answered, or never will be.
+
+    So a receipt that came before then with an id nobody knows is not early: its id will not become known.
+    """
+
+    number: int
+    connection_id: int
+    until_ms: int
+
+
 class LoadConnections(msgspec.Struct, array_like=True, tag="connections", gc=False):
     number: int
 
 
-Request = Record | Want | Configure | Links | LoadConnections
+Request = Record | Want | Configure | Links | LoadConnections | Answered
 
 
 class Recorded(msgspec.Struct, array_like=True, tag="recorded", gc=False):

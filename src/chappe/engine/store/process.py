@@ -16,6 +16,7 @@ from functools import partial
 import msgspec
 import structlog
 
+from chappe.engine import log as log_settings
 from chappe.engine.recorder import Recorder
 from chappe.engine.store.frame import Answer, Request, Trouble
 from chappe.engine.store.store import open_store
@@ -124,6 +125,7 @@ class StoreProcess:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log_settings.configure(os.environ.get("CHAPPE_LOG_LEVEL", "info"))
     number, owner = int(sys.argv[1]), sys.argv[2]
     connection = socket.socket(fileno=number)
     store = open_store(os.environ["CHAPPE_STORE_URL"])  # not an argument: the URL may hold a password
