@@ -56,7 +56,8 @@ async def _submit(database_url: str, organisation_id: int, messages: Sequence[di
     from chappe.web.intake.committer import Checked, Committer, Submission
     from chappe.web.intake.request import BadRequest
 
-    committer = Committer(lambda: open_store(database_url), LocalBus(database_url).tell)
+    bus = LocalBus(database_url)
+    committer = Committer(lambda: open_store(database_url), bus.tell)
     try:
         await committer.caller("")  # nobody; asking reads the connections
         targets = {target.id: target for target in committer.targets(organisation_id)}
@@ -73,6 +74,7 @@ async def _submit(database_url: str, organisation_id: int, messages: Sequence[di
         raise ChappeError(error.detail) from None
     finally:
         await committer.close()
+        bus.close()
 
 
 def _read(message: dict[str, object]) -> "MessageIn":

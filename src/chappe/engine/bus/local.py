@@ -62,3 +62,9 @@ class LocalBus:
                 continue  # it has plenty to read already
             except OSError:
                 break
+
+    def close(self) -> None:
+        """Give the socket back; for who tells once and goes on."""
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
