@@ -4,12 +4,12 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
 
 from bench.scene import TEXT, Scene, scene, wait_for
 from chappe.engine.store.catalogue import MESSAGE_COLUMNS
 from chappe.engine.store.statement import Query
 from chappe.engine.store.store import OutboxBatch, Store, open_store
+from chappe.simulator import SimulatorProcess
 
 DELIVERY = 1
 
@@ -60,11 +60,8 @@ def release(store: Store) -> None:
 
 
 def measure(messages: int, window: int, database_url: str | None = None) -> float:
-    with scene(database_url) as made:
-        ready = Path(made.folder) / "port"
-        made.start("-m", "bench.reference", "--serve", str(ready))
-        wait_for(lambda: ready.exists() and ready.read_text(), 20, "the SMSC's start")
-        made.prepare(int(ready.read_text()), {"window": window})
+    with SimulatorProcess("bench") as smsc, scene(database_url) as made:
+        made.prepare(smsc.port, {"window": window, "receipt_id_pattern": r"(?i)\bid:([0-9a-z]{1,32})\b"})
         store = open_store(made.url)
         fill(store, made, messages)
         made.start("-m", "chappe.engine.engine")

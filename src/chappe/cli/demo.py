@@ -62,7 +62,9 @@ def demo(
     os.environ.update(CHAPPE_DATA_DIR=str(folder), CHAPPE_DATABASE_URL=f"sqlite:///{folder / 'chappe.sqlite3'}")
     os.environ.setdefault("CHAPPE_LOG_LEVEL", "error")
     _head("Chappe: one delivery, end to end, on this machine")
-    quirks = msgspec.structs.replace(PROFILES["demo"], identity=IDENTITY, receipt_spread_ms=700.0)
+    quirks = msgspec.structs.replace(
+        PROFILES["demo"], identity=IDENTITY, receipt_spread_ms=700.0, redelivery_pause_ms=1000.0, redelivery_tries=3
+    )
     with SimulatorProcess(quirks) as smsc, _installation(folder, smsc.port) as api:
         sides = Sides(api, smsc)
         audience = make(people)

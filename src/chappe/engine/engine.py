@@ -25,6 +25,7 @@ from chappe.engine.store.frame import (
     Answered,
     Connections,
     Fates,
+    Leased,
     Leases,
     Links,
     LinksTaken,
@@ -133,11 +134,7 @@ class Engine:
                     if connection_id in self._flows:
                         self._flows[connection_id].incoming.told([(token, times)])
             case Leases(_, connection_id, leases):
-                if connection_id in self._flows:
-                    self._flows[connection_id].worker.leased(leases)
-                elif leases:
-                    self._ledger.page.released += [(leased.outbox_id, leased.token) for leased in leases]
-                    self._ledger.touch()
+                self._leased(connection_id, leases)
             case News(blocked, deliveries):
                 self._heard(blocked, deliveries)
             case LinksTaken(_, taken):
@@ -147,6 +144,13 @@ class Engine:
                 self._configure(connections)
             case Trouble(text):
                 log.warning("store.trouble", reason=text) if text else log.info("store.recovered")
+
+    def _leased(self, connection_id: int, leases: Sequence[Leased]) -> None:
+        if connection_id in self._flows:
+            self._flows[connection_id].worker.leased(leases)
+        elif leases:  # it was switched off in the meantime
+            self._ledger.page.released += [(leased.outbox_id, leased.token) for leased in leases]
+            self._ledger.touch()
 
     def _heard(self, blocked: Sequence[tuple[int, str, str, str]], deliveries: Sequence[tuple[int, str]]) -> None:
         for flow in self._flows.values():

@@ -384,25 +384,27 @@ class Worker:
         self._queue.clear()
         now_ms = self._now_ms()
         for flight in flights:
-            if flight.unknown or flight.failed:
-                self._finish(flight, now_ms)  # some of its segments were on the wire, and that is to be said
-                continue
-            self._in_hand -= 1
-            if not flight.lease.is_lost:
-                flight.lease.is_returned = True
-                self._done(flight.lease)
+            self._give_back(flight, now_ms)
+
+    def _give_back(self, flight: Flight, now_ms: int) -> None:
+        """A message taken off the queue is for whoever leases it next."""
+        if flight.unknown or flight.failed:
+            self._finish(flight, now_ms)  # some of its segments were on the wire, and that is to be said
+            return
+        self._in_hand -= 1
+        if not flight.lease.is_lost:
+            flight.lease.is_returned = True
+            self._done(flight.lease)
 
     def _drop(self, flight: Flight, now_ms: int) -> None:
         """A message taken off the queue is not to be sent: say why, unless it is somebody else's by now."""
-        self._in_hand -= 1
         message, lease = flight.message, flight.lease
         halted = self._halted.get(message.delivery_id)
-        if lease.is_lost:
+        if lease.is_lost or halted == "paused":
+            self._give_back(flight, now_ms)
             return
-        if halted == "paused":
-            lease.is_returned = True
-            self._done(lease)
-        elif halted == "cancelled":
+        self._in_hand -= 1
+        if halted == "cancelled":
             self._settle(message, lease, DeliveryState.CANCELLED, "cancelled")
         elif 0 < message.expires_ms <= now_ms:
             self._settle(message, lease, DeliveryState.EXPIRED, "validity ended before it could be sent")
