@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
 from tests.engine.certificate import issue
 
 from chappe.engine.flow import endpoints
@@ -20,7 +23,7 @@ from chappe.providers.smpp import SPEC
 from chappe.simulator import Quirks, Simulator
 from chappe.simulator.message_id import IdFormat
 from chappe.simulator.quirks import Failure, Garbage, Inbound, ReceiptsFor, Refusal
-from chappe.smpp import CommandStatus, DeliverTemplate, Role, Session, Tag, Tlv
+from chappe.smpp import CommandId, CommandStatus, DeliverTemplate, Pdu, Role, Session, Tag, Tlv, encode
 from chappe.smpp.event import BindRequested, DeliverResults, Submits
 
 SECRETS = {"password": "secret"}
@@ -269,6 +272,30 @@ def test_a_provider_that_sends_nonsense_after_the_log_in_is_said() -> None:
     assert "octets that are not SMPP" in only(against(handle), "error")
 
 
+@given(octets=st.binary(max_size=200), is_bound=st.booleans())
+@limits(max_examples=60, deadline=None)
+def test_whatever_a_peer_sends_the_check_ends_with_an_error(octets: bytes, is_bound: bool) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        bound = encode(Pdu(CommandId.BIND_TRANSCEIVER_RESP, 0, 1, {"system_id": b"\x1b[2J"}))
+        writer.write((bound if is_bound else b"") + octets)
+        await writer.drain()
+
+    findings = against(handle)
+    assert texts(findings, "error")
+    assert all(finding.text.isprintable() for finding in findings)
+
+
+def test_a_provider_that_asks_a_transmitter_to_receive_is_said() -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(encode(Pdu(CommandId.OUTBIND, 0, 1, {"system_id": b"smsc", "password": b"x"})))
+        await says_nothing(reader, writer)
+
+    findings = against(handle, mode="transmitter_receiver", bind_timeout_s=1)
+    assert all(finding.text.startswith(("Transmitter: ", "Receiver: ")) for finding in findings)
+    assert texts(findings, "error")
+
+
 def test_pdus_that_cannot_be_read_are_counted() -> None:
     findings = simulated(quirks_of(garbage_every=1, garbage=Garbage.MALFORMED), "+33612345678")
     assert "1 of the provider's PDUs could not be read" in " ".join(texts(findings, "warning"))
@@ -494,6 +521,11 @@ def test_a_link_that_is_cut_by_the_test_message_is_said() -> None:
 
 def test_a_number_that_cannot_be_sent_to_is_said() -> None:
     assert "the number has no digits" in only(simulated(quirks_of(), "nobody"), "error")
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\0", "😀" * 200])
+def test_odd_texts_do_no_harm(text: str) -> None:
+    simulated(quirks_of(), "+33612345678", text)
 
 
 def test_a_text_without_a_number_is_not_sent() -> None:

@@ -319,7 +319,7 @@ def _median(values: list[float]) -> float:
 
 def _ms(seconds: float) -> str:
     ms = seconds * 1000
-    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.2g} ms"
 
 
 def _rounded(value: float) -> int:

@@ -31,4 +31,6 @@ class Report:
         self._add("error", text)
 
     def _add(self, level: Level, text: str) -> None:
-        self.findings.append(Finding(level, f"{self.about}: {text}" if self.about else text))
+        # Ids and names are the provider's, and may hold what a terminal would obey.
+        shown = "".join(character if character.isprintable() else "·" for character in text)
+        self.findings.append(Finding(level, f"{self.about}: {shown}" if self.about else shown))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from chappe.engine.net.smpp_client import Endpoint, tls_context
-from chappe.smpp import CommandId, Delivery, Role, Session, Timers, trace
+from chappe.smpp import CommandId, CommandStatus, Delivery, LocalProtocolError, Role, Session, Timers, trace
 from chappe.smpp.event import (
     BindFailed,
     Bound,
@@ -96,20 +96,11 @@ class Probe(asyncio.Protocol):
 
     async def bind(self, seconds: float) -> None:
         """Ask to be logged in; afterwards `bound`, `refusal` or `closed` is set, or none where nobody answered."""
-        endpoint = self.endpoint
         if not self.closed:
-            self.session.bind(
-                endpoint.kind,
-                endpoint.account.encode("latin-1"),
-                endpoint.password.encode("latin-1"),
-                endpoint.system_type.encode("latin-1"),
-                INTERFACE_VERSION,
-                endpoint.bind_ton,
-                endpoint.bind_npi,
-                endpoint.address_range.encode("latin-1"),
-                time.monotonic(),
-            )
-            self._flush()
+            try:
+                self._ask_to_bind(time.monotonic())
+            except LocalProtocolError:
+                self.refusal = BindFailed(CommandStatus.ESME_RINVBNDSTS, "outbind came first")
         await self._news.until(lambda: bool(self.bound or self.refusal or self.closed), seconds)
 
     async def ping(self, seconds: float) -> bool:
@@ -169,6 +160,22 @@ class Probe(asyncio.Protocol):
         self._news.tell()
 
     # -- within ------------------------------------------------------------------------------------------------------
+
+    def _ask_to_bind(self, now: float) -> None:
+        """Raises LocalProtocolError for a transmitter that the provider asked by outbind to be a receiver."""
+        endpoint = self.endpoint
+        self.session.bind(
+            endpoint.kind,
+            endpoint.account.encode("latin-1"),
+            endpoint.password.encode("latin-1"),
+            endpoint.system_type.encode("latin-1"),
+            INTERFACE_VERSION,
+            endpoint.bind_ton,
+            endpoint.bind_npi,
+            endpoint.address_range.encode("latin-1"),
+            now,
+        )
+        self._flush()
 
     def _look_for_answer(self, pdu: bytes, now: float) -> None:
         """The session makes no event of an answer to enquire_link: it is known by its number."""

@@ -100,7 +100,7 @@ class Trial:
 
     def _judge_ids(self, segments: int) -> None:
         self._raw_ids = [raw_id for raw_id in self._raw_ids if raw_id]
-        took = f"in {self.latency_s * 1000:.1f} ms" + (f", in {segments} segments" if segments > 1 else "")
+        took = f"in {self.latency_s * 1000:.3g} ms" + (f", in {segments} segments" if segments > 1 else "")
         if not self._raw_ids:
             self._report.warning(
                 f"The provider took the test message {took}, and gave it no id: no receipt can ever be matched."
