@@ -28,7 +28,7 @@ def sent(stock: Stock, desk: Desk, count: int = 1, **values: object) -> list[int
     return ids
 
 
-# -- outcomes --------------------------------------------------------------------------------------------------------
+# -- outcomes ----------------------------------------------------------------------
 
 
 def test_what_the_provider_took_is_sent_and_its_id_is_known(stock: Stock, desk: Desk) -> None:
@@ -124,7 +124,7 @@ def test_a_message_put_off_without_end_keeps_a_number_of_tries_that_fits_its_col
     assert stock.message(message_id)["due_ms"] == NOW_MS + 1000
 
 
-# -- receipts --------------------------------------------------------------------------------------------------------
+# -- receipts ----------------------------------------------------------------------
 
 
 def test_a_receipt_of_success_delivers(stock: Stock, desk: Desk) -> None:
@@ -221,7 +221,7 @@ def test_only_the_first_segment_says_that_a_long_message_arrived(stock: Stock, d
     assert stock.counts(4) == {DELIVERED: 1}
 
 
-# -- receipts before their ids, and without -----------------------------------------------------------------------------
+# -- receipts before their ids, and without ----------------------------------------------------------------------
 
 
 def test_an_early_receipt_waits_for_its_message(stock: Stock, desk: Desk) -> None:
@@ -323,7 +323,7 @@ def test_messages_without_a_provider_id_are_sent_all_the_same(stock: Stock, desk
     assert stock.counts(4) == {SENT: 2}
 
 
-# -- errors in receipts ------------------------------------------------------------------------------------------------
+# -- errors in receipts ----------------------------------------------------------------------
 
 
 def test_a_soft_error_is_tried_again_as_another_attempt_until_the_limit(stock: Stock, desk: Desk) -> None:
@@ -431,7 +431,7 @@ def test_what_another_organisation_delivered_does_not_begin_the_count_anew(stock
     assert stock.quarantine(number) == ("with_errors", "unreachable", 2)
 
 
-# -- deliveries ----------------------------------------------------------------------------------------------------------
+# -- deliveries ----------------------------------------------------------------------
 
 
 def test_a_delivery_is_finished_with_its_last_message_and_opened_again_by_a_retry(stock: Stock, desk: Desk) -> None:
@@ -468,7 +468,7 @@ def status_of(delivery: Delivery) -> tuple[str, int]:
     return delivery.status, delivery.finished_ms
 
 
-# -- news ----------------------------------------------------------------------------------------------------------------
+# -- news ----------------------------------------------------------------------
 
 
 def test_a_change_of_quarantine_made_elsewhere_is_told_once(stock: Stock, desk: Desk) -> None:
@@ -501,7 +501,7 @@ def test_pauses_and_cancellations_are_told_once_each(stock: Stock, desk: Desk) -
     assert desk.heard == [(delivery.pk, status) for status in ("paused", "sending", "cancelled")]
 
 
-# -- texts from phones ---------------------------------------------------------------------------------------------------
+# -- texts from phones ----------------------------------------------------------------------
 
 STOP = {"keyword": "STOP", "short_code": "36180", "reply": "You get no more", "action": "send_to_quarantine"}
 STOP_ALL = {"keyword": "STOPALL", "short_code": "", "reply": "", "action": "send_to_quarantine"}
@@ -666,7 +666,7 @@ def test_texts_hold_whatever_a_phone_can_send(stock: Stock, desk: Desk) -> None:
     assert len(stock.inbound()) == 3
 
 
-# -- what the recorder holds in its memory ----------------------------------------------------------------------------------
+# -- what the recorder holds in its memory ----------------------------------------------------------------------
 
 
 def test_nothing_is_remembered_of_a_transaction_that_failed(stock: Stock, desk: Desk) -> None:

@@ -26,7 +26,7 @@ def marked(leases: list[Leased]) -> list[int]:
     return [message.id for leased in leases for message in leased.messages if message.is_possible_duplicate]
 
 
-# -- enqueue ---------------------------------------------------------------------------------------------------------
+# -- enqueue ----------------------------------------------------------------------
 
 
 def test_ids_are_taken_once_whoever_takes_them(stock: Stock, database: str) -> None:
@@ -76,7 +76,7 @@ def test_what_is_refused_by_the_database_is_a_store_error(stock: Stock) -> None:
     assert stock.query("SELECT count(*) FROM message") == [(1,)]
 
 
-# -- lease -----------------------------------------------------------------------------------------------------------
+# -- lease ----------------------------------------------------------------------
 
 
 def test_a_leased_message_is_as_it_was_enqueued(stock: Stock, desk: Desk) -> None:
@@ -194,7 +194,7 @@ def test_segments_of_an_earlier_attempt_do_not_count(stock: Stock, desk: Desk) -
     assert message.accepted_segments == ()
 
 
-# -- what ends at the lease ------------------------------------------------------------------------------------------
+# -- what ends at the lease ----------------------------------------------------------------------
 
 
 def test_a_message_past_its_validity_is_not_leased_but_ended(stock: Stock, desk: Desk) -> None:
@@ -255,7 +255,7 @@ def test_messages_of_a_cancelled_delivery_end_at_the_lease(stock: Stock, desk: D
     assert stock.outbox() == 0
 
 
-# -- the horizon -----------------------------------------------------------------------------------------------------
+# -- the horizon ----------------------------------------------------------------------
 
 
 def test_a_lease_that_ran_out_gives_back_what_lay_below_its_horizon_as_possible_duplicates(
@@ -364,7 +364,7 @@ def test_an_engine_does_not_take_from_itself_what_it_could_not_renew_in_time(sto
     assert not any(stock.message(i)["is_possible_duplicate"] for i in ids)
 
 
-# -- messages put off ------------------------------------------------------------------------------------------------
+# -- messages put off ----------------------------------------------------------------------
 
 
 def test_a_message_put_off_waits_in_a_row_of_its_own(stock: Stock, desk: Desk) -> None:
@@ -429,7 +429,7 @@ def test_a_message_of_a_paused_delivery_that_is_put_off_stays_held(stock: Stock,
     assert ids_of(desk.lease()) == ids[:1]
 
 
-# -- the sweep -------------------------------------------------------------------------------------------------------
+# -- the sweep ----------------------------------------------------------------------
 
 
 def test_messages_whose_validity_ends_are_ended_though_nobody_leases_them(stock: Stock, desk: Desk) -> None:
