@@ -11,6 +11,7 @@ import pytest
 from tests.cli.shell import Shell
 
 import chappe
+from chappe.cli import reference
 
 COMMANDS = (
     *("up", "demo", "send", "import", "check", "status", "timeline", "simulate", "bench", "doctor"),
@@ -24,6 +25,16 @@ def test_help_names_every_command_and_loads_no_django() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
     shown = subprocess.run([*CHAPPE, "--help"], check=True, timeout=30, capture_output=True, text=True).stdout
     assert all(command in shown for command in COMMANDS)
+
+
+def test_the_reference_page_is_the_one_that_the_declarations_write() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
+    assert page.read_text("utf-8") == reference.page(), "python -m chappe.cli.reference > docs/reference/commands.md"
+
+
+def test_every_command_and_option_has_its_help() -> None:
+    lines = reference.page().splitlines()
+    assert not [line for line in lines if line.endswith("`: ")]
 
 
 def test_help_comes_at_once() -> None:

@@ -17,7 +17,7 @@ def check(
     connection: Annotated[str, typer.Argument(help="Its name or number; may be left out where there is one.")] = "",
     to: Annotated[str, typer.Option(help="A number to send a test message to.")] = "",
     text: Annotated[str, typer.Option(help="The text of the test message.")] = "",
-    trace: Annotated[bool, typer.Option(help="Show every PDU, without password and text.")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="Show every PDU, without password and text.")] = False,
     organisation: OrganisationName = "",
     as_json: AsJson = False,
 ) -> None:

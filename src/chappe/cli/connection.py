@@ -22,7 +22,7 @@ SECRET_PREFIX = "CHAPPE_CONNECTION_"  # noqa: S105 - how the variables begin tha
 
 app = typer.Typer(no_args_is_help=True, help="Make, change and list connections.")
 
-Name = Annotated[str, typer.Argument(help="Its name or number; may be left out where there is one.")]
+Name = Annotated[str, typer.Argument(help="Its name or number.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given several times.")
 ]
@@ -71,7 +71,7 @@ def change(
     set_: Set = None,
     settings: SettingsFile = None,
     password_file: PasswordFile = None,
-    new_password: Annotated[bool, typer.Option(help="Ask for a new password.")] = False,
+    new_password: Annotated[bool, typer.Option("--new-password", help="Ask for a new password.")] = False,
     rename: Annotated[str, typer.Option(help="Another name.")] = "",
     organisation: OrganisationName = "",
 ) -> None:
@@ -93,7 +93,11 @@ def change(
 
 
 @app.command("show")
-def show(name: Name = "", organisation: OrganisationName = "", as_json: AsJson = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="Its name or number; may be left out where there is one.")] = "",
+    organisation: OrganisationName = "",
+    as_json: AsJson = False,
+) -> None:
     """Every setting of a connection; secrets are masked."""
     ready()
     from chappe.features.connections.services import shown_settings
