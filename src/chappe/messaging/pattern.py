@@ -6,6 +6,8 @@ from itertools import pairwise
 import regex
 
 from chappe.messaging.error import ConfigError, FieldError
+from chappe.messaging.plain_pattern import LONGEST_TEXT as PLAIN_TEXT
+from chappe.messaging.plain_pattern import plain
 
 TIME_LIMIT_S = 0.05
 LONGEST_TEXT = 4096  # characters looked at; a receipt of the standard has some 120
@@ -21,12 +23,13 @@ _NEVER_MATCHES = "\u2400"  # the symbol for NUL: ends a probe so that a pattern 
 class Pattern:
     """A compiled pattern with an answer for every text: what it captures, "" for a group without text, or None."""
 
-    __slots__ = ("_compiled", "source")
+    __slots__ = ("_compiled", "_plain", "source")
 
     def __init__(self, source: str, *, groups: int | None = None) -> None:
         """Raises `ConfigError` where the syntax, or the number of groups, is not what is wanted."""
         self.source = source
         self._compiled = _compile(source)
+        self._plain = plain(source)
         if groups is not None and self._compiled.groups != groups:
             wanted = "exactly one capture group" if groups == 1 else f"exactly {groups} capture groups"
             raise _error(f"needs {wanted} (a part in parentheses), and has {self._compiled.groups}")
@@ -40,6 +43,9 @@ class Pattern:
 
     def capture(self, text: str) -> str | None:
         """What the only group holds at the first place where the pattern is found; None when nowhere, or too slow."""
+        if self._plain is not None and len(text) <= PLAIN_TEXT and text.isascii():
+            found = self._plain.search(text)
+            return None if found is None else found[1] or ""
         try:
             match = self._compiled.search(text[:LONGEST_TEXT], timeout=TIME_LIMIT_S)
         except TimeoutError:
