@@ -129,7 +129,7 @@ def test_every_setting_that_cannot_be_used_is_named(shell: Shell, organisation: 
     assert result.code == 2
     assert "windw: is not a setting; did you mean window?" in result.err
     assert "port: expected a whole number" in result.err
-    assert "expected NAME=VALUE" in shell("connection", "create", "North", "--set", "window").err
+    assert "[/]: expected NAME=VALUE" in shell("connection", "create", "North", "--set", "[/]").err
 
 
 def test_a_file_that_is_no_toml_is_said(shell: Shell, organisation: Organisation, tmp_path: Path) -> None:

@@ -61,17 +61,9 @@ def test_connections_without_links_say_why(shell: Shell, north: Connection) -> N
 
 def test_what_waits_says_why(shell: Shell, north: Connection) -> None:
     shell.done("send", "--to", "+33612345678", "--to", "+33612345679", "--text", "Hello")
-    waiting = shell.done("status", "--json").json["waiting"]
-    assert waiting == [
-        {
-            "organisation": "Relais",
-            "connection": "North",
-            "messages": 2,
-            "held": 0,
-            "late_s": 0,
-            "why": ["No engine serves the connection North."],
-        }
-    ]
+    (waiting,) = shell.done("status", "--json").json["waiting"]
+    assert (waiting["connection"], waiting["messages"], waiting["held"]) == ("North", 2, 0)
+    assert waiting["why"] == ["No engine serves the connection North."]
     assert "No engine serves the connection North." in shell.done("status").out
 
 

@@ -392,12 +392,10 @@ def test_enquire_link_without_an_answer_is_warned_of(monkeypatch: pytest.MonkeyP
 
 
 def test_a_window_too_small_for_the_latency_is_warned_of() -> None:
-    findings = simulated(Quirks(latency_ms=200, receipts=ReceiptsFor.ALL, receipt_delay_ms=0), "+33612345678",
-                         max_mt_per_s=300, window=10)  # fmt: skip
+    findings = simulated(quirks_of(latency_ms=200), "+33612345678", max_mt_per_s=300, window=10)
     found = only(findings, "warning")
-    assert found.startswith("The window of 10 is too small for the measured latency of 2")
-    needed = int(found.partition("Set 'Sending window' to ")[2].split()[0])
-    assert 60 <= needed <= 90
+    assert found.startswith("The window of 10 is too small for the measured latency of ")
+    assert int(found.partition("Set 'Sending window' to ")[2].split()[0]) >= 60
 
 
 def test_a_window_large_enough_is_said_to_be() -> None:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from chappe.messaging import ConfigError
+
 WIDTH_WITHOUT_TERMINAL = 160
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table, for programs.")]
@@ -64,7 +66,7 @@ def fields_named() -> Iterator[None]:
 
     try:
         yield
-    except InvalidInput as error:
+    except (ConfigError, InvalidInput) as error:
         for one in error.errors:
             field = one.field.removeprefix("settings.")
             screen(stderr=True).print(Text.assemble((field, "bold red"), f": {one.message}"))
