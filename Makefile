@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench faults lint format lock clean
+.PHONY: help demo test bench faults lint format docs lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,7 +29,7 @@ test: $(VENV)/dev.stamp ## lint, types and every test
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/run.sh $(ARGS)
 
 bench: $(VENV)/dev.stamp ## measure, print ratios, write bench/results/*.json
-	@$(BIN)/chappe bench $(ARGS)
+	@$(BIN)/python -m bench $(ARGS)
 
 faults: $(VENV)/dev.stamp ## the long fault run
 	@$(BIN)/python -m pytest tests/faults --long $(ARGS)
@@ -39,6 +39,9 @@ lint: $(VENV)/dev.stamp ## ruff and mypy
 
 format: $(VENV)/dev.stamp ## format and fix what can be fixed by itself
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+docs: $(VENV)/dev.stamp ## write the pages of docs/reference/ that are drawn from the source
+	@$(BIN)/python -m docs.generate
 
 lock: ## resolve the dependencies again into requirements/*.txt
 	@$(BIN)/python -m pip install -q uv

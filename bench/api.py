@@ -52,7 +52,10 @@ class Load:
 
     def fire(self, caller: Caller) -> None:
         self.number += 1
-        body = b'{"to":"+336%08d","text":"Votre code est %06d. Il est valable dix minutes."}' % (self.number, self.number)
+        body = b'{"to":"+336%08d","text":"Votre code est %06d. Il est valable dix minutes."}' % (
+            self.number,
+            self.number,
+        )
         self.outstanding += 1
         caller.transport.write(self.head + b"%d\r\n\r\n" % len(body) + body)  # type: ignore[attr-defined]
 

@@ -47,7 +47,10 @@ class Smsc(asyncio.Protocol):
             if command == SUBMIT:
                 name = b"%010x" % number
                 out.append(pack(27, SUBMIT_RESP, 0, sequence) + name + b"\0")
-                text = b"id:%b sub:001 dlvrd:001 submit date:2611210000 done date:2611210000 stat:DELIVRD err:000 text:" % name
+                text = (
+                    b"id:%b sub:001 dlvrd:001 submit date:2611210000 done date:2611210000 stat:DELIVRD err:000 text:"
+                    % name
+                )
                 body = b"\0\1\1" + b"33600000000\0\1\1" + b"chappe\0\4\0\0\0\0\0\0\0\0" + bytes((len(text),)) + text
                 out.append(pack(16 + len(body), DELIVER, 0, number & 0x7FFFFFFF) + body)
                 number += 1
@@ -68,7 +71,9 @@ def writer(connection: Connection, answers: Connection, path: str) -> None:
     database = sqlite3.connect(path, isolation_level=None)
     database.execute("pragma journal_mode=wal")
     database.execute("pragma synchronous=full")
-    database.execute("create table m (id integer primary key, recipient text, body text, state int, their text, at int)")
+    database.execute(
+        "create table m (id integer primary key, recipient text, body text, state int, their text, at int)"
+    )
     database.execute("create index t on m (their)")
     while True:
         frame = connection.recv_bytes()

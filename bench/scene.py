@@ -36,7 +36,8 @@ class Scene:
         ).stdout
         return dict(json.loads(output.splitlines()[-1]))
 
-    def prepare(self, port: int, settings: Mapping[str, object]) -> None:
+    def prepare(self, port: int, settings: Mapping[str, object], *, is_enabled: bool = True) -> None:
+        """Tables, an organisation, a key and a connection to the SMSC at `port`."""
         values = {
             "host": "127.0.0.1",
             "port": port,
@@ -54,11 +55,20 @@ class Scene:
             "from chappe.features.connections import services as c\n"
             "o = a.create_organisation('Bench', now)\n"
             "k = a.create_api_key(o, 'bench', ['send', 'read', 'manage'], now)\n"
-            f"x = c.create_connection(o.id, 'Bench', 'smpp', json.loads({json.dumps(json.dumps(values))}), now)\n"
+            f"x = c.create_connection(o.id, 'Bench', 'smpp', json.loads({json.dumps(json.dumps(values))}), now, is_enabled={is_enabled})\n"
             "result = {'organisation': o.id, 'connection': x.id, 'key': k.secret}"
         )
         self.organisation_id, self.connection_id = int(str(found["organisation"])), int(str(found["connection"]))
         self.key = str(found["key"])
+
+    def point(self, port: int, settings: Mapping[str, object]) -> None:
+        """Change the connection: another SMSC, other settings; and enable it."""
+        values = {"port": port, **settings}
+        self.django(
+            "from chappe.features.connections import services as c\n"
+            f"c.change_connection({self.organisation_id}, {self.connection_id}, c.Change(settings="
+            f"json.loads({json.dumps(json.dumps(values))}), is_enabled=True), now)\nresult = {{}}"
+        )
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([sys.executable, *arguments], env=self.environment)
@@ -87,10 +97,10 @@ def scene(database_url: str | None = None) -> Iterator[Scene]:
             made.stop()
 
 
-def wait_for(condition: object, seconds: float, what: str) -> None:
+def wait_for(condition: object, seconds: float, what: str, every_s: float = 0.02) -> None:
     assert callable(condition)
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
             raise TimeoutError(f"{what} did not happen within {seconds} s")
-        time.sleep(0.02)
+        time.sleep(every_s)
