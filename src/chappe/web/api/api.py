@@ -8,16 +8,20 @@ import chappe
 from chappe.web.api import connections, contacts, deliveries, inbound, messages, problem, qualifications, quarantine
 from chappe.web.api.body import BodyParser
 from chappe.web.api.problem import PROBLEM_RESPONSE, PROBLEM_SCHEMA
+from chappe.web.intake import description
 
 
 class Api(NinjaAPI):
-    """Describes, beside what a route answers when all is well, the problem that any of them may answer."""
+    """Describes, beside what a route answers when all is well, the problem that any of them may answer, and the
+    addresses of the intake, which is no part of Django."""
 
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: DictStrAny | None = None
     ) -> OpenAPISchema:
         schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
-        schema["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
+        schema["components"]["schemas"].update(description.schemas(), Problem=PROBLEM_SCHEMA)
+        for path, operation in description.operations().items():
+            schema["paths"].setdefault(path, {})["post"] = operation
         for operations in schema["paths"].values():
             for operation in operations.values():
                 operation["responses"]["default"] = PROBLEM_RESPONSE
