@@ -76,11 +76,11 @@ PYTHON = """\
 ## From Python
 
 ```python
-async with Simulator(Quirks(latency_ms=20), port=0) as smsc:      # in this loop
-    ...                                                           # connect to smsc.port
+async with Simulator(Quirks(latency_ms=20), port=0) as smsc:  # in this loop
+    ...  # connect to smsc.port
     assert smsc.stats().unique == 100
 
-with SimulatorProcess("bench") as smsc:                           # in a process of its own
+with SimulatorProcess("bench") as smsc:  # in a process of its own
     smsc.post("/drop", link=1)
     assert smsc.stats().links_dropped == 1
 ```

@@ -36,11 +36,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if token and not hmac.compare_digest(request.headers.get("Authorization", "").encode(), f"Bearer {token}".encode()):
         return problem(401, "Send the token of CHAPPE_METRICS_TOKEN: Authorization: Bearer …")
     registry = CollectorRegistry()
-    registry.register(_Collector())
+    registry.register(Collector())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-class _Collector:
+class Collector:
     """Reads small tables only: counts kept beside the messages, packed batches, links; never the messages."""
 
     def collect(self) -> Iterator[Metric]:
