@@ -40,11 +40,10 @@ def fill(store: Store, made: Scene, messages: int) -> None:
     """`messages` messages taken by the provider, whose receipts have not come."""
     name = store.database.name
     now_ms = int(time.time() * 1000)
-    number = (
-        "printf('+336%08d', (i * 7919) % 100000000)"
-        if name == "sqlite"
-        else "'+336' || lpad(((i * 7919) % 100000000)::text, 8, '0')"
-    )
+    number = {
+        "sqlite": "printf('+336%08d', (i * 7919) % 100000000)",
+        "postgresql": "'+336' || lpad(((i * 7919) % 100000000)::text, 8, '0')",
+    }[name]
     false = "0" if name == "sqlite" else "false"
     columns = (
         "id, organisation_id, connection_id, delivery_id, contact_id, channel, category, recipient, sender, body, segments, "

@@ -27,7 +27,7 @@ class Scene:
 
     def django(self, code: str) -> dict[str, object]:
         """Run `code` in a Django process of this installation; what it assigns to `result` comes back."""
-        head = "import django, json; django.setup(); from chappe.features import *; import time; now = int(time.time()*1000)\n"
+        head = "import json, time, django; django.setup(); now = int(time.time() * 1000)\n"
         output = subprocess.run(
             [sys.executable, "-c", f"{head}{code}\nprint(json.dumps(result))"],
             env=self.environment,

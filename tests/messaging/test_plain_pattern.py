@@ -40,7 +40,9 @@ def test_a_pattern_that_may_run_long_keeps_its_clock(source: str) -> None:
 
 
 RECEIPT = st.lists(
-    st.sampled_from(["id:", "ID:", "stat:", "err:", "0x001E:", "message-id=", "DELIVRD", "00af", "1234567890", " ", "-", "z", "é"])
+    st.sampled_from(
+        ["id:", "ID:", "stat:", "err:", "0x001E:", "message-id=", "DELIVRD", "00af", "1234567890", " ", "-", "z", "é"]
+    )
 ).map("".join)
 
 

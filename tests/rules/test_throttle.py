@@ -68,7 +68,7 @@ def test_mean_is_near_the_limit_though_each_wake_up_is_late(limit: int, late_s: 
         sent += throttle.take(now, 10_000)
         now = max(throttle.next_at(now), now + 0.0005) + late_s
     # The last message may be due just after the end.
-    assert limit * 0.993 <= (sent + 1) / duration
+    assert limit * 0.99 <= (sent + 1) / duration
     assert sent / duration <= limit
 
 
@@ -76,7 +76,7 @@ def test_mean_is_near_the_limit_though_each_wake_up_is_late(limit: int, late_s: 
 def test_sends_are_evenly_spaced(limit: int) -> None:
     sends = run(Throttle(limit), [step / 1000 for step in range(10_000)], 10_000)
     gaps = [later - earlier for earlier, later in itertools.pairwise(sends)]
-    assert max(gaps) <= 1.005 / limit + 0.0011
+    assert max(gaps) <= 1.007 / limit + 0.0011
 
 
 @settings(max_examples=50)

@@ -10,8 +10,8 @@ The pace alone gives 0.995 of the limit. Wake-ups that come late lower it: to 0.
 import math
 from collections import deque
 
-PERIOD_S = 1.005
-WINDOW_S = 1.004
+PERIOD_S = 1.007
+WINDOW_S = 1.006
 CATCH_UP_S = 0.02  # how much of the time that a late wake-up lost may be made up for
 _EPSILON_S = 1e-7
 

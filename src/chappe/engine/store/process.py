@@ -49,8 +49,11 @@ class FrameReader:
         return frames
 
 
-def frame(message: object, encode: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode) -> bytes:
-    body = encode(message)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def frame(message: object) -> bytes:
+    body = _encode(message)
     return LENGTH.pack(len(body)) + body
 
 

@@ -1,4 +1,4 @@
-"""The message store: what may be asked of it, on either database. Every method but `enqueue` runs inside the caller's transaction."""
+"""The message store: what may be asked of it, on either database. Methods run inside the caller's `transaction`."""
 
 import secrets
 import struct
