@@ -1,13 +1,15 @@
 """Callers of the API: of the test's organisation, and of another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from tests.row import NOW_MS
+from tests.row import NOW_MS, connection
 from tests.web.caller import Caller
+from tests.web.desk import Desk
 
 from chappe.features.accounts import services
 from chappe.features.accounts.models import Organisation
+from chappe.features.connections.models import Connection
 
 
 @pytest.fixture
@@ -35,3 +37,17 @@ def caller(call_as: Callable[..., Caller]) -> Caller:
 def stranger(call_as: Callable[..., Caller]) -> Caller:
     """Somebody of another organisation, with every scope there."""
     return call_as(of=services.create_organisation("Another", NOW_MS))
+
+
+@pytest.fixture
+def desk(database: str, caller: Caller) -> Iterator[Desk]:
+    """The intake on the test's database, asked with a key that may do everything."""
+    made = Desk(database, caller.secret)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def north(organisation: Organisation) -> Connection:
+    """The one connection of the test's organisation."""
+    return connection(organisation.pk, settings={"host": "smsc.example.org", "account": "relais"})

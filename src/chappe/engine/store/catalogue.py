@@ -63,8 +63,8 @@ INSERT_IDEMPOTENCY = Insert(
     ),
 )
 MESSAGES_IN_RANGE = Query(
-    "SELECT id, state, reason, segments FROM message WHERE id BETWEEN ? AND ? ORDER BY id",
-    ("id", "state", "reason", "segments"),
+    "SELECT id, state, reason, segments, created_ms, done_ms FROM message WHERE id BETWEEN ? AND ? ORDER BY id",
+    ("id", "state", "reason", "segments", "created_ms", "done_ms"),
 )
 FIND_IDEMPOTENCY = Query(
     "SELECT key, request_digest, first_message_id, count FROM idempotency WHERE organisation_id = ? AND key IN ??",

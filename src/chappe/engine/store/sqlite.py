@@ -19,9 +19,14 @@ class SqliteDatabase:
     name = "sqlite"
 
     def __init__(self, path: str | Path, cache_mib: int = 64) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=256)
+        try:
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=256
+            )
+        except sqlite3.Error as error:
+            raise StoreBusy(f"the database cannot be opened: {error}") from error
         for pragma in ("journal_mode=wal", "synchronous=full", f"cache_size=-{cache_mib * 1024}", "temp_store=memory"):
-            self._connection.execute(f"pragma {pragma}")
+            self._single(f"pragma {pragma}")
 
     def begin(self) -> None:
         self._single("begin immediate")

@@ -1,16 +1,30 @@
 """The ASGI side of the intake: routes, reads within limits, answers."""
 
+import asyncio
 import hashlib
 import http
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 import msgspec
+import structlog
 
-from chappe.messaging import FieldError
+from chappe.messaging import FieldError, StoreBusy, StoreFull
 from chappe.web.intake.committer import Accepted, Checked, Committer, Submission
-from chappe.web.intake.lookup import Target
-from chappe.web.intake.request import BadRequest, MessageIn, due_ms, problem, read_lines, read_one, recipient_of
+from chappe.web.intake.lookup import Caller, Target
+from chappe.web.intake.request import (
+    MOST_ERRORS,
+    NOTHING_SENT,
+    BadRequest,
+    MessageIn,
+    due_ms,
+    line_field,
+    problem,
+    read_lines,
+    read_one,
+    recipient_of,
+)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -19,12 +33,30 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ONE, MANY = "/v1/messages", "/v1/messages/batch"
 MOST_OCTETS = {ONE: 64 * 1024, MANY: 32 * 1024 * 1024}
+MOST_HELD = 256 * 1024 * 1024
+"""Octets of all bodies together that are being read or waiting to be stored; past that a request is answered 503."""
 MOST_LINES = 10_000
 MOST_KEY = 255
+PATIENCE_S = 30.0
+"""How long a body may make no progress."""
+QUICK_OCTETS = 8 * 1024
+"""Longer bodies are checked in a thread: a text of ten thousand characters may take a while, and others do not wait."""
 JSON, NDJSON, PROBLEM = b"application/json", b"application/x-ndjson", b"application/problem+json"
+KINDS = {
+    ONE: frozenset({"application/json"}),
+    MANY: frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}),
+}
+READ_BY_DJANGO = frozenset({"GET", "HEAD"})
+"""Methods of the first address that the API answers: searching messages."""
 
-
+_KEY = re.compile(rf'"?([ !#-~]{{1,{MOST_KEY}}})"?')
 _encoder = msgspec.json.Encoder()
+
+log = structlog.get_logger("chappe.intake")
+
+
+class Gone(Exception):
+    """The caller went away before the request was whole: nobody is there to be answered."""
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
@@ -40,15 +72,24 @@ class Answer(msgspec.Struct, omit_defaults=True):
 class Intake:
     """Answers the two addresses itself and hands everything else to `rest`."""
 
-    def __init__(self, committer: Committer, rest: Application, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, committer: Committer, rest: Application, now_ms: Callable[[], int], patience_s: float = PATIENCE_S
+    ) -> None:
         self._committer = committer
         self._rest = rest
         self._now_ms = now_ms
+        self._patience_s = patience_s
+        self.held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in MOST_OCTETS:
-            await self._answer(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "http" and scope["path"] in MOST_OCTETS:
+            if scope["method"] == "POST":
+                await self._answer(scope, receive, send)
+                return
+            if scope["path"] == MANY or scope["method"] not in READ_BY_DJANGO:
+                await _refuse_method(scope["path"], send)
+                return
+        if scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
             await self._rest(scope, receive, send)
@@ -68,76 +109,107 @@ class Intake:
         more: list[tuple[bytes, bytes]] = []
         try:
             status, kind = 202, JSON
-            submission = await self._submission(scope["path"], headers, receive)
-            await self._committer.commit(submission)
+            submission = await self._accept(scope["path"], headers, receive)
             answers = _answers(submission.accepted)
             if scope["path"] == ONE:
-                body = msgspec.json.encode(answers[0])
+                body = _encoder.encode(answers[0])
             else:
                 kind, body = NDJSON, _encoder.encode_lines(answers)
             if submission.is_replay:
                 more.append((b"idempotent-replayed", b"true"))
+        except Gone:
+            return
         except BadRequest as error:
-            status, kind = error.status, PROBLEM
-            body = problem(status, http.HTTPStatus(status).phrase, error.detail, error.errors)
-            if status == 401:
-                more.append((b"www-authenticate", b'Bearer realm="chappe"'))
-            if status == 503:
-                more.append((b"retry-after", b"1"))
-            if status == 413:
-                more.append((b"connection", b"close"))
-        length = str(len(body)).encode()
-        start = [(b"content-type", kind), (b"content-length", length), *more]
-        await send({"type": "http.response.start", "status": status, "headers": start})
-        await send({"type": "http.response.body", "body": body})
+            status, kind, body = error.status, PROBLEM, _problem(error)
+            more = _headers_of(status)
+        except (StoreBusy, StoreFull) as error:
+            refusal = BadRequest(503, f"Nothing was stored: {error}. Try again.")
+            status, kind, body = 503, PROBLEM, _problem(refusal)
+            more = _headers_of(status)
+        except Exception:
+            log.exception("intake.failed")
+            status, kind = 500, PROBLEM
+            body = _problem(BadRequest(500, "Nothing was stored; the log of the web process says why."))
+        await _say(send, status, kind, body, more)
 
-    async def _submission(self, path: str, headers: dict[bytes, bytes], receive: Receive) -> Submission:
-        """Read and check the whole request; nothing is stored before all of it is right."""
+    async def _accept(self, path: str, headers: dict[bytes, bytes], receive: Receive) -> Submission:
+        """Read and check the whole request, then store all of it; returns what was committed."""
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         caller = await self._committer.caller(token.strip()) if scheme.lower() == "bearer" and token else None
         if caller is None:
             raise BadRequest(401, "Send an API key that is not revoked: Authorization: Bearer chp_…")
         if not caller.may_send:
             raise BadRequest(403, "This API key does not have the scope send.")
-        body = await _read(headers, receive, MOST_OCTETS[path])
-        messages = [read_one(body)] if path == ONE else read_lines(body, MOST_LINES)
-        targets = {target.id: target for target in self._committer.targets(caller.organisation_id)}
-        checked, errors = [], []
-        now_ms = self._now_ms()
-        for line, message in enumerate(messages, 1):
-            found = check_message(message, targets, now_ms)
-            if isinstance(found, Checked):
-                checked.append(found)
-            else:
-                prefix = "" if path == ONE else f"line {line}: "
-                errors += [FieldError(f"{prefix}{error.field}", error.message) for error in found]
-                if len(errors) >= 100:
-                    break
-        if errors:
-            raise BadRequest(422, "Nothing was sent.", errors)
-        key = headers.get(b"idempotency-key", b"").decode("latin-1").strip().strip('"')
-        if len(key) > MOST_KEY:
-            raise BadRequest(422, f"The Idempotency-Key is longer than {MOST_KEY} characters.")
+        _check_kind(path, headers)
+        octets = _expected(headers, MOST_OCTETS[path])
+        if self.held + octets > MOST_HELD:
+            raise BadRequest(503, "Too many requests are being read. Try again in a moment.")
+        self.held += octets
+        try:
+            body = await _read(receive, MOST_OCTETS[path], self._patience_s)
+            submission = await self._submission(path, _key(headers), body, caller)
+            if not submission.is_replay:
+                await self._committer.commit(submission)
+            return submission
+        finally:
+            self.held -= octets
+
+    async def _submission(self, path: str, key: str, body: bytes, caller: Caller) -> Submission:
+        """What is to be stored; nothing of it is unless all of it is right."""
         digest = hashlib.sha256(path.encode() + b"\n" + body).hexdigest() if key else ""
-        return Submission(caller.organisation_id, checked, key, digest)
+        organisation_id = caller.organisation_id
+
+        def checked() -> list[Checked]:
+            messages = [read_one(body)] if path == ONE else read_lines(body, MOST_LINES)
+            targets = self._committer.targets(organisation_id)
+            return _check_all(messages, targets, self._now_ms(), has_lines=path == MANY)
+
+        async def in_time() -> list[Checked]:
+            return checked() if len(body) <= QUICK_OCTETS else await asyncio.to_thread(checked)
+
+        try:
+            messages = await in_time()
+        except BadRequest as refused:
+            # What was taken once is answered the same although it could not be taken now.
+            if key:
+                before = Submission(organisation_id, [], key, digest)
+                if await self._committer.was_answered(before):
+                    return before
+            # A connection made a moment ago may not be known here yet.
+            if not any(error.field.endswith("connection_id") for error in refused.errors):
+                raise
+            await self._committer.look_again()
+            messages = await in_time()
+        return Submission(organisation_id, messages, key, digest)
+
+
+def _check_all(messages: list[MessageIn], targets: list[Target], now_ms: int, *, has_lines: bool) -> list[Checked]:
+    by_id = {target.id: target for target in targets}
+    checked: list[Checked] = []
+    errors: list[FieldError] = []
+    for line, message in enumerate(messages, 1):
+        found = check_message(message, by_id, now_ms)
+        if isinstance(found, Checked):
+            checked.append(found)
+            continue
+        errors += [FieldError(line_field(line, one.field), one.message) for one in found] if has_lines else found
+        if len(errors) >= MOST_ERRORS:
+            break
+    if errors:
+        raise BadRequest(422, NOTHING_SENT, errors[:MOST_ERRORS])
+    return checked
 
 
 def check_message(message: MessageIn, targets: dict[int, Target], now_ms: int) -> Checked | list[FieldError]:
-    """What the decoder cannot see: whether it can be sent through the connection at all."""
-    errors: list[FieldError] = []
-    if message.connection_id is None:
-        # An organisation with one connection need not name it.
-        target = next(iter(targets.values())) if len(targets) == 1 else None
-        if target is None:
-            words = "is needed: there are several connections" if targets else "there is no enabled connection"
-            return [FieldError("connection_id", words)]
-    else:
-        target = targets.get(message.connection_id)
-        if target is None:
-            return [FieldError("connection_id", f"there is no enabled connection {message.connection_id}")]
+    """What the decoder cannot see: whether it can be kept, and sent through the connection at all."""
+    target = _target(message, targets)
+    if isinstance(target, FieldError):
+        return [target]
+    errors = _nul_errors(message)
     recipient = recipient_of(message, as_typed=target.as_typed)
     if recipient is None:
-        errors.append(FieldError("to", "must be an international number of 6 to 15 digits, such as +33612345678"))
+        words = "1 to 20 printable ASCII characters" if target.as_typed else _NUMBER
+        errors.append(FieldError("to", f"must be {words}"))
     due = due_ms(message, now_ms)
     if due is None:
         errors.append(FieldError("send_at", "must be within a year"))
@@ -158,24 +230,111 @@ def check_message(message: MessageIn, targets: dict[int, Target], now_ms: int) -
     return Checked(message, target, recipient, due, segments, encoding.value)
 
 
+_NUMBER = "an international number of 6 to 15 digits, such as +33612345678"
+
+
+def _target(message: MessageIn, targets: dict[int, Target]) -> Target | FieldError:
+    """The connection to send through; an organisation with one need not name it."""
+    if message.connection_id is not None:
+        named = targets.get(message.connection_id)
+        return named or FieldError("connection_id", f"there is no enabled connection {message.connection_id}")
+    if len(targets) == 1:
+        return next(iter(targets.values()))
+    words = "is needed: there are several connections" if targets else "there is no enabled connection"
+    return FieldError("connection_id", words)
+
+
+def _nul_errors(message: MessageIn) -> list[FieldError]:
+    """Texts with U+0000, which PostgreSQL cannot keep: one of them would fail everything that shares its commit."""
+    if "\0" not in message.text and "\0" not in message.client_reference and message.options is None:
+        return []
+    options = message.options
+    texts = {"text": message.text, "client_reference": message.client_reference}
+    if options is not None:
+        texts |= {"options.service_id": options.service_id, "options.short_code": options.short_code}
+    return [FieldError(field, "must be text without U+0000") for field, text in texts.items() if "\0" in text]
+
+
 def _answers(accepted: Iterable[Accepted]) -> list[Answer]:
-    return [Answer(one.id, one.state.name.lower(), one.segments, one.reason, one.encoding) for one in accepted]
+    return [Answer(one.id, one.state.name.lower(), one.segments, one.reason or "", one.encoding) for one in accepted]
 
 
-async def _read(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
-    """The body, refused before it is read where its length is said, and while it is read where it is not."""
+def _key(headers: dict[bytes, bytes]) -> str:
+    """The Idempotency-Key; empty where none is sent. With or without quotes it is the same."""
+    given = headers.get(b"idempotency-key")
+    if given is None:
+        return ""
+    found = _KEY.fullmatch(given.decode("latin-1").strip())
+    if found is None:
+        words = f"must have from 1 to {MOST_KEY} printable ASCII characters, and no quotes within"
+        raise BadRequest(422, NOTHING_SENT, [FieldError("Idempotency-Key", words)])
+    return found[1]
+
+
+def _check_kind(path: str, headers: dict[bytes, bytes]) -> None:
+    """Who names the body's kind names it right; who names none means ours."""
+    kind, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
+    charset = parameters.partition("charset=")[2].strip().strip('"')
+    if (kind.strip() and kind.strip() not in KINDS[path]) or charset not in ("", "utf-8", "utf8"):
+        wanted = (JSON if path == ONE else NDJSON).decode()
+        raise BadRequest(415, f"Send the body as Content-Type: {wanted}, in UTF-8.")
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise BadRequest(415, "Send the body without Content-Encoding.")
+
+
+def _expected(headers: dict[bytes, bytes], most: int) -> int:
+    """The octets to come, at most. Raises BadRequest before any of them is read."""
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > most:
-        raise BadRequest(413, f"The body has {int(length)} octets; it may have {most}.")
-    message = await receive()
-    body = bytes(message.get("body", b""))
-    if not message.get("more_body"):
-        return body
-    parts, size = [body], len(body)
-    while message.get("more_body"):
-        message = await receive()
-        parts.append(bytes(message.get("body", b"")))
-        size += len(parts[-1])
+    if not length.isdigit():
+        return most
+    if len(length) > len(str(most)) or int(length) > most:
+        raise BadRequest(413, f"The body has more than the {most} octets it may have.")
+    return int(length)
+
+
+async def _read(receive: Receive, most: int, patience_s: float) -> bytes:
+    """The whole body, or nothing: one that is broken off must not pass for a shorter one."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        try:
+            async with asyncio.timeout(patience_s):
+                message = await receive()
+        except TimeoutError:
+            raise BadRequest(408, f"Nothing more of the body came for {patience_s:g} s.") from None
+        if message["type"] != "http.request":
+            raise Gone
+        part = message.get("body", b"")
+        size += len(part)
         if size > most:
             raise BadRequest(413, f"The body has more than the {most} octets it may have.")
-    return b"".join(parts)
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _problem(error: BadRequest) -> bytes:
+    return problem(error.status, http.HTTPStatus(error.status).phrase, error.detail, error.errors)
+
+
+def _headers_of(status: int) -> list[tuple[bytes, bytes]]:
+    match status:
+        case 401:
+            return [(b"www-authenticate", b'Bearer realm="chappe"')]
+        case 503:
+            return [(b"retry-after", b"1")]
+        case 408 | 413:
+            return [(b"connection", b"close")]  # where the next request begins is not known
+    return []
+
+
+async def _refuse_method(path: str, send: Send) -> None:
+    allowed = b"GET, POST" if path == ONE else b"POST"
+    body = _problem(BadRequest(405, "This address does not answer this method."))
+    await _say(send, 405, PROBLEM, body, [(b"allow", allowed)])
+
+
+async def _say(send: Send, status: int, kind: bytes, body: bytes, more: list[tuple[bytes, bytes]]) -> None:
+    start = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *more]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body})

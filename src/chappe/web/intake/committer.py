@@ -22,6 +22,7 @@ from chappe.web.intake.request import BadRequest, MessageIn
 GATHER_S = 0.001
 MOST_WAITING = 50_000
 """Messages gathered and not yet committed; past that a request is answered 503."""
+LOOK_AGAIN_MS = 50
 IDS = 10_000
 PRIORITY = {Category.TRANSACTIONAL: 2, Category.MARKETING: 4}
 _CATEGORIES = {"transactional": Category.TRANSACTIONAL, "marketing": Category.MARKETING}
@@ -63,6 +64,10 @@ class Submission:
     accepted: list[Accepted] = field(default_factory=list)
     is_replay: bool = False
     error: BadRequest | None = None
+
+    def forget(self) -> None:
+        """As it was before anybody tried to store it."""
+        self.accepted, self.is_replay, self.error = [], False, None
 
 
 class Group:
@@ -119,6 +124,24 @@ class Committer:
         if submission.error is not None:
             raise submission.error
 
+    async def was_answered(self, submission: Submission) -> bool:
+        """Whether this very request was taken before under its key; then its answers are in it.
+
+        Raises BadRequest where the key was used for another request.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._look_up, submission)
+        if submission.error is not None:
+            raise submission.error
+        return submission.is_replay
+
+    async def look_again(self) -> None:
+        """Read the connections anew, if need be after a moment: requests that name what is not there are no flood."""
+        assert self._lookup is not None
+        wait_ms = self._lookup.read_ms + LOOK_AGAIN_MS - _now_ms()
+        if wait_ms > 0:
+            await asyncio.sleep(min(wait_ms, LOOK_AGAIN_MS) / 1000)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._reread)
+
     async def close(self) -> None:
         if self._task is not None:
             await self._task
@@ -141,36 +164,65 @@ class Committer:
         if self._lookup.is_stale(now_ms):
             self._lookup.refresh(now_ms)
 
+    def _reread(self) -> None:
+        """Many may have waited for this; the first of them reads for all."""
+        assert self._lookup is not None
+        now_ms = _now_ms()
+        if not 0 <= now_ms - self._lookup.read_ms < LOOK_AGAIN_MS:
+            self._lookup.refresh(now_ms)
+
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             while self._group is not None:
                 await asyncio.sleep(GATHER_S)
                 group, self._group = self._group, None
-                error = await loop.run_in_executor(self._thread, self._write, group)
+                is_stored = await loop.run_in_executor(self._thread, self._write, group.submissions)
                 self.waiting -= sum(len(submission.messages) for submission in group.submissions)
-                if error is not None:
-                    for submission in group.submissions:
-                        submission.error = error
                 group.done.set_result(None)
-                if error is None:
+                if is_stored:
                     self._tell()
         finally:
             self._task = None
 
     # -- in the thread -----------------------------------------------------------------------------------------------
 
-    def _write(self, group: Group) -> BadRequest | None:
+    def _write(self, submissions: list[Submission], *, together: bool = True) -> bool:
+        """Commit them, or note in each why it was not; whether anything was stored."""
         assert self._store is not None
+        assert self._lookup is not None
         try:
             with self._store.transaction():
-                self._store_group(self._store, group.submissions)
+                self._store_group(self._store, submissions)
         except (StoreBusy, StoreFull) as error:
-            return BadRequest(503, f"Nothing was stored: {error}. Try again.")
+            return self._refuse(submissions, BadRequest(503, f"Nothing was stored: {error}. Try again."))
         except Exception:
+            if together:
+                # One request must not fail the others; and a key that another process has just used is now found.
+                for submission in submissions:
+                    submission.forget()
+                self._forget_ids()
+                written = [self._write([submission], together=False) for submission in submissions]
+                return any(written)
             log.exception("intake.failed")
-            return BadRequest(500, "Nothing was stored; the log of the web process says why.")
-        return None
+            refusal = BadRequest(500, "Nothing was stored; the log of the web process says why.")
+            return self._refuse(submissions, refusal)
+        self._lookup.used.clear()
+        return True
+
+    def _refuse(self, submissions: list[Submission], error: BadRequest) -> bool:
+        for submission in submissions:
+            submission.error = error
+        self._forget_ids()
+        return False
+
+    def _forget_ids(self) -> None:
+        """A block taken in a transaction that is undone is given to somebody else."""
+        self._ids, self._left = iter(range(0)), 0
+
+    def _look_up(self, submission: Submission) -> None:
+        assert self._store is not None
+        self._without_replays(self._store, [submission])
 
     def _store_group(self, store: Store, submissions: list[Submission]) -> None:
         now_ms = _now_ms()
@@ -198,9 +250,12 @@ class Committer:
             for (connection_id, priority, due_ms), rows in batches.items()
         )
         store.database.run(catalogue.INSERT_IDEMPOTENCY, keys)
+        assert self._lookup is not None
+        for key_id, used_ms in sorted(self._lookup.used.items()):
+            store.database.query(catalogue.API_KEY_USED, (used_ms, key_id))
 
     def _take_ids(self, store: Store, count: int) -> None:
-        """Make sure that the next `count` ids are neighbours: an idempotent answer is found again by the first alone."""
+        """Make the next `count` ids neighbours: an idempotent answer is found again by the first alone."""
         if self._left < count:
             self._ids = iter(store.take_ids("message", max(IDS, count)))
             self._left = max(IDS, count)
@@ -231,7 +286,9 @@ class Committer:
                 first = before[1]
                 # The same request twice in one group shares the list that is about to be filled.
                 submission.accepted = (
-                    first.accepted if isinstance(first, Submission) else _stored(store, first, before[2])
+                    first.accepted
+                    if isinstance(first, Submission)
+                    else _stored(store, range(first, first + before[2]), submission.messages)
                 )
         return new
 
@@ -305,9 +362,25 @@ def _options(message: MessageIn) -> bytes | None:
     return None if options == MessageOptions() else msgspec.json.encode(options)
 
 
-def _stored(store: Store, first: int, count: int) -> list[Accepted]:
-    rows = store.database.query(catalogue.MESSAGES_IN_RANGE, (first, first + count - 1))
-    return [Accepted(row[0], DeliveryState(row[1]), row[2], row[3], "") for row in rows]
+def _stored(store: Store, ids: range, messages: list[Checked]) -> list[Accepted]:
+    """What was answered then, whatever became of the messages since. `messages` are those of the request, if it still
+    passes its checks: they know the encoding."""
+    rows = {row[0]: row for row in store.database.query(catalogue.MESSAGES_IN_RANGE, (ids.start, ids.stop - 1))}
+    answers = []
+    for place, message_id in enumerate(ids):
+        _, state, reason, segments, created_ms, done_ms = rows.get(message_id, (0, 0, "", 1, 0, 0))
+        checked = messages[place] if messages else None
+        was_excluded = state == DeliveryState.EXCLUDED and done_ms == created_ms
+        answers.append(
+            Accepted(
+                message_id,
+                DeliveryState.EXCLUDED if was_excluded else DeliveryState.WAITING,
+                reason if was_excluded else "",
+                checked.segments if checked else segments,
+                checked.encoding if checked else "",
+            )
+        )
+    return answers
 
 
 def _now_ms() -> int:

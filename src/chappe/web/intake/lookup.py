@@ -47,7 +47,10 @@ class Lookup:
         self._callers: dict[str, Caller | None] = {}
         self._targets: dict[int, list[Target]] = {}
         self._versions: dict[int, tuple[int, Target | None]] = {}
-        self._targets_until_ms = 0
+        self.read_ms = 0
+        """When the connections were read."""
+        self.used: dict[int, int] = {}
+        """Keys whose use is to be noted with the next commit: key → instant."""
 
     def known(self, token: str, now_ms: int) -> Caller | None:
         """The caller, if remembered."""
@@ -67,7 +70,7 @@ class Lookup:
             self._callers.clear()
         self._callers[token] = caller
         if last_used_ms <= now_ms - USED_EVERY_MS:
-            self._database.query(catalogue.API_KEY_USED, (now_ms, key_id))
+            self.used[key_id] = now_ms
         return caller
 
     def targets(self, organisation_id: int) -> list[Target]:
@@ -75,7 +78,7 @@ class Lookup:
         return self._targets.get(organisation_id, [])
 
     def is_stale(self, now_ms: int) -> bool:
-        return now_ms >= self._targets_until_ms
+        return not 0 <= now_ms - self.read_ms < CONNECTIONS_MS
 
     def refresh(self, now_ms: int) -> None:
         targets: dict[int, list[Target]] = {}
@@ -90,21 +93,21 @@ class Lookup:
                 targets.setdefault(organisation_id, []).append(kept[1])
         for found in targets.values():
             found.sort(key=lambda target: target.id)
-        self._targets, self._targets_until_ms = targets, now_ms + CONNECTIONS_MS
+        self._targets, self.read_ms = targets, now_ms
 
 
 def _target(identifier: int, organisation_id: int, provider: str, settings: str | dict[str, object]) -> Target | None:
     values = json.loads(settings) if isinstance(settings, str) else settings
     try:
         parsed = registry.spec(provider).parse(values)
+        return Target(
+            identifier,
+            organisation_id,
+            Measure.of(parsed, 0),
+            parsed.flag("full_phone_number"),
+            bool(parsed.text("service_id_tag")),
+            parsed.text("short_code"),
+            parsed.flag("transactional_despite_stop"),
+        )
     except (ConfigError, KeyError):
-        return None
-    return Target(
-        identifier,
-        organisation_id,
-        Measure.of(parsed, 0),
-        parsed.flag("full_phone_number"),
-        bool(parsed.text("service_id_tag")),
-        parsed.text("short_code"),
-        parsed.flag("transactional_despite_stop"),
-    )
+        return None  # one that cannot be used must not keep the others from being used

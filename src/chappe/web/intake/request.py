@@ -1,7 +1,7 @@
 """What a request to send says, and what is wrong with it."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,8 +13,14 @@ LONGEST_VALIDITY_S = 14 * 86_400
 DEFAULT_VALIDITY_S = 72 * 3600
 FARTHEST_S = 366 * 86_400
 
-_PATH = re.compile(r" - at `\$(?:\[(?P<line>\.\.\.|\d+)\])?\.?(?P<path>[^`]*)`$")
-_NAMED = re.compile(r"`([a-z_]+)`")
+PRINTABLE = r"^[ -~]*(?!\n)$"
+"""Printable ASCII to the very end: `$` alone would let a line break through."""
+LONGEST_SHOWN = 100
+MOST_ERRORS = 100
+NOTHING_SENT = "Nothing was sent."
+
+_PATH = re.compile(r" - at `\$\.?(?P<path>[a-z_.]*)`$")
+_NAMED = re.compile(r"(?P<what>missing required|unknown) field `(?P<name>.*)`$", re.DOTALL)
 _INTERNATIONAL = re.compile(r"\+?[1-9][0-9]{5,14}")
 _AS_TYPED = re.compile(r"[ -~]{1,20}")
 
@@ -34,7 +40,7 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
     to: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_BODY)]
     connection_id: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)] | None = None
-    sender: Annotated[str, msgspec.Meta(max_length=20, pattern=r"^[ -~]*$")] = ""
+    sender: Annotated[str, msgspec.Meta(max_length=20, pattern=PRINTABLE)] = ""
     category: Literal["marketing", "transactional"] = "transactional"
     validity_s: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_VALIDITY_S)] = DEFAULT_VALIDITY_S
     send_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
@@ -58,37 +64,40 @@ def read_one(body: bytes) -> MessageIn:
     try:
         return _one.decode(body)
     except msgspec.ValidationError as error:
-        raise BadRequest(422, "Nothing was sent.", [_field_error(error)]) from None
+        raise BadRequest(422, NOTHING_SENT, [_field_error(error)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(400, f"The body is not JSON: {error}") from None
 
 
 def read_lines(body: bytes, most: int) -> list[MessageIn]:
     """The messages of an NDJSON body, all or none. Raises BadRequest naming lines and fields."""
-    lines = body.split(b"\n")
-    if lines and not lines[-1].strip():
-        lines.pop()
-    if not lines:
+    body = body.rstrip()
+    if not body:
         raise BadRequest(422, "Nothing was sent: the body has no line.")
-    if len(lines) > most:
-        raise BadRequest(413, f"The body has {len(lines)} lines; a request may have {most}.")
+    count = body.count(b"\n") + 1
+    if count > most:
+        raise BadRequest(413, f"The body has {count} lines; a request may have {most}.")
     messages: list[MessageIn] = []
     errors: list[FieldError] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(body.split(b"\n"), 1):
         try:
             messages.append(_one.decode(line))
         except msgspec.ValidationError as error:
             found = _field_error(error)
-            errors.append(
-                FieldError(f"line {number}: {found.field}" if found.field else f"line {number}", found.message)
-            )
+            errors.append(FieldError(line_field(number, found.field), found.message))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            errors.append(FieldError(f"line {number}", f"is not JSON: {error}"))
-        if len(errors) >= 100:
+            words = f"is not JSON: {error}" if line.strip() else "is blank; each line is a message"
+            errors.append(FieldError(line_field(number), words))
+        if len(errors) >= MOST_ERRORS:
             break
     if errors:
-        raise BadRequest(422, "Nothing was sent.", errors)
+        raise BadRequest(422, NOTHING_SENT, errors)
     return messages
+
+
+def line_field(number: int, field: str = "") -> str:
+    """How a field of one line is named."""
+    return f"line {number}: {field}" if field else f"line {number}"
 
 
 def recipient_of(message: MessageIn, *, as_typed: bool) -> str | None:
@@ -105,20 +114,62 @@ def due_ms(message: MessageIn, now_ms: int) -> int | None:
     """When it is to go out; None where that is too far away."""
     if message.send_at is None:
         return now_ms
-    at = int(message.send_at.astimezone(UTC).timestamp() * 1000)
+    at = int(message.send_at.timestamp() * 1000)
     return None if at > now_ms + FARTHEST_S * 1000 else max(at, now_ms)
 
 
 def _field_error(error: msgspec.ValidationError) -> FieldError:
+    """The decoder's error by the field it is about, in plain words that repeat nothing of a text."""
     text = str(error)
     found = _PATH.search(text)
     words = text[: found.start()] if found else text
     field = found["path"] if found else ""
     named = _NAMED.search(words)
-    if named and ("missing required field" in words or "unknown field" in words):
-        field = f"{field}.{named[1]}" if field else named[1]
-        words = "is needed" if "missing" in words else "is not a field of this request"
-    return FieldError(field, words[:1].lower() + words[1:])
+    if named:
+        name = named["name"][:LONGEST_SHOWN]
+        is_missing = named["what"].startswith("missing")
+        return FieldError(
+            f"{field}.{name}" if field else name, "is needed" if is_missing else "is not a field of this request"
+        )
+    return FieldError(field, _plain(words))
+
+
+_TIME = "must be a time with its zone, such as 2026-07-14T09:30:00+02:00"
+_PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"of length <= (\d+)", r"must have at most \1 characters"),
+        (r"of length >= (\d+)", r"must have at least \1 character"),
+        (r"^Expected `int` >= (\d+)", r"must be at least \1"),
+        (r"^Expected `int` <= (\d+)", r"must be at most \1"),
+        (r"matching regex", "must be printable ASCII characters"),
+        (r"with a timezone component|RFC3339", _TIME),
+        (r"^Invalid enum value", "must be marketing or transactional"),
+        (r"out of range", "is out of range"),
+    )
+)
+_KINDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number with decimals",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "datetime": "a time",
+}
+_KIND = re.compile(r"^Expected `(?P<wanted>[a-z |]+)`, got `(?P<given>[a-z]+)`")
+
+
+def _plain(words: str) -> str:
+    kind = _KIND.search(words)
+    if kind:
+        wanted = " or ".join(_KINDS.get(one, one) for one in kind["wanted"].split(" | "))
+        return f"must be {wanted}, not {_KINDS.get(kind['given'], kind['given'])}"
+    for pattern, plain in _PLAIN:
+        found = pattern.search(words)
+        if found:
+            return found.expand(plain)
+    return "cannot be used"
 
 
 def problem(status: int, title: str, detail: str, errors: list[FieldError]) -> bytes:
