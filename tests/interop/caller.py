@@ -6,23 +6,20 @@ from contextlib import asynccontextmanager
 
 from chappe.engine.net.egress import EgressPolicy
 from chappe.engine.net.smpp_client import Endpoint, Link, connect
+from chappe.providers.smpp import BindParameters
 from chappe.smpp import BindKind, Delivery
 
 WAIT_S = 20.0
 
 
-def endpoint(port: int, kind: BindKind = BindKind.TRANSCEIVER, **values: object) -> Endpoint:
+def endpoint(
+    port: int, kind: BindKind = BindKind.TRANSCEIVER, *, password: str = "s3cret", **values: object
+) -> Endpoint:
     """An account at an SMSC of this machine."""
     fields: dict[str, object] = {
-        "kind": kind,
+        "bind": BindParameters(kind, b"chappe", password.encode(), b"VMS", 0x34, 1, 1, b"^386"),
         "host": "127.0.0.1",
         "port": port,
-        "account": "chappe",
-        "password": "s3cret",
-        "system_type": "",
-        "bind_ton": 0,
-        "bind_npi": 0,
-        "address_range": "",
         "window": 100,
         "response_s": 10.0,
         "bind_s": 10.0,

@@ -43,7 +43,7 @@ def port(smsc: Peer) -> int:
 @pytest.mark.parametrize("kind", BindKind)
 def test_every_kind_of_bind_is_accepted_and_ended(smsc: Peer, port: int, kind: BindKind) -> None:
     async def talk() -> None:
-        async with bound(endpoint(port, kind, system_type="VMS", bind_ton=1, bind_npi=1, address_range="^386")):
+        async with bound(endpoint(port, kind)):
             pass
 
     asyncio.run(talk())

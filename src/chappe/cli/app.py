@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from chappe.cli import (
     bench,
@@ -53,8 +54,8 @@ def main() -> None:
     except ConfigError as error:
         problems = Console(stderr=True)
         for one in error.errors:
-            problems.print(f"[bold red]{one.field}[/]: {one.message}")
+            problems.print(Text.assemble((one.field, "bold red"), f": {one.message}"))
         sys.exit(2)
     except ChappeError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {error}")
+        Console(stderr=True).print(Text.assemble(("Error: ", "bold red"), str(error)))
         sys.exit(1)

@@ -285,7 +285,7 @@ def _kept(path: Path, make: Callable[[], str], read: Callable[[str], Value], nam
 
 def _keep(path: Path, text: str) -> None:
     """Write a file that is there whole or not at all; whoever comes second uses what the first wrote."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp: nobody but the owner may read
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

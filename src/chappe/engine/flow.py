@@ -16,6 +16,7 @@ from chappe.engine.store.client import StoreClient
 from chappe.engine.store.frame import Configure
 from chappe.engine.store.statement import Row
 from chappe.engine.worker import Worker
+from chappe.providers import smpp_settings
 from chappe.providers.contract import Settings
 from chappe.providers.smpp import Dialect
 from chappe.providers.smpp_settings import allowed_networks, total_connections
@@ -43,18 +44,14 @@ def endpoints(settings: Settings) -> tuple[Endpoint, ...]:
     """The connections that one slot opens: a transceiver, or a transmitter and a receiver, in this order."""
     networks, hosts = allowed_networks(settings.text("allowed_networks"))
     egress = EgressPolicy(tuple(networks), tuple(hosts))
+    dialect = Dialect(settings)
 
-    def endpoint(kind: BindKind, prefix: str = "") -> Endpoint:
+    def endpoint(kind: BindKind) -> Endpoint:
+        place = smpp_settings.endpoint(settings, receiver=kind is BindKind.RECEIVER)
         return Endpoint(
-            kind=kind,
-            host=settings.text(f"{prefix}host"),
-            port=settings.integer(f"{prefix}port"),
-            account=settings.text(f"{prefix}account"),
-            password=settings.text(f"{prefix}password"),
-            system_type=settings.text(f"{prefix}system_type"),
-            bind_ton=settings.integer("bind_ton"),
-            bind_npi=settings.integer("bind_npi"),
-            address_range=settings.text("address_range"),
+            bind=dialect.bind(kind),
+            host=place.host,
+            port=place.port,
             window=settings.integer("window"),
             response_s=settings.number("mt_expiry_s"),
             bind_s=settings.number("bind_timeout_s"),
@@ -65,8 +62,7 @@ def endpoints(settings: Settings) -> tuple[Endpoint, ...]:
 
     if settings.text("mode") == "transceiver":
         return (endpoint(BindKind.TRANSCEIVER),)
-    prefix = "receiver_" if settings.flag("receiver_differs") else ""
-    return (endpoint(BindKind.TRANSMITTER), endpoint(BindKind.RECEIVER, prefix))
+    return (endpoint(BindKind.TRANSMITTER), endpoint(BindKind.RECEIVER))
 
 
 class Flow:

@@ -14,10 +14,10 @@ from chappe.gsm import Encoding, decode
 from chappe.messaging import Category, Channel, DeliveryState, MessageOptions
 from chappe.rules.keyword import AutomaticReply, KeywordAction, find_reply
 from chappe.rules.quarantine import quarantine_address
+from chappe.rules.reassembly import Piece, join
 
 INCOMPLETE_MS = 10 * 60_000
 """How long segments wait for the others; then the text is stored with a gap."""
-GAP = "[…]"
 REPLY_PRIORITY = 1
 MOST_REPLIES = 3
 LOOP_MS = 3600_000
@@ -82,7 +82,7 @@ class Inbox:
         groups: dict[Key, Group] = {}
         for piece in pieces:
             if not 1 <= piece.position <= piece.total or piece.total == 1:
-                body = _decode([(piece.encoding, piece.octets)])
+                body = decode(piece.octets, Encoding(piece.encoding))
                 texts.append(
                     Text(piece.connection_id, piece.sender, piece.recipient, body, 1, True, piece.at_ms, _of(piece))
                 )
@@ -125,14 +125,13 @@ class Inbox:
         """The text of these segments, which are taken out of the database."""
         connection_id, sender, recipient, _reference, total = key
         by_position = {position: (_details(details), bytes.fromhex(body)) for position, body, details, _ in rows}
-        pieces: list[tuple[str, bytes] | None] = []
-        for position in range(1, total + 1):
-            found = by_position.get(position)
-            pieces.append((found[0].encoding, found[1]) if found else None)
+        pieces = {
+            position: Piece(Encoding(found.encoding), octets) for position, (found, octets) in by_position.items()
+        }
         self._database.query(catalogue.DELETE_INBOUND_PARTS, key)
         first = by_position[min(by_position)][0]
         at_ms = max(row[3] for row in rows)
-        return Text(connection_id, sender, recipient, _decode(pieces), len(rows), len(rows) == total, at_ms, first)
+        return Text(connection_id, sender, recipient, join(pieces, total), len(rows), len(rows) == total, at_ms, first)
 
     def _finish(self, texts: Sequence[Text], changes: Changes) -> None:
         if not texts:
@@ -195,22 +194,6 @@ class Inbox:
         )
         self._store.enqueue([OutboxBatch(text.connection_id, 0, REPLY_PRIORITY, now_ms, [row])])
         return message_id
-
-
-def _decode(pieces: Sequence[tuple[str, bytes] | None]) -> str:
-    """Octets to text; neighbours of one encoding are joined first, a missing piece becomes the gap mark."""
-    text: list[str] = []
-    run: tuple[str, bytes] | None = None
-    for piece in [*pieces, None]:
-        if piece and run and piece[0] == run[0]:
-            run = (run[0], run[1] + piece[1])
-            continue
-        if run:
-            text.append(decode(run[1], Encoding(run[0])))
-        run = piece
-        if piece is None:
-            text.append(GAP)
-    return "".join(text[:-1]).replace("\0", "")  # which PostgreSQL keeps in no text
 
 
 def _of(piece: InboundPiece) -> Details:

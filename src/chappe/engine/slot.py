@@ -1,6 +1,7 @@
 """One of a connection's links, kept up: bound again after it was lost, limited, counted."""
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from chappe.engine.net.diagnosis import connect_words, tls_words
 from chappe.engine.net.smpp_client import Endpoint, Link, connect
 from chappe.messaging import ChappeError
 from chappe.rules.provider_id import IdFormat, reader
@@ -132,7 +134,7 @@ class Slot:
                 # Shielded: `stop` cancels this task, and a link whose future is cancelled would not say goodbye.
                 reason = await asyncio.shield(link.closed)
             except (OSError, TimeoutError, ChappeError) as error:
-                reason = str(error) or f"no answer within {endpoint.bind_s:g} s"
+                reason = _words(error, endpoint)
                 link.close(reason)
             self._lost(endpoint, reason)
             await asyncio.sleep(self._reconnect_s)
@@ -164,3 +166,12 @@ class Slot:
         if unanswered:
             self._host.unknown(self, unanswered, f"the link was lost before the provider answered: {reason}")
         self._host.take_back(self)
+
+
+def _words(error: OSError | TimeoutError | ChappeError, endpoint: Endpoint) -> str:
+    """Why no connection was made, for the operator."""
+    if isinstance(error, ChappeError):
+        return str(error)
+    if isinstance(error, ssl.SSLError):
+        return tls_words(error, endpoint, endpoint.bind_s)
+    return connect_words(error, f"{endpoint.host}:{endpoint.port}", endpoint.bind_s)

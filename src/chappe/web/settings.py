@@ -8,7 +8,7 @@ from chappe.engine.configuration import Configuration
 from chappe.web.database import database_settings
 
 CONFIGURATION = Configuration.load(os.environ)
-CONFIGURATION.data_dir.mkdir(parents=True, exist_ok=True)
+CONFIGURATION.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 SECRET_KEY = CONFIGURATION.secret_key
 DEBUG = False

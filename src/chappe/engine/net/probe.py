@@ -163,18 +163,7 @@ class Probe(asyncio.Protocol):
 
     def _ask_to_bind(self, now: float) -> None:
         """Raises LocalProtocolError for a transmitter that the provider asked by outbind to be a receiver."""
-        endpoint = self.endpoint
-        self.session.bind(
-            endpoint.kind,
-            endpoint.account.encode("latin-1"),
-            endpoint.password.encode("latin-1"),
-            endpoint.system_type.encode("latin-1"),
-            INTERFACE_VERSION,
-            endpoint.bind_ton,
-            endpoint.bind_npi,
-            endpoint.address_range.encode("latin-1"),
-            now,
-        )
+        self.session.bind(*self.endpoint.bind, now=now)
         self._flush()
 
     def _look_for_answer(self, pdu: bytes, now: float) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from chappe.engine.net.egress import EgressPolicy
+from chappe.providers.smpp import BindParameters
 from chappe.smpp import BindKind, Delivery, Role, Session, Timers
 from chappe.smpp.event import (
     BindFailed,
@@ -33,15 +34,9 @@ ROUND_TRIPS = 2_000
 class Endpoint:
     """Where to connect and how to log in; equal endpoints need no new connection when settings are reloaded."""
 
-    kind: BindKind
+    bind: BindParameters
     host: str
     port: int
-    account: str
-    password: str
-    system_type: str
-    bind_ton: int
-    bind_npi: int
-    address_range: str
     window: int
     response_s: float
     bind_s: float
@@ -51,6 +46,14 @@ class Endpoint:
     egress: EgressPolicy
     trust: str | None = None
     """Path of certificates trusted instead of the system's."""
+
+    @property
+    def kind(self) -> BindKind:
+        return self.bind.kind
+
+    @property
+    def account(self) -> str:
+        return self.bind.system_id.decode("latin-1")
 
     def __repr__(self) -> str:
         return f"Endpoint({self.kind.name.lower()}, {self.host}:{self.port}, {self.account})"
@@ -144,18 +147,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
-        endpoint = self.endpoint
-        self._session.bind(
-            endpoint.kind,
-            endpoint.account.encode("latin-1"),
-            endpoint.password.encode("latin-1"),
-            endpoint.system_type.encode("latin-1"),
-            0x34,
-            endpoint.bind_ton,
-            endpoint.bind_npi,
-            endpoint.address_range.encode("latin-1"),
-            time.monotonic(),
-        )
+        self._session.bind(*self.endpoint.bind, now=time.monotonic())
         self._flush()
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
