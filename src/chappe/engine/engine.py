@@ -15,7 +15,7 @@ import uvloop
 from chappe.engine import log as log_settings
 from chappe.engine.bus.local import LocalBus
 from chappe.engine.configuration import Configuration
-from chappe.engine.flow import ConnectionSettings, Flow
+from chappe.engine.flow import DRAIN_S, ConnectionSettings, Flow
 from chappe.engine.ledger import Ledger
 from chappe.engine.receipts import Links as LinkNumbers
 from chappe.engine.receipts import acknowledge
@@ -79,8 +79,15 @@ class Engine:
         if self._error is not None:
             raise self._error
         await asyncio.gather(*(flow.stop() for flow in self._flows.values()))
+        await self._settle()
         self._client.send(Links(self._client.number(), slots=[(connection_id, 0) for connection_id in self._flows]))
         await self._client.stop()
+
+    async def _settle(self) -> None:
+        """Links that close leave a last word, of messages that nobody answered: let it be committed, within a bound."""
+        until = time.monotonic() + DRAIN_S
+        while not self._ledger.is_empty and self._error is None and time.monotonic() < until:
+            await asyncio.sleep(0.005)
 
     def stop(self) -> None:
         self._stop.set()
