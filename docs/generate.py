@@ -118,6 +118,7 @@ PROBLEMS = {
     403: "The API key does not have the scope that the address needs.",
     404: "There is nothing at this address, or nothing of this organisation's.",
     405: "The address does not answer this method; `Allow` says which it answers.",
+    408: "The body stopped coming before it was whole. Nothing was sent; send it again.",
     409: "What is there does not allow it: a name is taken, a version is old, a delivery has gone on. Read it again.",
     413: "The body is larger than the address takes.",
     415: "The body is of a kind that the address does not take.",
