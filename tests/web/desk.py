@@ -58,6 +58,10 @@ class Desk:
 
     def close(self) -> None:
         self._runner.run(self.committer.close())
+        self.leave()
+
+    def leave(self) -> None:
+        """Where the intake was ended as a server ends it."""
         self._runner.close()
 
     def run(self, work: Any) -> Any:

@@ -3,6 +3,33 @@
 import sys
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEAD = 64 * 1024
+"""Octets of a request's line and headers, give or take one read: the parser itself takes any number, from anybody."""
+
+
+class BoundedHeads(HttpToolsProtocol):
+    """Refuses requests whose head does not end."""
+
+    _is_in_head = True
+    _head = 0
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head, self._head = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_in_head, self._head = True, -1  # what comes after it in the same read is not counted
+        super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._is_in_head:
+            return
+        self._head = self._head + len(data) if self._head >= 0 else 0
+        if self._head > MOST_HEAD and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too long.")
 
 
 def main() -> None:
@@ -12,14 +39,13 @@ def main() -> None:
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeads,
         access_log=False,
         log_level="warning",
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=65,
         timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=None,
         backlog=2048,
     )
 

@@ -121,11 +121,11 @@ class Intake:
             return
         except BadRequest as error:
             status, kind, body = error.status, PROBLEM, _problem(error)
-            more = _headers_of(status)
+            more = _headers_of(status, headers)
         except (StoreBusy, StoreFull) as error:
             refusal = BadRequest(503, f"Nothing was stored: {error}. Try again.")
             status, kind, body = 503, PROBLEM, _problem(refusal)
-            more = _headers_of(status)
+            more = _headers_of(status, headers)
         except Exception:
             log.exception("intake.failed")
             status, kind = 500, PROBLEM
@@ -317,14 +317,21 @@ def _problem(error: BadRequest) -> bytes:
     return problem(error.status, http.HTTPStatus(error.status).phrase, error.detail, error.errors)
 
 
-def _headers_of(status: int) -> list[tuple[bytes, bytes]]:
+def _headers_of(status: int, request: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """What is said beside a problem.
+
+    A body that is too long is let pass unread where its end is known, so that a client that writes all of it before it
+    reads can read why; where it is not, or where the client may not send it after all, the connection ends.
+    """
     match status:
         case 401:
             return [(b"www-authenticate", b'Bearer realm="chappe"')]
         case 503:
             return [(b"retry-after", b"1")]
-        case 408 | 413:
-            return [(b"connection", b"close")]  # where the next request begins is not known
+        case 408:
+            return [(b"connection", b"close")]
+        case 413 if b"content-length" not in request or b"expect" in request:
+            return [(b"connection", b"close")]
     return []
 
 
