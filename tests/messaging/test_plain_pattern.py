@@ -15,6 +15,9 @@ PLAIN = [
     r"(?i)\berr:([0-9A-Fa-f]{3})",
     r"\b0x001E:([0-9a-f]{8}-[0-9a-f]{4})\b",
     r"^id:([^ ]+)",
+    r"id:?([0-9a-f]{2,8})",
+    r"(?i)aaab?([0-9]{1,3})",
+    r"(?i)\berr:(.{3})",
     r"message-id=([0-9A-Fa-f]{1,32})",
 ]
 NOT_PLAIN = [
@@ -41,7 +44,24 @@ def test_a_pattern_that_may_run_long_keeps_its_clock(source: str) -> None:
 
 RECEIPT = st.lists(
     st.sampled_from(
-        ["id:", "ID:", "stat:", "err:", "0x001E:", "message-id=", "DELIVRD", "00af", "1234567890", " ", "-", "z", "é"]
+        [
+            "id:",
+            "ID:",
+            "aaab",
+            "AAA",
+            "id::",
+            "stat:",
+            "err:",
+            "0x001E:",
+            "message-id=",
+            "DELIVRD",
+            "00af",
+            "1234567890",
+            " ",
+            "-",
+            "z",
+            "é",
+        ]
     )
 ).map("".join)
 

@@ -82,7 +82,7 @@ class Inbox:
         groups: dict[Key, Group] = {}
         for piece in pieces:
             if not 1 <= piece.position <= piece.total or piece.total == 1:
-                body = decode(piece.octets, Encoding(piece.encoding))
+                body = _kept(decode(piece.octets, Encoding(piece.encoding)))
                 texts.append(
                     Text(piece.connection_id, piece.sender, piece.recipient, body, 1, True, piece.at_ms, _of(piece))
                 )
@@ -131,7 +131,9 @@ class Inbox:
         self._database.query(catalogue.DELETE_INBOUND_PARTS, key)
         first = by_position[min(by_position)][0]
         at_ms = max(row[3] for row in rows)
-        return Text(connection_id, sender, recipient, join(pieces, total), len(rows), len(rows) == total, at_ms, first)
+        return Text(
+            connection_id, sender, recipient, _kept(join(pieces, total)), len(rows), len(rows) == total, at_ms, first
+        )
 
     def _finish(self, texts: Sequence[Text], changes: Changes) -> None:
         if not texts:
@@ -194,6 +196,11 @@ class Inbox:
         )
         self._store.enqueue([OutboxBatch(text.connection_id, 0, REPLY_PRIORITY, now_ms, [row])])
         return message_id
+
+
+def _kept(text: str) -> str:
+    """Without NUL characters, which PostgreSQL keeps in no text."""
+    return text.replace("\0", "")
 
 
 def _of(piece: InboundPiece) -> Details:

@@ -13,8 +13,8 @@ from chappe.engine.store.client import StoreClient
 from chappe.engine.store.frame import Record
 
 GATHER_S = 0.002
-FLUSH_AT = 1_000
-OUTSTANDING = 2
+FLUSH_AT = 500
+OUTSTANDING = 3
 
 AfterCommit = Callable[[], None]
 

@@ -47,6 +47,9 @@ another's (`sqlite.BUSY_TIMEOUT_S`)."""
 LINK_LEASE_MS = 15_000
 
 Key = tuple[int, str]
+Plain = list[tuple[Received, tuple[int, int]]]
+"""Receipts that say delivered of a message believed to be sent: with the segment's id and the delivery's."""
+_SUCCESS, _INTERMEDIATE = ReceiptKind.SUCCESS.value, ReceiptKind.INTERMEDIATE.value
 
 
 @dataclass
@@ -156,7 +159,7 @@ class Recorder:
         changes = self._changes(outcome)
         if not self._fast(sent, delivered, outcome):
             changes.sent(sent)
-            others = [*((receipt, hit) for receipt, hit in delivered), *others]
+            others = [*((receipt, Hit(*found)) for receipt, found in delivered), *others]
         for record in records:
             changes.settled(record.settled)
             changes.put_off(record.put_off)
@@ -168,27 +171,27 @@ class Recorder:
         self._database.run(catalogue.INSERT_EVENTS, [event for record in records for event in record.events])
         self._outbox(records)
 
-    def _fast(self, sent: list[tuple[int, int, int]], delivered: list[tuple[Received, Hit]], outcome: Outcome) -> bool:
+    def _fast(self, sent: list[tuple[int, int, int]], delivered: Plain, outcome: Outcome) -> bool:
         """The bulk updates; False (and nothing done) when a message was not in the state it was believed to be in."""
         if not sent and not delivered:
             return True
         self._database.savepoint()
         moved = self._database.run(catalogue.MESSAGE_SENT, [(at, message_id) for message_id, _, at in sent])
         ended = self._database.run(
-            catalogue.MESSAGE_DELIVERED, [(receipt.at_ms, hit.segment_id >> 12) for receipt, hit in delivered]
+            catalogue.MESSAGE_DELIVERED, [(receipt.at_ms, segment_id >> 12) for receipt, (segment_id, _) in delivered]
         )
         if moved != len(sent) or ended != len(delivered):
             self._database.rollback_to_savepoint()
             return False
         self._database.run(
             catalogue.SEGMENT_DELIVERED,
-            [(receipt.status, receipt.code, receipt.at_ms, hit.segment_id) for receipt, hit in delivered],
+            [(receipt.status, receipt.code, receipt.at_ms, segment_id) for receipt, (segment_id, _) in delivered],
         )
         waiting, ended_state, taken = DeliveryState.WAITING, DeliveryState.DELIVERED, DeliveryState.SENT
         for delivery_id, messages in Counter([delivery for _, delivery, _ in sent if delivery]).items():
             outcome.counts[delivery_id, waiting] -= messages
             outcome.counts[delivery_id, taken] += messages
-        for delivery_id, messages in Counter([hit.delivery_id for _, hit in delivered if hit.delivery_id]).items():
+        for delivery_id, messages in Counter([delivery for _, (_, delivery) in delivered if delivery]).items():
             outcome.counts[delivery_id, taken] -= messages
             outcome.counts[delivery_id, ended_state] += messages
         return True
@@ -215,45 +218,43 @@ class Recorder:
 
     # -- receipts ----------------------------------------------------------------------------------------------------
 
-    def _match(
-        self, receipts: Iterable[Received], outcome: Outcome
-    ) -> tuple[list[tuple[Received, Hit]], list[tuple[Received, Hit]]]:
+    def _match(self, receipts: Iterable[Received], outcome: Outcome) -> tuple[Plain, list[tuple[Received, Hit]]]:
         """Receipts with their segments: those that simply say delivered, and the others. The rest waits or is unknown."""
-        fast: list[tuple[Received, Hit]] = []
+        fast: Plain = []
         careful: list[tuple[Received, Hit]] = []
         seen: set[int] = set()
         asked: dict[int, list[Received]] = defaultdict(list)
-        new, recent = outcome.new, self._recent
-
-        def place(receipt: Received, hit: Hit) -> None:
-            message_id = hit.segment_id >> 12
-            is_plain = (
-                receipt.kind == ReceiptKind.SUCCESS
-                and not hit.segment_id & 255
-                and hit.message_state == DeliveryState.SENT == hit.segment_state
-                and message_id not in seen
-            )
-            seen.add(message_id)
-            (fast if is_plain else careful).append((receipt, hit))
-            outcome.taken.append(receipt.token)
-
+        new, recent, taken, done = outcome.new, self._recent, outcome.taken, outcome.done
         for receipt in receipts:
             key = (receipt.connection_id, receipt.provider_message_id)
             found = new.get(key) or recent.get(key)
             if found is None:
                 asked[receipt.connection_id].append(receipt)
+                continue
+            taken.append(receipt.token)
+            message_id = found[0] >> 12
+            if receipt.kind == _SUCCESS and not found[0] & 255 and message_id not in seen:
+                fast.append((receipt, found))
             else:
-                place(receipt, Hit(*found))
-                if receipt.kind != ReceiptKind.INTERMEDIATE:
-                    outcome.done.append(key)
+                careful.append((receipt, Hit(*found)))
+            seen.add(message_id)
+            if receipt.kind != _INTERMEDIATE:
+                done.append(key)
         for connection_id, unknown in asked.items():
             hits = self._look_up(connection_id, {receipt.provider_message_id for receipt in unknown})
             for receipt in unknown:
                 hit = hits.get(receipt.provider_message_id)
-                if hit is not None:
-                    place(receipt, hit)
-                else:
+                if hit is None:
                     outcome.early.append(receipt)
+                    continue
+                taken.append(receipt.token)
+                message_id = hit.segment_id >> 12
+                is_first = receipt.kind == _SUCCESS and not hit.segment_id & 255 and message_id not in seen
+                if is_first and hit.message_state == hit.segment_state == DeliveryState.SENT:
+                    fast.append((receipt, (hit.segment_id, hit.delivery_id)))
+                else:
+                    careful.append((receipt, hit))
+                seen.add(message_id)
         return fast, careful
 
     def _look_up(self, connection_id: int, ids: set[str]) -> dict[str, Hit]:
@@ -283,7 +284,7 @@ class Recorder:
                 self._orphan(early.receipt, outcome)
                 outcome.joined.append((_key(early.receipt), early.receipt))
         if not self._fast([], fast, outcome):
-            careful = [*fast, *careful]
+            careful = [*((receipt, Hit(*found)) for receipt, found in fast), *careful]
         changes = self._changes(outcome)
         changes.receipts(careful)
         changes.write()

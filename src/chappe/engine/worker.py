@@ -35,7 +35,7 @@ SLOW_DOWN_S = (0.5, 1.0, 2.0, 5.0)
 MOST_BLOCKED = 100_000
 GIVE_BACK_S = 5.0
 """After so long without a link the messages in hand go back, for an engine that has one."""
-AHEAD_LEAST, AHEAD_MOST = 500, 4_000
+AHEAD_LEAST, AHEAD_MOST = 500, 8_000
 AHEAD_S = 5.0
 """How many seconds of a throttled connection's messages are leased ahead."""
 
@@ -182,7 +182,7 @@ class Worker:
         if not ready:
             return
         window = sum(slot.window for slot in ready)
-        ahead = min(AHEAD_MOST, max(AHEAD_LEAST, 2 * window))
+        ahead = min(AHEAD_MOST, max(AHEAD_LEAST, 4 * window))
         limit = sum(slot.limit_per_s for slot in ready)
         if limit:
             ahead = min(ahead, max(1, int(limit * AHEAD_S)))

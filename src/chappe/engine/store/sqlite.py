@@ -12,6 +12,8 @@ from chappe.engine.store.statement import Bulk, Delete, Insert, Query, Row, Upda
 from chappe.messaging import StoreBusy, StoreError, StoreFull
 
 BUSY_TIMEOUT_S = 20.0
+WAL_PAGES = 8_000
+"""Pages of 4 KiB in the write-ahead log before they are copied into the file: some 32 MiB."""
 _FULL = re.compile(r"full|disk I/O", re.IGNORECASE)
 
 
@@ -25,7 +27,14 @@ class SqliteDatabase:
             )
         except sqlite3.Error as error:
             raise StoreBusy(f"the database cannot be opened: {error}") from error
-        for pragma in ("journal_mode=wal", "synchronous=full", f"cache_size=-{cache_mib * 1024}", "temp_store=memory"):
+        for pragma in (
+            "journal_mode=wal",
+            "synchronous=full",
+            f"cache_size=-{cache_mib * 1024}",
+            "temp_store=memory",
+            # A page that many commits change in a row is then copied into the database file once, not for each of them.
+            f"wal_autocheckpoint={WAL_PAGES}",
+        ):
             self._single(f"pragma {pragma}")
 
     def begin(self) -> None:

@@ -5,12 +5,12 @@ import hashlib
 import http
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import structlog
 
-from chappe.messaging import FieldError, StoreBusy, StoreFull
+from chappe.messaging import DeliveryState, FieldError, StoreBusy, StoreFull
 from chappe.web.intake.committer import Accepted, Checked, Committer, Submission
 from chappe.web.intake.lookup import Caller, Target
 from chappe.web.intake.request import (
@@ -62,11 +62,17 @@ class Gone(Exception):
 class Answer(msgspec.Struct, omit_defaults=True):
     """What is said of one message."""
 
-    id: int
-    state: str
+    id: Annotated[int, msgspec.Meta(description="by which its status is read")]
+    state: Annotated[
+        Literal["waiting", "excluded"], msgspec.Meta(description="excluded: taken note of, and not sent; see reason")
+    ]
     segments: int
-    reason: str = ""
-    encoding: str = ""
+    reason: Annotated[
+        str, msgspec.Meta(description="why it is excluded: denylisted or quarantine", examples=["denylisted"])
+    ] = ""
+    encoding: Annotated[
+        str, msgspec.Meta(description="how its text goes out: gsm, latin1 or ucs2", examples=["gsm"])
+    ] = ""
 
 
 class Intake:
@@ -256,7 +262,16 @@ def _nul_errors(message: MessageIn) -> list[FieldError]:
 
 
 def _answers(accepted: Iterable[Accepted]) -> list[Answer]:
-    return [Answer(one.id, one.state.name.lower(), one.segments, one.reason or "", one.encoding) for one in accepted]
+    return [
+        Answer(
+            one.id,
+            "excluded" if one.state is DeliveryState.EXCLUDED else "waiting",
+            one.segments,
+            one.reason or "",
+            one.encoding,
+        )
+        for one in accepted
+    ]
 
 
 def _key(headers: dict[bytes, bytes]) -> str:

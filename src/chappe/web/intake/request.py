@@ -26,25 +26,82 @@ _AS_TYPED = re.compile(r"[ -~]{1,20}")
 
 
 class OptionsIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """See `messaging.MessageOptions`."""
+    """What a message may ask for beyond its text."""
 
-    transmission_mode: Annotated[int, msgspec.Meta(ge=0, le=3)] | None = None
-    maximum_segments: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
-    service_id: Annotated[str, msgspec.Meta(max_length=254)] = ""
-    short_code: Annotated[str, msgspec.Meta(max_length=21)] = ""
+    transmission_mode: (
+        Annotated[
+            int, msgspec.Meta(ge=0, le=3, description="0 normal, 1 flash, 2 mobile, 3 SIM; null: left to the provider")
+        ]
+        | None
+    ) = None
+    maximum_segments: Annotated[
+        int, msgspec.Meta(ge=0, le=255, description="a longer text is refused; 0: no limit")
+    ] = 0
+    service_id: Annotated[
+        str, msgspec.Meta(max_length=254, description="sent in the connection's service id tag, which it must have")
+    ] = ""
+    short_code: Annotated[
+        str, msgspec.Meta(max_length=21, description="whose quarantine counts; empty: the connection's own")
+    ] = ""
 
 
 class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
-    """One message to send. Times are ISO 8601 with a zone; `validity_s` counts from the time it is due."""
+    """One message to send."""
 
-    to: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_BODY)]
-    connection_id: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)] | None = None
-    sender: Annotated[str, msgspec.Meta(max_length=20, pattern=PRINTABLE)] = ""
-    category: Literal["marketing", "transactional"] = "transactional"
-    validity_s: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_VALIDITY_S)] = DEFAULT_VALIDITY_S
-    send_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    client_reference: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    to: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1, max_length=64, description="the number with its country code", examples=["+33612345678"]
+        ),
+    ]
+    text: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            max_length=LONGEST_BODY,
+            description="any text without U+0000; long ones go out in segments",
+            examples=["Your code is 123456."],
+        ),
+    ]
+    connection_id: (
+        Annotated[
+            int,
+            msgspec.Meta(
+                ge=1, le=(1 << 63) - 1, description="the connection to send through; may be left out where there is one"
+            ),
+        ]
+        | None
+    ) = None
+    sender: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=20, pattern=PRINTABLE, description="printable ASCII; empty: the connection's own sender"
+        ),
+    ] = ""
+    category: Annotated[
+        Literal["marketing", "transactional"],
+        msgspec.Meta(description="marketing goes to nobody who wrote STOP, whatever the connection says"),
+    ] = "transactional"
+    validity_s: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1, le=LONGEST_VALIDITY_S, description="seconds from the time it is due; past them it is not sent"
+        ),
+    ] = DEFAULT_VALIDITY_S
+    send_at: (
+        Annotated[
+            datetime,
+            msgspec.Meta(
+                tz=True,
+                description="when it is due, within a year; null or past: now",
+                examples=["2026-07-14T09:30:00+02:00"],
+            ),
+        ]
+        | None
+    ) = None
+    client_reference: Annotated[
+        str, msgspec.Meta(max_length=200, description="your own name for it, given back with its status")
+    ] = ""
     options: OptionsIn | None = None
 
 
