@@ -36,6 +36,8 @@ MOST_BLOCKED = 100_000
 GIVE_BACK_S = 5.0
 """After so long without a link the messages in hand go back, for an engine that has one."""
 AHEAD_LEAST, AHEAD_MOST = 500, 8_000
+WISH_MOST = 1_000
+"""Messages asked for at once: a longer answer would hold up the commits behind it."""
 AHEAD_S = 5.0
 """How many seconds of a throttled connection's messages are leased ahead."""
 
@@ -186,7 +188,8 @@ class Worker:
         limit = sum(slot.limit_per_s for slot in ready)
         if limit:
             ahead = min(ahead, max(1, int(limit * AHEAD_S)))
-        if self._in_hand <= ahead // 2:
+        wanted = min(ahead - self._in_hand, WISH_MOST)
+        if wanted >= min(WISH_MOST, (ahead + 1) // 2):
             self._want_number, self._wanted_ms = self._client.number(), self._now_ms()
             self._client.send(
                 Want(
@@ -194,7 +197,7 @@ class Worker:
                     self.connection_id,
                     self.organisation_id,
                     self._short_code,
-                    ahead - self._in_hand,
+                    wanted,
                     window,
                     self._resend_unknown,
                     self._despite_stop,
