@@ -175,6 +175,7 @@ def test_the_main_job_is_done_from_connection_to_report(scene: Scene) -> None:
     send_one_message(scene)
 
 
+@pytest.mark.postgresql
 def test_the_main_job_is_done_on_postgresql(postgresql_url: str, tmp_path: Path) -> None:
     with SimulatorProcess(Quirks(receipt_delay_ms=100.0)) as smsc, Installation(tmp_path, postgresql_url) as house:
         (key,) = house.people("Relais")

