@@ -18,6 +18,7 @@ from chappe.messaging import DeliveryState, StoreError
 from chappe.simulator import SimulatorProcess
 
 DELIVERED, SENT, WAITING = DeliveryState.DELIVERED, DeliveryState.SENT, DeliveryState.WAITING
+FAILED = DeliveryState.FAILED
 WINDOW = 50
 STOP_S = 20.0
 

@@ -269,3 +269,14 @@ def test_any_octets_have_an_answer(octets: bytes, tlvs: list[tuple[int, bytes]])
 def test_no_text_can_forge_an_id(text: str) -> None:
     found = DEFAULT.read("id:1111111111 stat:UNDELIV err:001 text:" + text)
     assert found == Receipt("1111111111", ReceiptKind.ERROR, "UNDELIV", "001")
+
+
+def test_what_no_database_keeps_is_not_in_a_receipt() -> None:
+    """NUL characters, and words longer than any column: seen in fuzz, where they stopped the store."""
+    rules = ReceiptRules(status_pattern=r"stat:(\S+)", code_pattern=r"err:(.+)", id_pattern=r"id:(\S+)")
+    text = b"id:12\x0034" + b"5" * 300 + b" stat:DEL\0IVRD" + b"x" * 99 + b" err:\0\0" + b"7" * 99
+    receipt = rules.read(text)
+    assert receipt is not None
+    assert receipt.provider_message_id == "1234" + "5" * 251
+    assert receipt.status == "DELIVRD" + "x" * 33
+    assert receipt.code == "7" * 40

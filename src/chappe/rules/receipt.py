@@ -37,6 +37,9 @@ _USUAL_LAYOUT = re.compile(
 )
 
 _MOST_STATUS_WORDS = 1024
+LONGEST_WORD = 40
+LONGEST_ID = 255
+"""What is kept of a status or code, and of an id; a pattern may capture more than any provider means."""
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -110,7 +113,8 @@ class ReceiptRules:
         if not raw_id or not captured:
             return None
         captured_code = self._code.capture(seen) if self._code is not None else None
-        return Receipt(self._read_id(raw_id), self.kind_of(captured), captured, captured_code or "")
+        status, code = captured[:LONGEST_WORD], (captured_code or "")[:LONGEST_WORD]
+        return Receipt(self._read_id(raw_id)[:LONGEST_ID], self.kind_of(captured), status, code)
 
     def explain(self, text: str | bytes, tlvs: Sequence[tuple[int, bytes]] = ()) -> Reading:
         """What each pattern sees and finds; `read` without its short cut."""
@@ -153,7 +157,7 @@ class ReceiptRules:
                 text = text[: field.start()]
         if self._appends and tlvs:
             text += "".join(optional_field(tag, value) for tag, value in tlvs if tag != MESSAGE_PAYLOAD)
-        return text
+        return text.replace("\0", "")  # which nobody sees, and PostgreSQL keeps in no text
 
 
 def text_of(octets: bytes) -> str:
