@@ -198,6 +198,17 @@ def test_a_lost_key_shows_masks_and_writing_the_secrets_anew_brings_the_connecti
     assert services.open_secrets(stored(connection))["password"] == "s3cr3t-2"
 
 
+def test_without_the_key_no_other_change_loses_the_password(connection: Connection, keys: list[bytes]) -> None:
+    right = list(keys)
+    keys[:] = [b"n" * 32]
+    with pytest.raises(InvalidInput, match="cannot be opened") as caught:
+        change(connection, settings={"window": 50})
+    assert fields_of(caught) == ["settings.password"]
+    keys[:] = right
+    assert services.open_secrets(stored(connection))["password"] == "s3cr3t-1"
+    assert stored(connection).version == 1
+
+
 def test_a_connection_whose_key_is_lost_cannot_be_verified_and_says_why(
     connection: Connection, keys: list[bytes]
 ) -> None:

@@ -26,7 +26,7 @@ def up(
         )
     if web:
         Console(stderr=True).print(
-            f"Chappe answers at [bold]http://{configuration.host}:{configuration.port}/v1/docs[/]"
+            f"Chappe answers at [bold]http://{configuration.host}:{configuration.port}/v1/[/], described at /v1/openapi.json"
         )
     supervisor.run()
 

@@ -154,8 +154,19 @@ class Worker:
                 lease.left, lease.is_returned = 0, True
                 self._close_lease(lease)
                 continue
+            if self._blocked:
+                self._believe(leased.messages)
             self._prepare(leased, lease, now_ms)
         self.pump()
+
+    def _believe(self, messages: Sequence[OutboundMessage]) -> None:
+        """The lease has just asked the quarantine about these numbers: what was heard of them before is out of date."""
+        for message in messages:
+            entries = self._blocked.get(message.recipient)
+            if entries is not None and self._exclusion(message):
+                short_code = (message.options.short_code if message.options else "") or self._short_code
+                for code in ("", short_code):
+                    entries.pop(code, None)
 
     def _prepare(self, leased: Leased, lease: Lease, now_ms: int) -> None:
         queue, segments_of = self._queue, self.dialect.segments

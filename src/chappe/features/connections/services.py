@@ -201,12 +201,29 @@ def _apply(connection: Connection, change: Change) -> bool:
     return before != (connection.name, connection.is_enabled, connection.settings, bytes(connection.secrets))
 
 
+def _need_every_secret(
+    spec: "ProviderSpec", connection: Connection, given: Mapping[str, object], error: Sealed
+) -> None:
+    from chappe.providers.contract import applies
+
+    values = {**spec.defaults(), **connection.settings, **given}
+    missing = [
+        setting.name
+        for setting in spec.settings
+        if setting.is_secret and applies(setting, values) and given.get(setting.name, MASK) in (MASK, None)
+    ]
+    if missing:
+        words = f"is needed again, for what is kept cannot be opened: {error}"
+        raise InvalidInput([FieldError(f"settings.{name}", words) for name in missing])
+
+
 def _apply_settings(connection: Connection, given: Mapping[str, object]) -> None:
     spec = provider_spec(connection.provider)
     try:
         old_secrets: Mapping[str, str] = open_secrets(connection)
-    except Sealed:
-        # Its key is gone: whoever writes every secret anew gets the connection back.
+    except Sealed as error:
+        # Its key is not here: whoever writes every secret anew gets the connection back, and nobody loses one unawares.
+        _need_every_secret(spec, connection, given, error)
         old_secrets = {}
     known = {setting.name for setting in spec.settings}
     # What an earlier release declared and this one does not is dropped, not refused: nobody typed it today.
