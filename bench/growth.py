@@ -47,7 +47,8 @@ def fill(store: Store, made: Scene, messages: int) -> None:
     false = "0" if name == "sqlite" else "false"
     columns = (
         "id, organisation_id, connection_id, delivery_id, contact_id, channel, category, recipient, sender, body, segments, "
-        "state, reason, attempt, tries, is_possible_duplicate, client_reference, created_ms, due_ms, expires_ms, sent_ms, done_ms"
+        "state, reason, attempt, tries, is_possible_duplicate, client_reference, created_ms, due_ms, expires_ms, sent_ms, "
+        "done_ms"
     )
     values = (
         f"i, {made.organisation_id}, {made.connection_id}, 0, 0, 'sms', 0, {number}, '', 'Votre commande est prete, venez la "

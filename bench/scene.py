@@ -55,7 +55,8 @@ class Scene:
             "from chappe.features.connections import services as c\n"
             "o = a.create_organisation('Bench', now)\n"
             "k = a.create_api_key(o, 'bench', ['send', 'read', 'manage'], now)\n"
-            f"x = c.create_connection(o.id, 'Bench', 'smpp', json.loads({json.dumps(json.dumps(values))}), now, is_enabled={is_enabled})\n"
+            f"v = json.loads({json.dumps(json.dumps(values))})\n"
+            f"x = c.create_connection(o.id, 'Bench', 'smpp', v, now, is_enabled={is_enabled})\n"
             "result = {'organisation': o.id, 'connection': x.id, 'key': k.secret}"
         )
         self.organisation_id, self.connection_id = int(str(found["organisation"])), int(str(found["connection"]))

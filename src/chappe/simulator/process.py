@@ -84,9 +84,7 @@ class SimulatorProcess:
         command = [sys.executable, "-m", "chappe.simulator", "--until-stdin-ends", "--quirks", source]
         command += ["--host", self.host, "--port", str(self.port), "--http-port", "0"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        self._process = subprocess.Popen(  # noqa: S603 (our own module, by our own interpreter)
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-        )
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
