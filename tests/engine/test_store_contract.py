@@ -364,6 +364,16 @@ def test_an_engine_does_not_take_from_itself_what_it_could_not_renew_in_time(sto
     assert not any(stock.message(i)["is_possible_duplicate"] for i in ids)
 
 
+def test_an_engine_finds_again_what_it_was_never_told_that_it_has(stock: Stock, desk: Desk) -> None:
+    """The lease was committed and the answer was lost."""
+    ids = stock.enqueue(5)
+    request = LeaseRequest(1, 1, "", 1000, 5, resend_unknown=True)
+    with stock.store.transaction():
+        stock.store.lease(request, desk.owner, NOW_MS)
+    desk.now_ms += LATER_MS
+    assert ids_of(desk.lease()) == ids
+
+
 # -- messages put off ----------------------------------------------------------------------
 
 

@@ -35,7 +35,6 @@ from chappe.engine.store.frame import (
     Trouble,
 )
 from chappe.engine.store.statement import Row
-from chappe.engine.trace import Trace
 from chappe.engine.vault import Sealed, Vault, connection_place
 from chappe.engine.worker import POLL_S
 from chappe.messaging import ConfigError, StoreError
@@ -200,7 +199,6 @@ class Engine:
                     self._ledger,
                     self._client,
                     self._links,
-                    on_trace=Trace(identifier).octets if parsed.flag("verbose_traces") else None,
                 )
         for identifier in [identifier for identifier in self._flows if identifier not in present]:
             flow = self._flows.pop(identifier)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -15,6 +16,7 @@ from chappe.engine.slot import Slot
 from chappe.engine.store.client import StoreClient
 from chappe.engine.store.frame import Configure
 from chappe.engine.store.statement import Row
+from chappe.engine.trace import Trace
 from chappe.engine.worker import Worker
 from chappe.providers import smpp_settings
 from chappe.providers.contract import Settings
@@ -72,12 +74,10 @@ class Flow:
         ledger: Ledger,
         client: StoreClient,
         links: Links,
-        on_trace: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._client = client
         self._links = links
-        self._on_trace = on_trace
         self.slots: dict[int, Slot] = {}
         self._stopping: dict[int, asyncio.Task[None]] = {}
         self._measured: dict[int, tuple[float, int]] = {}
@@ -91,6 +91,7 @@ class Flow:
         self.connection = connection
         self.total_slots = total_connections(settings)
         self._endpoints = endpoints(settings)
+        self._tracer = partial(Trace, connection.id) if settings.flag("verbose_traces") else None
         self._dialect = Dialect(settings)
         self.incoming = Incoming(
             connection.id,
@@ -138,6 +139,7 @@ class Flow:
                     limit_per_s=settings.number("max_mt_per_s"),
                     reconnect_s=settings.number("reconnect_s"),
                     id_format=IdFormat(settings.text("id_format_in_acknowledgement")),
+                    tracer=self._tracer,
                 )
         self.worker.slots = list(self.slots.values())
 
@@ -164,7 +166,7 @@ class Flow:
                     host=self.worker,
                     on_deliveries=self._deliveries,
                     register=self._links.add,
-                    on_trace=self._on_trace,
+                    tracer=self._tracer,
                 )
         for number in [number for number in self.slots if number not in numbers]:
             self._drop(number)

@@ -92,6 +92,8 @@ class Recorder:
         self._answered_ms: dict[int, int] = {}
         self._known_orphans: dict[Key, None] = {}
         self._inbox = Inbox(store)
+        self._held: set[int] = set()
+        """Outbox rows that this engine's workers have."""
         self._heard: dict[tuple[object, ...], int] = {}
         self._sweep_ms = 0
 
@@ -118,6 +120,7 @@ class Recorder:
                     case LoadConnections(number):
                         outcome.answers.append(Connections(number, self._database.query(catalogue.CONNECTIONS)))
             self._count(outcome)
+        self._hold(records, outcome)
         self._remember(outcome)
         answers: list[Answer] = [Recorded(records[-1].number, self._lost)] if records else []
         return [*answers, *self._told(outcome), *outcome.answers]
@@ -133,7 +136,7 @@ class Recorder:
                     self._again(due, outcome)
                 if is_sweep:
                     changes = self._changes(outcome)
-                    self._settle_lease(self._store.sweep(self._owner, now_ms), changes, outcome)
+                    self._settle_lease(self._store.sweep(self._owner, now_ms, self._held), changes, outcome)
                     self._inbox.give_up_incomplete(now_ms, changes)
                     changes.write()
                 self._count(outcome)
@@ -313,6 +316,14 @@ class Recorder:
         for delivery_id in self._store.add_counts(outcome.counts):
             self._database.query(catalogue.FINISH_DELIVERY, (outcome.now_ms, outcome.now_ms, delivery_id))
 
+    def _hold(self, records: Iterable[Record], outcome: Outcome) -> None:
+        for record in records:
+            self._held.difference_update(outbox_id for outbox_id, _ in [*record.finished, *record.released])
+            self._held.difference_update(self._lost)
+        for answer in outcome.answers:
+            if isinstance(answer, Leases):
+                self._held.update(leased.outbox_id for leased in answer.leases)
+
     def _remember(self, outcome: Outcome) -> None:
         recent = self._recent
         recent.update(outcome.new)
@@ -359,7 +370,7 @@ class Recorder:
             want.resend_unknown,
             want.despite_stop,
         )
-        result = self._store.lease(request, self._owner, outcome.now_ms)
+        result = self._store.lease(request, self._owner, outcome.now_ms, self._held)
         changes = self._changes(outcome)
         self._settle_lease(result, changes, outcome, resend_unknown=want.resend_unknown)
         changes.write()

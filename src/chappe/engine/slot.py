@@ -11,6 +11,7 @@ import structlog
 
 from chappe.engine.net.diagnosis import connect_words, tls_words
 from chappe.engine.net.smpp_client import Endpoint, Link, connect
+from chappe.engine.trace import Trace
 from chappe.messaging import ChappeError
 from chappe.rules.provider_id import IdFormat, reader
 from chappe.rules.throttle import Throttle
@@ -44,7 +45,7 @@ class Slot:
         host: Host,
         on_deliveries: Callable[[Link, Sequence[Delivery]], None],
         register: Callable[[Link], None],
-        on_trace: Callable[[str, bytes], None] | None = None,
+        tracer: Callable[[], Trace] | None = None,
     ) -> None:
         self.number = number
         self.endpoints = tuple(endpoints)
@@ -64,15 +65,25 @@ class Slot:
         self._host = host
         self._on_deliveries = on_deliveries
         self._register = register
-        self._on_trace = on_trace
+        self._tracer = tracer
         self._tasks = [asyncio.create_task(self._keep_up(endpoint)) for endpoint in endpoints]
 
-    def set(self, *, limit_per_s: float, reconnect_s: float, id_format: IdFormat) -> None:
+    def set(
+        self, *, limit_per_s: float, reconnect_s: float, id_format: IdFormat, tracer: Callable[[], Trace] | None
+    ) -> None:
         """Settings that a bound link takes over as it is."""
+        if (tracer is None) != (self._tracer is None):
+            self._tracer = tracer
+            for link in self.links.values():
+                link.trace_to(self._new_trace())
         if limit_per_s != self.limit_per_s:
             self.limit_per_s, self.throttle = limit_per_s, Throttle(limit_per_s)
         self._reconnect_s = reconnect_s
         self._read_id = reader(id_format)
+
+    def _new_trace(self) -> Callable[[str, bytes], None] | None:
+        """Each link has one of its own: what two of them read would mix."""
+        return self._tracer().octets if self._tracer is not None else None
 
     # -- what the worker asks ----------------------------------------------------------------------------------------
 
@@ -126,7 +137,7 @@ class Slot:
     async def _keep_up(self, endpoint: Endpoint) -> None:
         """Connect, stay until the link is lost, wait, again: for as long as the connection is enabled."""
         while True:
-            link = Link(endpoint, self, self._on_trace)
+            link = Link(endpoint, self, self._new_trace())
             self._register(link)
             self.links[endpoint.kind] = link
             try:

@@ -106,6 +106,10 @@ class Link(asyncio.Protocol):
 
     # -- what the owner asks -----------------------------------------------------------------------------------------
 
+    def trace_to(self, on_trace: Callable[[str, bytes], None] | None) -> None:
+        """Have what is read and written from now on told to `on_trace`."""
+        self._on_trace = on_trace
+
     @property
     def room(self) -> int:
         return self._session.room if self.is_bound else 0

@@ -95,16 +95,15 @@ BLOCKED = Query(
 
 # -- lease -----------------------------------------------------------------------------------------------------------
 
-# An engine takes nothing from itself: what ran out while the database was away is still in its hands, and renewed.
 LEASABLE = Query(
     "SELECT id, first_id, last_id, ids, horizon, delivery_id, due_ms FROM outbox "
-    "WHERE connection_id = ? AND due_ms <= ? AND is_held = ? AND lease_until_ms <= ? AND lease_owner <> ? "
+    "WHERE connection_id = ? AND due_ms <= ? AND is_held = ? AND lease_until_ms <= ? "
     "ORDER BY priority, due_ms, id LIMIT ? FOR UPDATE SKIP LOCKED",
     ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "due_ms"),
 )
 SWEEPABLE = Query(
     "SELECT id, first_id, last_id, ids, horizon, delivery_id, due_ms FROM outbox "
-    "WHERE lease_until_ms <= ? AND lease_owner <> ? "
+    "WHERE lease_until_ms <= ? "
     "AND (expires_ms BETWEEN 1 AND ? OR delivery_id IN (SELECT id FROM delivery WHERE status = 'cancelled')) "
     "LIMIT ? FOR UPDATE SKIP LOCKED",
     ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "due_ms"),

@@ -3,7 +3,7 @@
 import secrets
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -173,16 +173,24 @@ class Store:
 
     # -- lease -------------------------------------------------------------------------------------------------------
 
-    def lease(self, request: LeaseRequest, owner: str, now_ms: int) -> LeaseResult:
-        """Take due outbox rows of a connection until about `messages` messages are in hand."""
-        limit = max(1, min(64, request.messages))
-        values = (request.connection_id, now_ms, False, now_ms, owner, limit)
-        return self._take(self.database.query(catalogue.LEASABLE, values), request, owner, now_ms)
+    def lease(
+        self, request: LeaseRequest, owner: str, now_ms: int, held: Container[int] = frozenset()
+    ) -> LeaseResult:
+        """Take due outbox rows of a connection until about `messages` messages are in hand.
 
-    def sweep(self, owner: str, now_ms: int) -> LeaseResult:
+        `held` are rows in the asker's hands: it takes nothing from itself. What ran out while the database was away is
+        going to be renewed.
+        """
+        limit = max(1, min(64, request.messages))
+        values = (request.connection_id, now_ms, False, now_ms, limit)
+        found = self.database.query(catalogue.LEASABLE, values)
+        return self._take([row for row in found if row[0] not in held], request, owner, now_ms)
+
+    def sweep(self, owner: str, now_ms: int, held: Container[int] = frozenset()) -> LeaseResult:
         """Take outbox rows whose delivery is cancelled or whose validity has ended, so that they end, too."""
         request = LeaseRequest(0, 0, "", OUTBOX_MESSAGES * 20, 0, resend_unknown=True)
-        return self._take(self.database.query(catalogue.SWEEPABLE, (now_ms, owner, now_ms, 20)), request, owner, now_ms)
+        found = self.database.query(catalogue.SWEEPABLE, (now_ms, now_ms, 20))
+        return self._take([row for row in found if row[0] not in held], request, owner, now_ms)
 
     def _take(self, candidates: list[Row], request: LeaseRequest, owner: str, now_ms: int) -> LeaseResult:
         result = LeaseResult()
