@@ -23,6 +23,7 @@ MOST_REPLIES = 3
 LOOP_MS = 3600_000
 """A number gets at most `MOST_REPLIES` automatic replies of a connection in this time."""
 REPLY_VALIDITY_MS = 3600_000
+LONGEST_NUMBER = 64
 NO_RECEIPT = msgspec.json.encode(MessageOptions(wants_receipt=False))
 
 
@@ -151,7 +152,7 @@ class Inbox:
         if match.action != KeywordAction.NONE:
             changes.person_asked(
                 policy.organisation_id,
-                quarantine_address(text.sender, full_phone_number=policy.full_phone_number),
+                _person(text, policy),
                 match.short_code,
                 stop=match.action == KeywordAction.SEND_TO_QUARANTINE,
                 reason=f"the person wrote {match.keyword or 'any word'}",
@@ -162,8 +163,7 @@ class Inbox:
 
     def _is_loop(self, text: Text, policy: Policy, now_ms: int) -> bool:
         """Whether the other side answers our answers: a machine, to which we would write for ever."""
-        sender = quarantine_address(text.sender, full_phone_number=policy.full_phone_number)
-        values = (policy.organisation_id, sender, text.connection_id, now_ms - LOOP_MS)
+        values = (policy.organisation_id, _person(text, policy), text.connection_id, now_ms - LOOP_MS)
         ((replies,),) = self._database.query(catalogue.REPLIES_SINCE, values)
         return bool(replies >= MOST_REPLIES)
 
@@ -177,7 +177,7 @@ class Inbox:
             0,
             Channel.SMS.value,
             Category.REPLY,
-            quarantine_address(text.sender, full_phone_number=policy.full_phone_number),
+            _person(text, policy),
             text.recipient[:21],
             match.reply,
             NO_RECEIPT,
@@ -196,6 +196,11 @@ class Inbox:
         )
         self._store.enqueue([OutboxBatch(text.connection_id, 0, REPLY_PRIORITY, now_ms, [row])])
         return message_id
+
+
+def _person(text: Text, policy: Policy) -> str:
+    """The sender as recipients' numbers are written. Cut, for a `data_sm` may bring 64 characters, and the plus is one more."""
+    return quarantine_address(text.sender, full_phone_number=policy.full_phone_number)[:LONGEST_NUMBER]
 
 
 def _kept(text: str) -> str:
@@ -222,7 +227,7 @@ def _inbound_row(inbound_id: int, text: Text, policy: Policy, match: AutomaticRe
         inbound_id,
         policy.organisation_id,
         text.connection_id,
-        quarantine_address(text.sender, full_phone_number=policy.full_phone_number),
+        _person(text, policy),
         text.recipient,
         text.body,
         text.segments,
