@@ -10,6 +10,7 @@ from chappe.messaging.error import (
     StoreBusy,
     StoreError,
     StoreFull,
+    StoreUnsure,
     UnreadableBody,
 )
 from chappe.messaging.message import MessageOptions, OutboundMessage, OutgoingTlv
@@ -42,6 +43,7 @@ __all__ = [
     "StoreBusy",
     "StoreError",
     "StoreFull",
+    "StoreUnsure",
     "Unknown",
     "UnreadableBody",
     "may_become",

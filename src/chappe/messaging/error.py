@@ -48,5 +48,9 @@ class StoreFull(StoreError):
     """No room left to write; everything waits until there is."""
 
 
+class StoreUnsure(StoreError):
+    """A commit was sent and its answer never came: it may have taken place. Not to be done again blindly."""
+
+
 class LeaseLost(StoreError):
     """Somebody else holds the batch now; what the late worker wanted to write is not written."""

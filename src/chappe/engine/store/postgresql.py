@@ -1,5 +1,6 @@
 """The larger store: PostgreSQL by psycopg 3. Rows travel as arrays: one round trip a statement, whatever the number of rows."""
 
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -8,9 +9,18 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from chappe.engine.store.statement import Bulk, Column, Delete, Insert, Query, Row, Update
-from chappe.messaging import StoreBusy, StoreError, StoreFull
+from chappe.messaging import StoreBusy, StoreError, StoreFull, StoreUnsure
 
 CONNECT_TIMEOUT_S = 10
+SILENCE: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that is gone without a word is noticed in half a minute; by default it takes two hours."""
+UNSURE_S = 30.0
+"""How long a server that went away during a commit is waited for, to ask it what became of that."""
 
 
 class PostgresDatabase:
@@ -24,7 +34,27 @@ class PostgresDatabase:
         self._execute("BEGIN", ())
 
     def commit(self) -> None:
-        self._execute("COMMIT", ())
+        # Afterwards is too late: who does not know its number cannot ask for it.
+        ((transaction,),) = self._execute("SELECT txid_current_if_assigned()", ()).fetchall()
+        try:
+            self._execute("COMMIT", ())
+        except StoreBusy:
+            if transaction is None or not self._is_committed(transaction):
+                raise
+
+    def _is_committed(self, transaction: int) -> bool:
+        """What became of a commit whose answer did not come. Raises StoreUnsure when nobody says so in time: to do the
+        same again would send put-off messages twice, and store texts twice."""
+        until = time.monotonic() + UNSURE_S
+        while time.monotonic() < until:
+            try:
+                ((status,),) = self._execute("SELECT txid_status(%s)", (transaction,)).fetchall()
+            except StoreBusy:
+                status = "in progress"
+            if status != "in progress":
+                return bool(status == "committed")
+            time.sleep(0.1)
+        raise StoreUnsure("the database went away during a commit, and whether it took place is not known")
 
     def rollback(self) -> None:
         if self._connection is not None and not self._connection.closed:
@@ -58,7 +88,7 @@ class PostgresDatabase:
         try:
             if self._connection is None or self._connection.closed:
                 self._connection = psycopg.connect(
-                    self._url, autocommit=True, row_factory=tuple_row, connect_timeout=CONNECT_TIMEOUT_S
+                    self._url, autocommit=True, row_factory=tuple_row, connect_timeout=CONNECT_TIMEOUT_S, **SILENCE
                 )
             return self._connection.execute(sql, values, prepare=True)
         except psycopg.Error as error:

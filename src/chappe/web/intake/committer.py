@@ -13,7 +13,7 @@ import structlog
 from chappe.engine.store import catalogue
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
-from chappe.messaging import Category, Channel, DeliveryState, MessageOptions, StoreBusy, StoreFull
+from chappe.messaging import Category, Channel, DeliveryState, MessageOptions, StoreBusy, StoreFull, StoreUnsure
 from chappe.rules.consent import Exclusion, may_send, strictest
 from chappe.rules.quarantine import QuarantineStatus
 from chappe.web.intake.lookup import Caller, Lookup, Target
@@ -196,6 +196,11 @@ class Committer:
                 self._store_group(self._store, submissions)
         except (StoreBusy, StoreFull) as error:
             return self._refuse(submissions, BadRequest(503, f"Nothing was stored: {error}. Try again."))
+        except StoreUnsure as error:
+            words = (
+                f"It is not known whether it was stored: {error}. Under the same Idempotency-Key it can be sent again."
+            )
+            return self._refuse(submissions, BadRequest(503, words))
         except Exception:
             if together:
                 # One request must not fail the others; and a key that another process has just used is now found.
