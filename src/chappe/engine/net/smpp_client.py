@@ -27,6 +27,8 @@ TICK_S = 0.1
 UNBIND_WAIT_S = 5.0
 UNANSWERED_DELIVERIES = 20_000
 """Receipts and texts read but not yet committed; past that the socket is not read."""
+WRITE_OCTETS = 16 << 20
+"""Written and not yet taken by the provider; past that the socket is not read either. More than a full window needs."""
 ROUND_TRIPS = 2_000
 
 
@@ -98,7 +100,8 @@ class Link(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._unanswered = 0
         self._is_reading = True
-        self._sent_at: deque[tuple[float, object]] = deque()
+        self._is_clogged = False
+        self._sent_at: dict[int, tuple[float, object]] = {}
         timers = Timers(
             response_s=endpoint.response_s, bind_s=endpoint.bind_s, enquire_link_s=endpoint.enquire_link_s or None
         )
@@ -121,7 +124,7 @@ class Link(asyncio.Protocol):
     def submit(self, bodies: Sequence[bytes], tokens: Sequence[object]) -> None:
         now = time.monotonic()
         self._session.submit(bodies, tokens, now)
-        self._sent_at.append((now, tokens[-1]))
+        self._sent_at[id(tokens[-1])] = (now, tokens[-1])
         self._flush()
 
     def answer(self, sequence_numbers: Sequence[int], statuses: Sequence[int]) -> None:
@@ -131,9 +134,7 @@ class Link(asyncio.Protocol):
             return
         self._session.answer_deliveries(sequence_numbers, statuses)
         self._flush()
-        if not self._is_reading and self._unanswered < UNANSWERED_DELIVERIES // 2 and self._transport is not None:
-            self._is_reading = True
-            self._transport.resume_reading()
+        self._read_on()
 
     async def unbind(self) -> None:
         """Say goodbye and wait for the answer, then close."""
@@ -151,6 +152,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
+        self._transport.set_write_buffer_limits(high=WRITE_OCTETS)
         self._session.bind(*self.endpoint.bind, now=time.monotonic())
         self._flush()
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
@@ -159,6 +161,15 @@ class Link(asyncio.Protocol):
         if self._on_trace is not None:
             self._on_trace("in", data)
         self._handle(self._session.receive_data(data, time.monotonic()))
+
+    def pause_writing(self) -> None:
+        """The provider asks, and does not read our answers. If it never does, the session's timers end the link."""
+        self._is_clogged = True
+        self._read_less()
+
+    def resume_writing(self) -> None:
+        self._is_clogged = False
+        self._read_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._handle(self._session.receive_eof(time.monotonic()))
@@ -185,6 +196,8 @@ class Link(asyncio.Protocol):
                     self._unanswered += len(pdus)
                     self._owner.link_deliveries(self, pdus)
                 case SubmitsExpired(tokens):
+                    for one in map(id, tokens):
+                        self._sent_at.pop(one, None)
                     self._owner.link_expired(self, tokens)
                 case Bound():
                     self.is_bound, self.bound_at = True, time.monotonic()
@@ -197,19 +210,25 @@ class Link(asyncio.Protocol):
                     self._flush()
                     self._end(reason, unanswered)
         self._flush()
-        if self._unanswered > UNANSWERED_DELIVERIES and self._is_reading and self._transport is not None:
+        if self._unanswered > UNANSWERED_DELIVERIES:
+            self._read_less()
+
+    def _read_less(self) -> None:
+        if self._is_reading and self._transport is not None:
             self._is_reading = False
             self._transport.pause_reading()
 
+    def _read_on(self) -> None:
+        has_room = self._unanswered < UNANSWERED_DELIVERIES // 2 and not self._is_clogged
+        if has_room and not self._is_reading and self._transport is not None:
+            self._is_reading = True
+            self._transport.resume_reading()
+
     def _clock_round_trip(self, tokens: Sequence[object]) -> None:
         """Measure on the last message of each write: one figure a write is enough, and costs nothing a message."""
-        if self._sent_at:
-            answered = set(map(id, tokens))
-            now = time.monotonic()
-            while self._sent_at and id(self._sent_at[0][1]) in answered:
-                self.round_trips.append(now - self._sent_at.popleft()[0])
-            if len(self._sent_at) > ROUND_TRIPS:
-                self._sent_at.popleft()
+        now = time.monotonic()
+        for one in self._sent_at.keys() & map(id, tokens):
+            self.round_trips.append(now - self._sent_at.pop(one)[0])
 
     def _flush(self) -> None:
         data = self._session.data_to_send()
