@@ -1,8 +1,10 @@
 """The limit to approach: raw batched SMPP and the least that a durable store must do, with no product code.
 
-Three processes, as the product has: an SMSC that answers at once and sends receipts, a client that reads batches of people
-as JSON, renders, encodes, submits and parses in batches, a writer that inserts, updates on the answer and updates on the
-receipt (SQLite, WAL, synchronous=FULL). Receipts are acknowledged after their commit. Run: python -m bench.reference --messages 200000
+Three processes, as the product has: an SMSC that answers at once and sends receipts, a client that reads batches of
+people as JSON, renders, encodes, submits and parses in batches, a writer that inserts, updates on the answer and updates
+on the receipt (SQLite, WAL, synchronous=FULL). Receipts are acknowledged after their commit.
+
+Run: python -m bench.reference --messages 200000
 """
 
 import argparse
