@@ -48,6 +48,7 @@ class Lease:
     __slots__ = (
         "horizon",
         "is_lost",
+        "is_renewing",
         "is_returned",
         "left",
         "outbox_id",
@@ -68,6 +69,7 @@ class Lease:
         self.until_ms = until_ms
         self.is_returned = False
         self.is_lost = False
+        self.is_renewing = False
 
 
 class Flight:
@@ -216,11 +218,12 @@ class Worker:
             )
 
     def _renew(self) -> None:
-        """Keep leases that take long, before they run out."""
+        """Keep leases that take long, before they run out. Once each until that is committed: while the database is
+        away, nothing may grow."""
         now_ms = self._now_ms()
         for lease in self._leases.values():
-            if now_ms - lease.renewed_ms >= RENEW_MS:
-                lease.renewed_ms = now_ms
+            if now_ms - lease.renewed_ms >= RENEW_MS and not lease.is_renewing:
+                lease.renewed_ms, lease.is_renewing = now_ms, True
                 self._move_horizon(lease, lease.wanted_horizon)
 
     def _move_horizon(self, lease: Lease, horizon: int) -> None:
@@ -230,6 +233,7 @@ class Worker:
         self._ledger.touch(partial(self._horizon_moved, lease, horizon, until_ms))
 
     def _horizon_moved(self, lease: Lease, horizon: int, until_ms: int) -> None:
+        lease.is_renewing = False
         lease.horizon, lease.until_ms = max(lease.horizon, horizon), max(lease.until_ms, until_ms)
         self.pump()
 
