@@ -1,5 +1,6 @@
 """POST /v1/messages and /v1/messages/batch: who may, what is stored, what is answered. On both databases."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from chappe.features.connections.models import Connection
 from chappe.features.consent.models import Quarantine
 from chappe.features.messages.models import Message, Outbox
 from chappe.messaging import Category, DeliveryState
-from chappe.web.intake.app import MOST_HELD, MOST_OCTETS
+from chappe.web.intake.app import MOST_HELD, MOST_OCTETS, _read
+from chappe.web.intake.request import BadRequest
 
 PROBLEM = "application/problem+json"
 GOOD: dict[str, Any] = {"to": "+33612345678", "text": "Bonjour"}
@@ -385,6 +387,16 @@ def test_a_body_that_stops_coming_is_not_waited_for_for_ever(desk: Desk, north: 
     reply = desk.run(desk.parts([{"body": b"{", "more_body": True}]))
     assert (reply.status, reply.type, reply.headers["connection"]) == (408, PROBLEM, "close")
     assert desk.intake.held == 0
+
+
+def test_a_body_that_trickles_in_is_not_waited_for_for_ever() -> None:
+    async def an_octet() -> dict[str, object]:
+        await asyncio.sleep(0.05)  # what a slow caller does
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    with pytest.raises(BadRequest, match="too slowly") as caught:
+        asyncio.run(_read(an_octet, 10_000, 0.1))
+    assert caught.value.status == 408
 
 
 def test_bodies_together_are_bounded(desk: Desk, north: Connection) -> None:

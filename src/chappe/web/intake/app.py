@@ -38,6 +38,8 @@ MOST_HELD = 256 * 1024 * 1024
 MOST_LINES = 10_000
 MOST_KEY = 255
 PATIENCE_S = 30.0
+WHOLE_BODY = 4
+"""A whole body may take this many times the patience for one piece of it."""
 """How long a body may make no progress."""
 QUICK_OCTETS = 8 * 1024
 """Longer bodies are checked in a thread: a text of ten thousand characters may take a while, and others do not wait."""
@@ -311,12 +313,17 @@ async def _read(receive: Receive, most: int, patience_s: float) -> bytes:
     """The whole body, or nothing: one that is broken off must not pass for a shorter one."""
     parts: list[bytes] = []
     size = 0
+    loop = asyncio.get_running_loop()
+    until = loop.time() + WHOLE_BODY * patience_s
     while True:
         try:
-            async with asyncio.timeout(patience_s):
+            # Octet by octet a body would hold its room for ever: the pieces have a limit each, and all of them one.
+            async with asyncio.timeout_at(min(loop.time() + patience_s, until)):
                 message = await receive()
         except TimeoutError:
-            raise BadRequest(408, f"Nothing more of the body came for {patience_s:g} s.") from None
+            raise BadRequest(
+                408, f"The body came too slowly: a pause of {patience_s:g} s, or too long in all."
+            ) from None
         if message["type"] != "http.request":
             raise Gone
         part = message.get("body", b"")
