@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chappe.engine.configuration import Configuration, declaration, sqlite_path
-from chappe.messaging import ConfigError, ErrorKind
+from chappe.messaging import ConfigError
 
 KEY = base64.b64encode(b"k" * 32).decode()
 OTHER_KEY = base64.urlsafe_b64encode(b"\xff" * 32).decode()
@@ -30,7 +30,6 @@ def test_an_empty_environment_gives_a_machine_of_its_own(monkeypatch: pytest.Mon
     assert configuration.data_dir == tmp_path / "chappe-data"
     assert sqlite_path(configuration.database_url) == tmp_path / "chappe-data" / "chappe.sqlite3"
     assert (configuration.host, configuration.port) == ("127.0.0.1", 8025)
-    assert configuration.default_error_kind is ErrorKind.SOFT
     assert "localhost" in configuration.allowed_hosts
 
 
@@ -45,7 +44,6 @@ def test_everything_given_is_taken(environ: dict[str, str]) -> None:
             "CHAPPE_PORT": "80",
             "CHAPPE_ALLOWED_HOSTS": "a.example, b.example",
             "CHAPPE_LOG_LEVEL": "WARNING",
-            "CHAPPE_DEFAULT_ERROR_KIND": "hard",
             "CHAPPE_LANGUAGE": "fr",
         }
     )
@@ -55,7 +53,6 @@ def test_everything_given_is_taken(environ: dict[str, str]) -> None:
     assert (configuration.host, configuration.port) == ("::", 80)
     assert configuration.allowed_hosts == ("a.example", "b.example")
     assert configuration.log_level == "warning"
-    assert configuration.default_error_kind is ErrorKind.HARD
     assert configuration.language == "fr"
 
 
@@ -111,7 +108,6 @@ def test_a_secret_given_twice_stops_the_start(environ: dict[str, str], tmp_path:
         ("CHAPPE_PORT", "65536", "1 to 65535"),
         ("CHAPPE_PORT", "\N{ARABIC-INDIC DIGIT EIGHT}", "1 to 65535"),
         ("CHAPPE_LOG_LEVEL", "loud", "debug, info, warning, error"),
-        ("CHAPPE_DEFAULT_ERROR_KIND", "gentle", "hard, soft, ignored"),
         ("CHAPPE_LANGUAGE", "de", "en, fr"),
         ("CHAPPE_DATABASE_URL", "mysql://host/name", "postgresql://"),
         ("CHAPPE_DATABASE_URL", "sqlite://", "sqlite:///"),

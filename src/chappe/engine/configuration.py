@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from chappe.messaging import ConfigError, ErrorKind, FieldError
+from chappe.messaging import ConfigError, FieldError
 
 KEY_OCTETS = 32
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -169,15 +169,6 @@ DECLARATION: tuple[Declared, ...] = (
         _one_of(*LOG_LEVELS),
         choices=LOG_LEVELS,
     ),
-    Declared(
-        "CHAPPE_DEFAULT_ERROR_KIND",
-        "word",
-        ErrorKind.SOFT.value,
-        "What a provider's error means for the number before anyone has qualified it: hard quarantines it, "
-        "soft is retried and counted, ignored is only retried.",
-        _one_of(*(kind.value for kind in ErrorKind)),
-        choices=tuple(kind.value for kind in ErrorKind),
-    ),
 )
 
 
@@ -195,7 +186,6 @@ class Configuration(msgspec.Struct, frozen=True):
     metrics_token: str
     language: str
     log_level: str
-    default_error_kind: ErrorKind
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> "Configuration":
