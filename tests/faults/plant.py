@@ -3,17 +3,19 @@
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 from tests.engine.house import House, quirks
 
+from chappe.engine.configuration import sqlite_path
 from chappe.messaging import DeliveryState, StoreError
 from chappe.simulator import SimulatorProcess
 
@@ -99,6 +101,32 @@ class Plant(House):
         engine.send_signal(signal.SIGTERM)
         assert engine.wait(STOP_S) == 0
         self.engines.remove(engine)
+
+    @contextmanager
+    def asleep(self, engine: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Engine and store process are stopped within: at a moment when they do not lock the database for everybody."""
+        store = self.store_of(engine)
+        assert store is not None
+        engine.send_signal(signal.SIGSTOP)
+        try:
+            wait(lambda: self._is_stopped(store), "a quiet moment")
+            yield
+        finally:
+            store.resume()
+            engine.send_signal(signal.SIGCONT)
+
+    def _is_stopped(self, store: psutil.Process) -> bool:
+        store.suspend()
+        path = sqlite_path(self.url)
+        assert path is not None
+        try:
+            with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                other.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            store.resume()
+            return False
+        return True
 
     def let_leases_run_out(self) -> None:
         """The time that leases of engines that are no more would take to run out."""

@@ -1,7 +1,5 @@
 """An engine is killed at any moment; another takes over, and nothing is lost."""
 
-import os
-import signal
 import time
 from collections.abc import Callable
 
@@ -89,17 +87,12 @@ def test_an_engine_that_slept_through_its_leases_sends_nothing_of_what_it_lost(p
     with house.smsc() as smsc:
         sleeper = house.start()
         wait(lambda: smsc.stats().unique >= 100, "messages")
-        store = house.store_of(sleeper)
-        assert store is not None
-        for pid in (sleeper.pid, store.pid):
-            os.kill(pid, signal.SIGSTOP)
-        house.let_leases_run_out()
-        house.set(max_mt_per_s=0)
-        other = house.start()
-        before = smsc.stats().unique
-        wait(lambda: smsc.stats().unique > before + 200, "the other's messages")
-        for pid in (store.pid, sleeper.pid):
-            os.kill(pid, signal.SIGCONT)
+        with house.asleep(sleeper):
+            house.let_leases_run_out()
+            house.set(max_mt_per_s=0)
+            other = house.start()
+            before = smsc.stats().unique
+            wait(lambda: smsc.stats().unique > before + 200, "the other's messages")
         house.assert_whole(smsc, ids, 2 * WINDOW)
         house.stop(sleeper)
         house.stop(other)

@@ -96,15 +96,19 @@ class Engine:
     async def _beat(self) -> None:
         while True:
             self._client.send(LoadConnections(self._client.number()))
-            now_ms = int(time.time() * 1000)
-            take, states, slots = [], [], []
-            for flow in self._flows.values():
-                identifier = flow.connection.id
-                take += [(identifier, number) for number in range(flow.total_slots)]
-                states += flow.states(self.owner, now_ms)
-                slots.append((identifier, flow.total_slots))
-            self._client.send(Links(self._client.number(), take, states, slots))
+            self._keep_links()
             await asyncio.sleep(EVERY_S)
+
+    def _keep_links(self) -> None:
+        """Ask for the links of all flows, and show them."""
+        now_ms = int(time.time() * 1000)
+        take, states, slots = [], [], []
+        for flow in self._flows.values():
+            identifier = flow.connection.id
+            take += [(identifier, number) for number in range(flow.total_slots)]
+            states += flow.states(self.owner, now_ms)
+            slots.append((identifier, flow.total_slots))
+        self._client.send(Links(self._client.number(), take, states, slots))
 
     async def _poll(self) -> None:
         while True:
@@ -175,7 +179,7 @@ class Engine:
 
     def _configure(self, rows: Sequence[Row]) -> None:
         """Start, change and stop flows so that they are what the connections' rows say."""
-        present = set()
+        present, is_changed = set(), False
         for identifier, organisation_id, name, provider, settings, secret, is_enabled, version in rows:
             if not is_enabled or provider != "smpp":
                 continue
@@ -190,7 +194,7 @@ class Engine:
             except (ConfigError, Sealed, ValueError) as error:
                 log.error("connection.unusable", connection=identifier, reason=str(error))
                 continue
-            connection = ConnectionSettings(identifier, organisation_id, name, parsed, version)
+            connection, is_changed = ConnectionSettings(identifier, organisation_id, name, parsed, version), True
             if identifier in self._flows:
                 self._flows[identifier].change(connection)
             else:
@@ -206,6 +210,8 @@ class Engine:
             task = asyncio.create_task(self._end(flow))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
+        if is_changed:
+            self._keep_links()  # not a beat later
 
     async def _end(self, flow: Flow) -> None:
         """A connection is switched off or gone: so are its links, and what was shown of them."""
