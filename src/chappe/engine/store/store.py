@@ -173,9 +173,7 @@ class Store:
 
     # -- lease -------------------------------------------------------------------------------------------------------
 
-    def lease(
-        self, request: LeaseRequest, owner: str, now_ms: int, held: Container[int] = frozenset()
-    ) -> LeaseResult:
+    def lease(self, request: LeaseRequest, owner: str, now_ms: int, held: Container[int] = frozenset()) -> LeaseResult:
         """Take due outbox rows of a connection until about `messages` messages are in hand.
 
         `held` are rows in the asker's hands: it takes nothing from itself. What ran out while the database was away is
