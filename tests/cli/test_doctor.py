@@ -20,6 +20,7 @@ from chappe.cli.examination import machine, traffic
 from chappe.cli.examination.symptom import Symptom
 from chappe.cli.installation import installation
 from chappe.engine.vault import Vault
+from chappe.features.accounts import services as accounts
 from chappe.features.accounts.models import Organisation
 from chappe.features.clock import now_ms
 from chappe.features.connections import services as connections
@@ -267,7 +268,20 @@ def test_errors_that_nobody_has_qualified_are_warned_of(north: Connection) -> No
     ErrorQualification.objects.create(
         organisation_id=north.organisation_id, text="SR Generic UNDELIV 099|#MESSAGE#", kind="soft", occurrences=3
     )
-    assert "SR Generic UNDELIV 099" in one(traffic.unknown_errors()).text
+    found = one(traffic.unknown_errors())
+    assert "Nobody of Relais has said yet what to make of 1 error of providers" in found.text
+    assert "SR Generic UNDELIV 099" in found.text
+    assert "a key of Relais" in found.fix
+
+
+def test_errors_are_told_apart_by_organisation(north: Connection) -> None:
+    other = accounts.create_organisation("Another", NOW_MS)
+    for organisation_id, text in ((north.organisation_id, "SR A UNDELIV 1"), (other.pk, "SR B UNDELIV 2")):
+        ErrorQualification.objects.create(organisation_id=organisation_id, text=text, kind="soft")
+    relais, another = sorted(wrong(traffic.unknown_errors()), key=lambda symptom: "Another" in symptom.text)
+    assert ("SR A" in relais.text, "SR B" in relais.text) == (True, False)
+    assert "Nobody of Another" in another.text
+    assert "SR B" in another.text
 
 
 def test_rows_from_the_future_tell_of_a_clock(north: Connection) -> None:

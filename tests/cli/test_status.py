@@ -1,9 +1,12 @@
 """`chappe status` and `chappe timeline`: what is, and why."""
 
+import os
+
 import pytest
 from tests.cli.shell import Shell
 from tests.row import NOW_MS, event, link, message, segment
 
+from chappe.engine.vault import Vault, connection_place
 from chappe.features.accounts import services as accounts
 from chappe.features.accounts.models import Organisation
 from chappe.features.clock import now_ms
@@ -51,12 +54,60 @@ def test_a_link_that_is_down_says_why(shell: Shell, north: Connection) -> None:
     assert "wrong password" in shell.done("status").out
 
 
+def states(shell: Shell) -> list[tuple[str, str, str]]:
+    return [(one["link"], one["state"], one["reason"]) for one in shell.done("status", "--json").json["links"]]
+
+
 def test_connections_without_links_say_why(shell: Shell, north: Connection) -> None:
-    assert shell.done("status", "--json").json["links"][0]["state"] == "no engine"
-    link(north.pk, "bound", changed_ms=now_ms() - 60_000)
-    assert shell.done("status", "--json").json["links"][0]["state"] == "silent"
+    ((_, state, reason),) = states(shell)
+    assert state == "no engine"
+    assert reason.startswith("no engine shows a link for it: start one by `chappe up`; if one runs, look for")
+    assert "no engine shows a link for it" in shell.done("status").out
     shell.done("connection", "disable", "North")
-    assert shell.done("status", "--json").json["links"][0]["state"] == "off"
+    assert states(shell) == [("", "off", "switched off")]
+
+
+def test_a_link_whose_engine_is_gone_is_not_bound_any_more(shell: Shell, north: Connection) -> None:
+    link(north.pk, "bound", changed_ms=NOW_MS, window=50, in_flight=12, sent_per_s=98.5)
+    silent, nobody = states(shell)
+    assert silent[:2] == ("1 transceiver", "silent")
+    assert silent[2].startswith("not seen since 2026-01-01 00:00:00 UTC, when it was bound")
+    assert nobody[1] == "no engine"
+    assert "12/50" not in shell.done("status").out
+
+
+def test_one_of_two_engines_that_is_gone_shows(shell: Shell, north: Connection) -> None:
+    link(north.pk, "bound", changed_ms=now_ms())
+    link(north.pk, "bound", changed_ms=NOW_MS, slot=1, owner="engine-2")
+    assert [state for _, state, _ in states(shell)] == ["bound", "silent"]
+
+
+def test_what_a_slot_was_before_its_mode_changed_is_not_shown(shell: Shell, north: Connection) -> None:
+    link(north.pk, "bound", changed_ms=NOW_MS)
+    for role in ("transmitter", "receiver"):
+        link(north.pk, "bound", changed_ms=now_ms(), role=role)
+    assert [(name, state) for name, state, _ in states(shell)] == [("1 receiver", "bound"), ("1 transmitter", "bound")]
+
+
+def test_a_connection_that_the_running_engine_does_not_serve_says_where_to_look(
+    shell: Shell, north: Connection
+) -> None:
+    south = connections.create_connection(north.organisation_id, "South", "smpp", VALUES, NOW_MS)
+    link(south.pk, "bound", changed_ms=now_ms())
+    reason = next(reason for _, state, reason in states(shell) if state == "no engine")
+    assert "connection.unusable in the log of the engine" in reason
+    assert "`chappe doctor`" in reason
+
+
+def test_a_connection_whose_key_is_missing_says_so_with_an_engine_and_without(shell: Shell, north: Connection) -> None:
+    place = connection_place(north.organisation_id, north.pk)
+    Connection.objects.update(secrets=Vault([os.urandom(32)]).encrypt({"password": "s3cret"}, place))
+    ((_, state, reason),) = states(shell)
+    assert state == "no engine"
+    assert "its secrets cannot be read: the key" in reason
+    assert f"`chappe connection change {north.pk} --new-password`" in reason
+    link(north.pk, "bound", changed_ms=now_ms())
+    assert [state for _, state, _ in states(shell)] == ["bound", "unusable"]
 
 
 def test_what_waits_says_why(shell: Shell, north: Connection) -> None:

@@ -7,14 +7,20 @@ from rich.text import Text
 
 from chappe.cli.choice import OrganisationName
 from chappe.cli.database import ready
-from chappe.cli.screen import AsJson, screen, show_json, show_table, span
+from chappe.cli.screen import AsJson, moment, screen, show_json, show_table, span
 from chappe.messaging import ENDS, DeliveryState
 
 if TYPE_CHECKING:
-    from chappe.features.connections.models import Connection, LinkState
+    from chappe.features.connections.link import Link
+    from chappe.features.connections.models import Connection
     from chappe.features.messages.count import Depth
 
-COLOURS = {"bound": "green", "slowed": "yellow", "down": "red", "silent": "red", "no engine": "red", "off": "dim"}
+COLOURS = {
+    "bound": "green",
+    "slowed": "yellow",
+    **dict.fromkeys(("down", "silent", "no engine", "unusable"), "red"),
+    "off": "dim",
+}
 RUNNING = ("analysing", "sending", "paused")
 
 
@@ -43,32 +49,61 @@ def status(organisation: OrganisationName = "", as_json: AsJson = False) -> None
 
 
 def _links(connections: "Iterable[Connection]", now: int) -> list[dict[str, Any]]:
-    """A row for each link, and one for each connection that has none."""
-    from chappe.features.connections.link import SILENT_MS
-    from chappe.features.connections.models import LinkState
+    """A row for each link, and one for each connection of which something is to be said besides."""
+    from chappe.features.connections.link import all_links
 
+    links = all_links(now)
+    is_engine_running = any(link.is_live for link in links)
     rows = []
     for one in connections:
         place = {"organisation": one.organisation.name, "connection": one.name, "connection_id": one.pk}
-        found = list(LinkState.objects.filter(connection_id=one.pk).order_by("slot", "role"))
-        live = [link for link in found if link.changed_ms > now - SILENT_MS]
-        if one.is_enabled:
-            rows += [{**place, **_link(link, now)} for link in live]
         if not one.is_enabled:
             rows.append({**place, "link": "", "state": "off", "reason": "switched off"})
-        elif not live:
-            reason = "its engine fell silent" if found else "no engine serves it"
-            rows.append({**place, "link": "", "state": "silent" if found else "no engine", "reason": reason})
+            continue
+        found = [link for link in links if link.connection_id == one.pk]
+        live = {link.slot for link in found if link.is_live}
+        # What is left of a slot that an engine shows is of another mode that the connection had.
+        rows += [{**place, **_link(link, now)} for link in found if link.is_live or link.slot not in live]
+        closed = _why_closed(one)
+        if not live:
+            reason = f"no engine shows a link for it: {closed or _why_nobody_serves(is_engine_running)}"
+            rows.append({**place, "link": "", "state": "no engine", "reason": reason})
+        elif closed:
+            reason = f"{closed} An engine goes on as it was until it starts anew"
+            rows.append({**place, "link": "", "state": "unusable", "reason": reason})
     return rows
 
 
-def _link(link: "LinkState", now: int) -> dict[str, Any]:
-    return {
+def _why_closed(one: "Connection") -> str:
+    """Why an engine with the keys of this process could not open the connection; "" where it could."""
+    from chappe.engine.vault import Sealed
+    from chappe.features.connections.services import open_secrets
+
+    try:
+        open_secrets(one)
+    except Sealed as error:
+        return (
+            f"its secrets cannot be read: {error}. Give the key back in CHAPPE_KEYS, or write the password anew with "
+            f"`chappe connection change {one.pk} --new-password`."
+        )
+    return ""
+
+
+def _why_nobody_serves(is_engine_running: bool) -> str:
+    if not is_engine_running:
+        # One that can use none of the connections shows nothing either.
+        return "start one by `chappe up`; if one runs, look for connection.unusable in its log, and run `chappe doctor`"
+    return "look for connection.unusable in the log of the engine that runs; `chappe doctor` examines settings and keys"
+
+
+def _link(link: "Link", now: int) -> dict[str, Any]:
+    row = {
         "link": f"{link.slot + 1} {link.role}",
         "state": link.state,
         "reason": link.reason,
         "since_ms": link.since_ms,
         "for_s": max(0, now - link.since_ms) // 1000,
+        "seen_ms": link.seen_ms,
         "window": link.window,
         "in_flight": link.in_flight,
         "sent_per_s": link.sent_per_s,
@@ -76,6 +111,22 @@ def _link(link: "LinkState", now: int) -> dict[str, Any]:
         "round_trip_p50_ms": link.round_trip_p50_ms,
         "round_trip_p99_ms": link.round_trip_p99_ms,
         "engine": link.owner,
+    }
+    return row if link.is_live else {**row, **_silent(link, now)}
+
+
+def _silent(link: "Link", now: int) -> dict[str, Any]:
+    """What is left to say of a link whose engine says nothing any more: not how it does, only how it was."""
+    return {
+        "state": "silent",
+        "reason": f"not seen since {moment(link.seen_ms)} UTC, when it was {link.state}: its engine ended or hangs",
+        "since_ms": link.seen_ms,
+        "for_s": max(0, now - link.seen_ms) // 1000,
+        "window": 0,
+        "in_flight": 0,
+        "sent_per_s": 0,
+        "round_trip_p50_ms": 0,
+        "round_trip_p99_ms": 0,
     }
 
 

@@ -30,7 +30,8 @@ def links(now_ms: int) -> Iterator[Symptom]:
     enabled = {one.pk: one for one in Connection.objects.select_related("organisation").filter(is_enabled=True)}
     found = [link for link in links_of(enabled, now_ms) if link.is_live]
     if enabled and not found:
-        yield warning("No engine runs: no connection is served.", "`chappe up` starts everything.")
+        fix = "`chappe up` starts everything; if an engine runs, its log says why (connection.unusable)."
+        yield warning("No engine runs, or none that can use a connection: nothing is sent.", fix)
         return
     for pk, one in enabled.items():
         yield from _connection_links(one, [link for link in found if link.connection_id == pk])
@@ -91,16 +92,23 @@ def unmatched_receipts(now_ms: int) -> Iterator[Symptom]:
 
 
 def unknown_errors() -> Iterator[Symptom]:
+    from django.db.models import Count
+
+    from chappe.features.accounts.models import Organisation
     from chappe.features.connections.models import ErrorQualification
 
+    names = dict(Organisation.objects.values_list("pk", "name"))
     waiting = ErrorQualification.objects.filter(status="to_qualify").order_by("-occurrences")
-    if count := waiting.count():
-        shown = "; ".join(waiting.values_list("text", flat=True)[:LISTED])
+    counts = list(waiting.order_by("organisation_id").values_list("organisation_id").annotate(Count("pk")))
+    for organisation_id, count in counts:
+        name = names.get(organisation_id, f"organisation {organisation_id}")
+        shown = "; ".join(waiting.filter(organisation_id=organisation_id).values_list("text", flat=True)[:LISTED])
         yield warning(
-            f"Nobody has said yet what to make of {counted(count, 'error')} of providers, the first: {shown}.",
-            "Say so under /v1/error-qualifications: until then each has the default kind, and no number is given up.",
+            f"Nobody of {name} has said yet what to make of {counted(count, 'error')} of providers, the first: {shown}.",
+            f"Say so under /v1/error-qualifications with a key of {name}: until then each has the default kind of its "
+            "connection.",
         )
-    else:
+    if not counts:
         yield ok("Every error of the providers has a meaning.")
 
 

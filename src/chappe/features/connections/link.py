@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chappe.features.connections.models import LinkState
+from chappe.features.connections.models import LinkLease, LinkState
 
 # An engine says so once a second; one that has been silent for this long has died or lost the database.
-SILENT_MS = 10_000
+SILENT_MS = 5_000
 # `slowed`: logged in, and the provider asked for a pause.
 BOUND = ("bound", "slowed")
 
@@ -25,7 +25,10 @@ class Link:
     in_flight: int
     sent_per_s: float
     limit_per_s: float
+    round_trip_p50_ms: float
+    round_trip_p99_ms: float
     since_ms: int
+    seen_ms: int
     is_live: bool
 
     @property
@@ -53,6 +56,11 @@ def all_links(now_ms: int) -> list[Link]:
     return [_link(row, now_ms) for row in LinkState.objects.order_by("connection_id", "slot", "role")]
 
 
+def held_slots(connection_id: int, now_ms: int) -> int:
+    """How many of a connection's slots (a link, or a pair of links) some engine holds a lease of, bound or not."""
+    return LinkLease.objects.filter(connection_id=connection_id, until_ms__gt=now_ms).count()
+
+
 def _link(row: LinkState, now_ms: int) -> Link:
     return Link(
         connection_id=row.connection_id,
@@ -65,6 +73,9 @@ def _link(row: LinkState, now_ms: int) -> Link:
         in_flight=row.in_flight,
         sent_per_s=row.sent_per_s,
         limit_per_s=row.limit_per_s,
+        round_trip_p50_ms=row.round_trip_p50_ms,
+        round_trip_p99_ms=row.round_trip_p99_ms,
         since_ms=row.since_ms,
+        seen_ms=row.changed_ms,
         is_live=row.changed_ms > now_ms - SILENT_MS,
     )
