@@ -6,11 +6,13 @@ import pytest
 from tests.cli.shell import Shell
 from tests.row import NOW_MS, link
 
+from chappe.engine.net import trial
 from chappe.features.accounts.models import Organisation
 from chappe.features.clock import now_ms
 from chappe.features.connections import services as connections
-from chappe.features.connections.models import Connection
+from chappe.features.connections.models import Connection, LinkLease
 from chappe.simulator import Quirks, SimulatorProcess
+from chappe.simulator.quirks import ReceiptsFor
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,29 @@ def test_the_trace_shows_neither_password_nor_text(shell: Shell, north: Connecti
 def test_links_that_an_engine_holds_are_mentioned(shell: Shell, north: Connection) -> None:
     link(north.pk, "bound", changed_ms=now_ms())
     assert "An engine holds 1 link with this login" in shell.done("check").err
+
+
+@pytest.mark.parametrize(
+    ("until_ms", "words"),
+    [
+        (
+            2**62,
+            "An engine that runs holds 1 link of this connection, and the provider may have sent the receipt there",
+        ),
+        (NOW_MS, "No engine holds a link of this connection."),
+    ],
+)
+def test_a_receipt_that_does_not_come_says_whether_an_engine_may_have_it(
+    shell: Shell, organisation: Organisation, monkeypatch: pytest.MonkeyPatch, until_ms: int, words: str
+) -> None:
+    monkeypatch.setattr(trial, "RECEIPT_S", 0.2)
+    with SimulatorProcess(Quirks(receipts=ReceiptsFor.NONE)) as smsc:
+        values = {"host": "127.0.0.1", "port": smsc.port, "account": "relais", "allowed_networks": "127.0.0.1"}
+        south = connections.create_connection(organisation.pk, "South", "smpp", values, NOW_MS)
+        LinkLease.objects.create(connection_id=south.pk, slot=0, owner="engine-1", until_ms=until_ms)
+        assert words in shell.done("check", "South", "--to", "+33612345678").out
+        verified = connections.verify_connection(south, test_number="+33612345678")
+        assert any(words in finding.text for finding in verified)
 
 
 def test_secrets_that_cannot_be_opened_are_said(shell: Shell, north: Connection) -> None:

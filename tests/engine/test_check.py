@@ -145,6 +145,15 @@ def test_a_private_address_names_the_setting_that_would_allow_it() -> None:
     assert "'Private networks allowed' (allowed_networks)" in only(findings, "error")
 
 
+def test_an_address_is_named_once_and_a_name_with_its_address() -> None:
+    def found(host: str) -> str:
+        return only(asyncio.run(check_connection(settings(allowed_networks="", host=host), SECRETS)), "error")
+
+    assert found("127.0.0.1").startswith("127.0.0.1 is a private or reserved address")
+    assert "add 127.0.0.1 to " in found("127.0.0.1")
+    assert " or localhost to " in found("localhost")
+
+
 def test_a_refused_connection_is_said() -> None:
     assert "refuses the connection: nothing listens" in only(asyncio.run(checked(free_port())), "error")
 
@@ -452,6 +461,34 @@ def test_a_pattern_that_cuts_the_id_short_is_found_out() -> None:
     assert "only the first 10 characters of the id, which has 20" in only(simulated(quirks, "+33612345678"), "error")
 
 
+@pytest.mark.parametrize(
+    ("acknowledged", "received", "formats"),
+    [
+        (IdFormat.HEX, IdFormat.DECIMAL, ("hexadecimal", "as_is")),
+        (IdFormat.DECIMAL, IdFormat.HEX, ("as_is", "hexadecimal")),
+    ],
+)
+def test_an_id_in_two_formats_that_the_pattern_cuts_short_names_formats_and_pattern(
+    acknowledged: IdFormat, received: IdFormat, formats: tuple[str, str]
+) -> None:
+    quirks = quirks_of(id_format=acknowledged, receipt_id_format=received, id_start=0x6B02459E00001A)
+    found = only(simulated(quirks, "+33612345678"), "error")
+    assert "finds only the first 10 of its 1" in found
+    assert f"'Id format in the acknowledgement' to {formats[0]} and 'Id format in the receipt' to {formats[1]}" in found
+    proposed = found.partition("such as to ")[2].removesuffix(".")
+    assert proposed == r"(?i)\bid:([0-9a-z]{1,20})\b"
+    names = ("id_format_in_acknowledgement", "id_format_in_receipt")
+    changed = dict(zip(names, formats, strict=True)) | {"receipt_id_pattern": proposed}
+    assert not texts(simulated(quirks, "+33612345678", **changed), "error")
+
+
+def test_an_id_in_two_formats_that_the_pattern_does_not_find_names_both() -> None:
+    quirks = quirks_of(id_format=IdFormat.HEX, receipt_id_format=IdFormat.DECIMAL, id_start=0x6B02459E00001A)
+    found = only(simulated(quirks, "+33612345678", receipt_id_pattern=r"number:(\d+)"), "error")
+    assert "'Extraction of the id from the receipt' does not find it" in found
+    assert "'Id format in the acknowledgement' to hexadecimal" in found
+
+
 def test_an_id_in_an_optional_field_alone_is_found_out() -> None:
     quirks = quirks_of(receipt_dialect="tlv_only", receipt_tlvs=True, id_start=987654)
     assert "optional field 0x001E" in only(simulated(quirks, "+33612345678"), "error")
@@ -492,7 +529,7 @@ def test_a_phone_that_is_not_reached_is_a_warning() -> None:
 def test_a_receipt_that_does_not_come_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "RECEIPT_S", 0.2)
     found = only(simulated(quirks_of(receipts=ReceiptsFor.NONE), "+33612345678"), "warning")
-    assert found.startswith("No receipt came within 0.2 s.")
+    assert found.startswith("No receipt came within 0.2 s. It may come later, or have gone to another link")
 
 
 def test_a_refused_test_message_is_said() -> None:

@@ -96,6 +96,12 @@ def test_an_address_that_leads_inwards_is_denied(address: str) -> None:
     assert "Private networks allowed" in str(denied.value)
 
 
+def test_a_host_given_by_its_address_is_named_once() -> None:
+    with pytest.raises(EgressDenied) as denied:
+        STRICT.check("127.0.0.1", ipaddress.ip_address("127.0.0.1"))
+    assert str(denied.value).count("127.0.0.1") == 1
+
+
 @pytest.mark.parametrize("address", OUTWARDS)
 def test_a_public_address_may_be_called(address: str) -> None:
     STRICT.check("smsc.example", ipaddress.ip_address(address))

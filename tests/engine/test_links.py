@@ -144,6 +144,10 @@ async def test_a_peer_that_speaks_something_else_is_left() -> None:
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
+def test_an_endpoint_is_shown_as_people_say_it() -> None:
+    assert str(endpoint(host="smsc.example.net", port=2776)) == "smsc.example.net:2776 as transceiver"
+
+
 def test_a_link_shows_why_it_is_down_and_when_it_is_bound(url: str) -> None:
     house = House(url, port=1)
 

@@ -25,6 +25,8 @@ def check(
     ready()
     from chappe.engine.net.check import check_connection
     from chappe.engine.vault import Sealed
+    from chappe.features.clock import now_ms
+    from chappe.features.connections.link import held_slots
     from chappe.features.connections.services import open_secrets
 
     row = chosen_connection(chosen_organisation(organisation), connection)
@@ -42,6 +44,7 @@ def check(
             secrets,
             test_number=to or None,
             test_text=text or None,
+            engine_links=held_slots(row.pk, now_ms()),
             on_pdu=(lambda direction, line: log.print(f"{direction:>3} {line}", style="dim")) if trace else None,
         )
     )

@@ -22,6 +22,9 @@ SHOWN_CHARACTERS = 200
 ALIKE_DIGITS = 6
 LEAST_ID = 4
 """A shorter id is found in a receipt by accident."""
+USUAL_LONGEST_ID = 20
+"""What a pattern that is proposed takes at least: a decimal id of 64 bits."""
+_WORD = re.compile(r"[0-9A-Za-z]{4,}")
 
 
 @dataclass(frozen=True)
@@ -118,27 +121,58 @@ class Arrivals:
         if not self._is_about_number(delivery):
             return None
         for raw_id in self._raw_ids:
-            advice = self._other_formats(raw_id, reading) or self._other_place(raw_id, reading, delivery)
+            advice = (
+                self._other_formats(raw_id, reading)
+                or self._other_place(raw_id, reading, delivery)
+                or self._other_formats_and_pattern(raw_id, reading)
+            )
             if advice:
                 return advice
         return None
 
     def _other_formats(self, raw_id: str, reading: Reading) -> str | None:
         """The id formats under which acknowledgement and receipt would match."""
-        if reading.raw_id is None:
+        pair = self._formats_of(raw_id, reading.raw_id) if reading.raw_id is not None else None
+        if pair is None:
             return None
+        return (
+            f"its id is written in another way: {raw_id} in the acknowledgement, {reading.raw_id} in the receipt. "
+            f"{_set_formats(pair)}."
+        )
+
+    def _other_formats_and_pattern(self, raw_id: str, reading: Reading) -> str | None:
+        """As `_other_formats`, for an id of the receipt that the pattern does not find, or cuts short."""
+        found = reading.raw_id or ""
+        words = {word for word in _WORD.findall(reading.seen) if word != found}
+        # What the pattern cut short is the id more likely than another word.
+        for word in sorted(words, key=lambda word: (not (found and word.startswith(found)), -len(word))):
+            pair = self._formats_of(raw_id, word) if len(raw_id) >= LEAST_ID else None
+            if pair is None:
+                continue
+            missed = (
+                f"finds only the first {len(found)} of its {len(word)} characters"
+                if found and word.startswith(found)
+                else "does not find it"
+            )
+            longest = max(USUAL_LONGEST_ID, len(word))
+            proposed = rf", such as to (?i)\bid:([0-9a-z]{{1,{longest}}})\b" if f"id:{word}" in reading.seen else ""
+            return (
+                f"its id is written in another way, {raw_id} in the acknowledgement and {word} in the receipt, and "
+                f"'Extraction of the id from the receipt' {missed}. {_set_formats(pair)}, and change the pattern"
+                f"{proposed}."
+            )
+        return None
+
+    def _formats_of(self, acknowledged: str, received: str) -> tuple[IdFormat, IdFormat] | None:
+        """The id formats under which the two ids are the same."""
         names = ("id_format_in_acknowledgement", "id_format_in_receipt")
         now = tuple(self._settings.text(name) for name in names)
         pairs = [(first, second) for first in IdFormat for second in IdFormat]
         # The fewest changes first.
         for pair in sorted(pairs, key=lambda pair: sum(new.value != old for new, old in zip(pair, now, strict=True))):
-            value = convert(raw_id, pair[0])
-            if value is not None and value == convert(reading.raw_id, pair[1]):
-                return (
-                    f"its id is written in another way: {raw_id} in the acknowledgement, {reading.raw_id} in the "
-                    f"receipt. Set 'Id format in the acknowledgement' to {pair[0]} and 'Id format in the receipt' to "
-                    f"{pair[1]}."
-                )
+            value = convert(acknowledged, pair[0])
+            if value is not None and value == convert(received, pair[1]):
+                return pair
         return None
 
     @staticmethod
@@ -168,6 +202,10 @@ class Arrivals:
         tail = re.sub(r"\D", "", self._number)[-ALIKE_DIGITS:]
         sides = (delivery.source, delivery.destination)
         return bool(tail) and any(side.decode("latin-1").endswith(tail) for side in sides)
+
+
+def _set_formats(pair: tuple[IdFormat, IdFormat]) -> str:
+    return f"Set 'Id format in the acknowledgement' to {pair[0]} and 'Id format in the receipt' to {pair[1]}"
 
 
 def no_status(seen: str) -> str:

@@ -44,10 +44,13 @@ async def check_connection(
     test_number: str | None = None,
     test_text: str | None = None,
     on_pdu: OnPdu | None = None,
+    engine_links: int | None = None,
 ) -> list[Finding]:
     """Connect, log in, ask for signs of life, send a test message where a number is given, log out.
 
-    `on_pdu` sees every PDU as a line without password and text. Never raises for what the provider does.
+    `on_pdu` sees every PDU as a line without password and text. `engine_links` is how many links (or pairs) engines
+    hold of this connection, to which receipts may go; None where that is not known. Never raises for what the provider
+    does.
     """
     report = Report()
     try:
@@ -58,7 +61,7 @@ async def check_connection(
         return report.findings
     if test_text and not test_number:
         report.warning("There is a test text and no number to send it to, so no test message is sent.")
-    check = Check(parsed, report, on_pdu)
+    check = Check(parsed, report, on_pdu, engine_links)
     try:
         await check.run(test_number or "", test_text or "")
     finally:
@@ -75,10 +78,13 @@ def _label(field: str) -> str:
 class Check:
     """One run over all endpoints of a connection."""
 
-    def __init__(self, settings: Settings, report: Report, on_pdu: OnPdu | None = None) -> None:
+    def __init__(
+        self, settings: Settings, report: Report, on_pdu: OnPdu | None = None, engine_links: int | None = None
+    ) -> None:
         self._settings = settings
         self._report = report
         self._on_pdu = on_pdu
+        self._engine_links = engine_links
         self._news = News()
         self._dialect = Dialect(settings)
         self._arrivals = Arrivals(settings, self._dialect, self._news)
@@ -123,7 +129,9 @@ class Check:
         if sender is None:
             self._report.error("The test message was not sent: there is no connection to send it on.")
             return 0.0
-        trial = Trial(self._settings, self._dialect, self._arrivals, sender, self._news, self._report)
+        trial = Trial(
+            self._settings, self._dialect, self._arrivals, sender, self._news, self._report, self._engine_links
+        )
         await trial.run(number, text, is_receiving=is_receiving)
         return trial.latency_s
 
@@ -140,10 +148,10 @@ class Check:
             async with asyncio.timeout(RESOLVE_S):
                 return await endpoint.egress.resolve(endpoint.host, endpoint.port)
         except EgressDenied as error:
+            either = error.address if error.is_the_host else f"{error.address} or {error.host}"
             self._report.error(
-                f"{error.host} leads to {error.address}, a private or reserved address, which is not called unless "
-                f"that is meant: then add {error.address} or {error.host} to 'Private networks allowed' "
-                "(allowed_networks)."
+                f"{error.fact}, which is not called unless that is meant: then add {either} to 'Private networks "
+                "allowed' (allowed_networks)."
             )
         except HostNotFound as error:
             self._report.error(f"{str(error)[:1].upper()}{str(error)[1:]}. Check the server's name.")

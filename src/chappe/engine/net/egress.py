@@ -34,10 +34,15 @@ class EgressDenied(ChappeError):
 
     def __init__(self, host: str, address: str) -> None:
         self.host, self.address = host, address
-        super().__init__(
-            f"{host} leads to {address}, a private or reserved address; list its network or host under "
-            "'Private networks allowed' if that is meant"
+        self.is_the_host = host == address
+        """The host was given by its address, so there is no other name to allow it by."""
+        self.fact = (
+            f"{host} is a private or reserved address"
+            if self.is_the_host
+            else f"{host} leads to {address}, a private or reserved address"
         )
+        its = "network" if self.is_the_host else "network or host"
+        super().__init__(f"{self.fact}; list its {its} under 'Private networks allowed' if that is meant")
 
 
 class HostNotFound(ChappeError):

@@ -57,6 +57,10 @@ class Endpoint:
     def account(self) -> str:
         return self.bind.system_id.decode("latin-1")
 
+    def __str__(self) -> str:
+        """For the operator."""
+        return f"{self.host}:{self.port} as {self.kind.name.lower()}"
+
     def __repr__(self) -> str:
         return f"Endpoint({self.kind.name.lower()}, {self.host}:{self.port}, {self.account})"
 

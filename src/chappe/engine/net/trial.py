@@ -28,6 +28,7 @@ class Trial:
         sender: Probe,
         news: News,
         report: Report,
+        engine_links: int | None = None,
     ) -> None:
         self._settings = settings
         self._dialect = dialect
@@ -35,6 +36,7 @@ class Trial:
         self._sender = sender
         self._news = news
         self._report = report
+        self._engine_links = engine_links
         self._raw_ids: list[str] = []
         self.latency_s = 0.0
         """From the last submit to its answer."""
@@ -131,10 +133,7 @@ class Trial:
             seen = arrivals.unreadable[0]
             self._report.error(f"A receipt about the test number came and could not be read. {_missing(seen)}")
         else:
-            self._report.warning(
-                f"No receipt came within {RECEIPT_S:g} s. It may come later, or have gone to another connection of the "
-                "same account, such as an engine's that runs; there it will be one that matches nothing."
-            )
+            self._report.warning(f"No receipt came within {RECEIPT_S:g} s. {_elsewhere(self._engine_links)}")
 
     def _explain_own(self, arrival: Arrival) -> None:
         reading = arrival.reading
@@ -148,6 +147,25 @@ class Trial:
             self._report.ok(f"{words} delivered.")
         else:
             self._report.warning(f"{words} that the message did not reach the phone. The connection itself works.")
+
+
+def _elsewhere(engine_links: int | None) -> str:
+    """Where a receipt may be that did not come here."""
+    if engine_links:
+        links = f"{engine_links} link{'' if engine_links == 1 else 's'}"
+        return (
+            f"An engine that runs holds {links} of this connection, and the provider may have sent the receipt there, "
+            "where it matches nothing. Switch the connection off (`chappe connection disable`) and check again."
+        )
+    if engine_links == 0:
+        return (
+            "No engine holds a link of this connection. It may come later, or have gone to another program that logs "
+            "in with the same account."
+        )
+    return (
+        "It may come later, or have gone to another link of the same account, such as an engine's that runs; there it "
+        "will be one that matches nothing."
+    )
 
 
 def _missing(seen: str) -> str:

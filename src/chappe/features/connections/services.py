@@ -12,7 +12,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, QuerySet
 
 from chappe.engine.vault import Sealed, Vault, connection_place
+from chappe.features import clock
 from chappe.features.accounts.services import checked_name
+from chappe.features.connections.link import held_slots
 from chappe.features.connections.models import Connection, LinkLease, LinkState
 from chappe.features.messages.models import Outbox
 from chappe.features.page import LARGEST_ID
@@ -148,7 +150,8 @@ def verify_connection(
     from chappe.engine.net.check import check_connection
 
     check = async_to_sync(check_connection)
-    return check(dict(connection.settings), secrets, test_number=test_number, test_text=test_text)
+    held = held_slots(connection.pk, clock.now_ms())
+    return check(dict(connection.settings), secrets, test_number=test_number, test_text=test_text, engine_links=held)
 
 
 def rotate_secrets() -> int:
