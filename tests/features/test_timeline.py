@@ -1,5 +1,6 @@
 """A message's life, in words an operator reads at two in the morning."""
 
+import msgspec
 import pytest
 from tests import row
 from tests.row import NOW_MS
@@ -10,7 +11,7 @@ from chappe.features.contacts.models import ContactList
 from chappe.features.deliveries.models import Delivery
 from chappe.features.messages.models import Message
 from chappe.features.messages.timeline import timeline, why_it_waits
-from chappe.messaging import DeliveryState
+from chappe.messaging import Category, DeliveryState, MessageOptions
 
 
 @pytest.fixture
@@ -106,6 +107,38 @@ def test_a_message_at_its_end_waits_for_nothing(connection: Connection, state: D
 def test_every_message_that_waits_says_why(connection: Connection, state: DeliveryState) -> None:
     row.link(connection.pk, "bound")
     assert waits(row.message(connection.organisation_id, connection_id=connection.pk, state=state)) != []
+
+
+REPLY = msgspec.json.encode(MessageOptions(wants_receipt=False))
+
+
+def test_an_automatic_reply_waits_for_no_receipt(connection: Connection) -> None:
+    given = {"category": Category.REPLY, "options": REPLY, "state": DeliveryState.SENT}
+    (reason,) = waits(row.message(connection.organisation_id, **given))
+    assert "No receipt was asked for" in reason
+    assert "Waiting" not in reason
+
+
+def test_other_options_do_not_take_the_receipt_away(connection: Connection) -> None:
+    options = msgspec.json.encode(MessageOptions(service_id="4711"))
+    message = row.message(connection.organisation_id, options=options, state=DeliveryState.SENT)
+    assert waits(message) == ["Waiting for the provider's receipt."]
+
+
+def test_only_what_a_receipt_can_find_is_said_to_be_settled_by_one(connection: Connection) -> None:
+    settles = "a receipt can still settle it"
+    nothing = row.message(connection.organisation_id, 1, state=DeliveryState.UNCONFIRMED)
+    assert "no receipt can be matched with it" in waits(nothing)[0]
+    row.segment(1, index=1, provider_message_id="B")  # which asks for no receipt
+    assert settles not in waits(nothing)[0]
+    row.segment(1, index=0, provider_message_id="A")
+    assert settles in waits(nothing)[0]
+    again = row.message(connection.organisation_id, 2, attempt=1, state=DeliveryState.UNCONFIRMED)
+    row.segment(2, attempt=0, provider_message_id="A")
+    assert settles not in waits(again)[0]
+    reply = row.message(connection.organisation_id, 3, options=REPLY, state=DeliveryState.UNCONFIRMED)
+    row.segment(3, provider_message_id="A")
+    assert "no receipt was asked for" in waits(reply)[0]
 
 
 def test_the_engines_reason_comes_first_as_a_sentence(connection: Connection) -> None:

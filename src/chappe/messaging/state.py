@@ -24,7 +24,7 @@ class DeliveryState(IntEnum):
     """Where a message is. The numbers are stored and only ever grow along a message's life.
 
     WAITING says why in the message's `reason`. UNCONFIRMED: it may have been taken by the provider, nobody answered,
-    and the connection's policy forbids sending again; a receipt can still settle it.
+    and the connection's policy forbids sending again; a receipt can settle it where a segment of it was answered.
     """
 
     WAITING = 10

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
 from django.utils.translation import gettext as _
 
 from chappe.features.clock import instant
@@ -11,12 +12,13 @@ from chappe.features.connections.models import Connection
 from chappe.features.deliveries.models import Delivery
 from chappe.features.messages.models import Message, MessageEvent, Segment
 from chappe.features.messages.services import segments_of
-from chappe.messaging import ENDS, DeliveryState
+from chappe.messaging import ENDS, DeliveryState, MessageOptions
 
 # Between accepting a message and its being due; nearer than this nobody planned it.
 PLANNED_MS = 1_000
 EVENTS_SHOWN = 200
 TOLD_BY_THE_END = [state.name.lower() for state in ENDS]
+_read_options = msgspec.json.Decoder(MessageOptions).decode
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,33 @@ def why_it_waits(message: Message, now_ms: int) -> list[str]:
     if state in ENDS:
         return []
     if state is DeliveryState.SENT:
-        return [_("Waiting for the provider's receipt.")]
+        return [
+            _("Waiting for the provider's receipt.")
+            if _wants_receipt(message)
+            else _("The provider took it. No receipt was asked for, so what became of it will not be known.")
+        ]
     if state is DeliveryState.UNCONFIRMED:
-        return [_("The provider may have it and did not say. It is not sent again; a receipt can still settle it.")]
+        return [_unconfirmed(message)]
     reasons = list(_held_back(message, now_ms)) or list(_connection_is_not_ready(message, now_ms))
     return reasons or [_("Its turn has not come: other messages of the connection go first.")]
+
+
+def _wants_receipt(message: Message) -> bool:
+    """Automatic replies do without."""
+    return not message.options or _read_options(message.options).wants_receipt
+
+
+def _unconfirmed(message: Message) -> str:
+    if not _wants_receipt(message):
+        return _("The provider may have it and did not say. It is not sent again, and no receipt was asked for.")
+    # The first segment alone asks for a receipt, and the id that a receipt names is in the answer to that segment.
+    first = Segment.objects.filter(pk=message.pk << 12 | message.attempt << 8).exclude(provider_message_id="")
+    if first.exists():
+        return _("The provider may have it and did not say. It is not sent again; a receipt can still settle it.")
+    return _(
+        "The provider may have it and did not say. It is not sent again; its id was in the answer that never came, so "
+        "no receipt can be matched with it."
+    )
 
 
 def _beginning(message: Message) -> Iterator[Entry]:
