@@ -154,6 +154,42 @@ def test_a_change_leaves_the_rest_and_the_password(shell: Shell, north: Connecti
     assert "stays as it was" in shell.done("connection", "change", "Nord", "--set", "window=77").out
 
 
+def test_a_password_left_in_the_environment_changes_no_connection(
+    shell: Shell, north: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("another")
+    monkeypatch.setenv("CHAPPE_CONNECTION_PASSWORD", "another")
+    monkeypatch.setenv("CHAPPE_CONNECTION_RECEIVER_PASSWORD_FILE", str(file))
+    shell.done("connection", "change", "North", "--set", "window=77")
+    north.refresh_from_db()
+    assert north.settings["window"] == 77
+    assert connections.open_secrets(north) == {"password": "s3cret", "receiver_password": ""}
+
+
+@pytest.mark.parametrize("by", ["option", "variable", "file"])
+def test_a_password_is_changed_where_that_is_asked_for(
+    shell: Shell, north: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("another\n")
+    if by == "variable":
+        monkeypatch.setenv("CHAPPE_CONNECTION_PASSWORD", "another")
+    if by == "file":
+        monkeypatch.setenv("CHAPPE_CONNECTION_PASSWORD_FILE", str(file))
+    how = ("--password-file", file) if by == "option" else ("--password-from-env",)
+    shell.done("connection", "change", "North", *how)
+    north.refresh_from_db()
+    assert connections.open_secrets(north)["password"] == "another"
+
+
+def test_an_environment_without_a_password_is_said(shell: Shell, north: Connection) -> None:
+    result = shell("connection", "change", "North", "--password-from-env")
+    assert result.code == 2
+    assert "neither CHAPPE_CONNECTION_PASSWORD nor its _FILE is set" in result.err
+    assert "with --password-from-env" in shell("connection", "change", "North", "--set", "password=another").err
+
+
 def test_a_connection_is_switched_off_and_on(shell: Shell, north: Connection) -> None:
     shell.done("connection", "disable", "North")
     assert shell.done("connection", "list", "--json").json[0]["enabled"] == "no"

@@ -38,6 +38,17 @@ PasswordFile = Annotated[
         help="A file that holds the password. Else CHAPPE_CONNECTION_PASSWORD, its _FILE, or a prompt.",
     ),
 ]
+NewPasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", exists=True, dir_okay=False, help="A file that holds a new password.")
+]
+FromEnvironment = Annotated[
+    bool,
+    typer.Option(
+        "--password-from-env",
+        help="Take a new password from CHAPPE_CONNECTION_PASSWORD or its _FILE (the receiver's from "
+        "CHAPPE_CONNECTION_RECEIVER_PASSWORD), which are not looked at otherwise.",
+    ),
+]
 
 
 @app.command("create")
@@ -58,7 +69,7 @@ def create(
     owner = chosen_organisation(organisation)
     with fields_named():
         spec = provider_spec(provider)
-        values = given_settings(spec, set_ or [], settings) | given_secrets(spec, password_file)
+        values = given_settings(spec, set_ or [], settings) | given_secrets(spec, password_file, os.environ)
         if "password" in spec.secrets and "password" not in values and sys.stdin.isatty():
             values["password"] = prompted()
         made = create_connection(owner.pk, name, provider, values, now_ms(), is_enabled=enabled)
@@ -70,12 +81,13 @@ def change(
     name: Name,
     set_: Set = None,
     settings: SettingsFile = None,
-    password_file: PasswordFile = None,
+    password_file: NewPasswordFile = None,
+    password_from_env: FromEnvironment = False,
     new_password: Annotated[bool, typer.Option("--new-password", help="Ask for a new password.")] = False,
     rename: Annotated[str, typer.Option(help="Another name.")] = "",
     organisation: OrganisationName = "",
 ) -> None:
-    """Change what is given and leave the rest; an engine that runs takes it over within seconds."""
+    """Change what is given and leave the rest, the password too; a running engine takes it over within seconds."""
     ready()
     from chappe.features.clock import now_ms
     from chappe.features.connections.services import Change, change_connection, provider_spec
@@ -83,7 +95,14 @@ def change(
     row = chosen_connection(chosen_organisation(organisation), name)
     with fields_named():
         spec = provider_spec(row.provider)
-        values = given_settings(spec, set_ or [], settings) | given_secrets(spec, password_file)
+        # Variables that were set to make another connection are still there when this one is changed.
+        environ = os.environ if password_from_env else {}
+        secrets = given_secrets(spec, password_file, environ)
+        if password_from_env and not secrets:
+            raise ConfigError(
+                [FieldError("--password-from-env", f"neither {_variable('password')} nor its _FILE is set")]
+            )
+        values = given_settings(spec, set_ or [], settings, hint=", with --password-from-env") | secrets
         if new_password:
             values["password"] = prompted()
         wanted = Change(name=rename or None, settings=values, version=row.version)
@@ -162,8 +181,10 @@ def _switch(name: str, organisation: str, *, is_enabled: bool) -> None:
     screen().print(f"{row.name} is switched {'on' if is_enabled else 'off'}.")
 
 
-def given_settings(spec: "ProviderSpec", pairs: Sequence[str], file: Path | None) -> dict[str, object]:
-    """The file's settings, and over them the pairs. Raises ConfigError."""
+def given_settings(
+    spec: "ProviderSpec", pairs: Sequence[str], file: Path | None, *, hint: str = ""
+) -> dict[str, object]:
+    """The file's settings, and over them the pairs. Raises ConfigError; `hint` is more on how secrets are given."""
     values = _read(file) if file is not None else {}
     errors = []
     for pair in pairs:
@@ -171,9 +192,8 @@ def given_settings(spec: "ProviderSpec", pairs: Sequence[str], file: Path | None
         if not separator:
             errors.append(FieldError(pair, "expected NAME=VALUE"))
         elif name in spec.secrets:
-            errors.append(
-                FieldError(name, f"not on the command line, where others see it: use {_variable(name)} or its _FILE")
-            )
+            where = f"{_variable(name)} or its _FILE{hint}"
+            errors.append(FieldError(name, f"not on the command line, where others see it: use {where}"))
         else:
             values[name] = value
     if errors:
@@ -181,10 +201,8 @@ def given_settings(spec: "ProviderSpec", pairs: Sequence[str], file: Path | None
     return values
 
 
-def given_secrets(
-    spec: "ProviderSpec", password_file: Path | None, environ: Mapping[str, str] = os.environ
-) -> dict[str, object]:
-    """The secrets that the environment or files hold, by name. Raises ConfigError for a file that cannot be read."""
+def given_secrets(spec: "ProviderSpec", password_file: Path | None, environ: Mapping[str, str]) -> dict[str, object]:
+    """The secrets that `environ` or files hold, by name. Raises ConfigError for a file that cannot be read."""
     found: dict[str, object] = {}
     for name in spec.secrets:
         variable = _variable(name)

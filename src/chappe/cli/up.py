@@ -4,30 +4,34 @@ import os
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from chappe.cli.installation import installation, migrate
+from chappe.cli.screen import screen
 from chappe.cli.supervisor import Supervisor
+
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - not listened on, only translated
+"""Addresses that are listened on and cannot be called."""
 
 
 def up(
     engines: Annotated[int, typer.Option(min=1, max=8, help="Engine processes; connections are shared out.")] = 1,
-    web: Annotated[bool, typer.Option(help="Also start the web process (API, hooks, console).")] = True,
-    simulator: Annotated[str, typer.Option(help="Also start the bundled SMSC with this profile.")] = "",
+    web: Annotated[bool, typer.Option(help="Also start the web process, which answers the API.")] = True,
+    simulator: Annotated[
+        str, typer.Option(help="Also start the bundled SMSC with this profile, on the ports of `simulate smsc`.")
+    ] = "",
 ) -> None:
     """Start the web process, the engine and the jobs on this machine, and keep them up."""
     configuration = installation()
-    migrate()
+    said = []
     supervisor = Supervisor(os.environ)
     assemble(supervisor, configuration.host, configuration.port, engines=engines, web=web)
     if simulator:
-        supervisor.add(
-            "simulator", "-m", "chappe.simulator", "--port", "2775", "--http-port", "8026", "--quirks", simulator
-        )
+        said.append(add_simulator(supervisor, simulator))
+    migrate()
     if web:
-        Console(stderr=True).print(
-            f"Chappe answers at [bold]http://{configuration.host}:{configuration.port}/v1/[/], described at /v1/openapi.json"
-        )
+        said.insert(0, where_it_answers(configuration.host, configuration.port))
+    for words in said:
+        screen(stderr=True).print(words, soft_wrap=True)
     supervisor.run()
 
 
@@ -38,3 +42,23 @@ def assemble(supervisor: Supervisor, host: str, port: int, *, engines: int = 1, 
     if web:
         supervisor.add("web", "-m", "chappe.web.serve", host, str(port))
     supervisor.add("jobs", "-m", "chappe.features.jobs.process")
+
+
+def add_simulator(supervisor: Supervisor, profile: str) -> str:
+    """The bundled SMSC, on the ports that it has by itself; where it answers. Raises ConfigError for the profile."""
+    from chappe.simulator import HTTP_PORT, SMPP_PORT
+    from chappe.simulator.profile import load
+
+    load(profile)  # here, and not again and again in a process that ends at once
+    supervisor.add("simulator", "-m", "chappe.simulator", "--quirks", profile)
+    return f"The simulator takes SMPP at 127.0.0.1:{SMPP_PORT}; what it saw is at http://127.0.0.1:{HTTP_PORT}/stats"
+
+
+def where_it_answers(host: str, port: int) -> str:
+    """What to open and what to ask first: there is nothing at /v1/ itself."""
+    reachable = ANYWHERE.get(host, host)
+    place = f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
+    return (
+        f"Chappe's API is described at {place}/v1/openapi.json; its requests need a key, which `chappe key create NAME` "
+        f"makes. {place}/healthz says whether it is up."
+    )

@@ -6,6 +6,6 @@ saw is `stats()`, and an HTTP port answers with both. The knobs are described in
 
 from .process import SimulatorProcess
 from .quirks import Quirks
-from .smsc import Simulator
+from .smsc import HTTP_PORT, SMPP_PORT, Simulator
 
-__all__ = ["Quirks", "Simulator", "SimulatorProcess"]
+__all__ = ["HTTP_PORT", "SMPP_PORT", "Quirks", "Simulator", "SimulatorProcess"]

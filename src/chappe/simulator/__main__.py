@@ -16,7 +16,7 @@ from chappe.messaging import ConfigError
 
 from .profile import load
 from .quirks import Quirks
-from .smsc import Simulator
+from .smsc import HTTP_PORT, SMPP_PORT, Simulator
 
 STDIN = 0
 
@@ -71,8 +71,8 @@ def _watch(done: asyncio.Event) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("chappe simulate smsc", description="A scriptable SMSC with an HTTP side.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=2775, help="SMPP port, 0 for a free one (%(default)s)")
-    parser.add_argument("--http-port", type=int, default=2780, help="HTTP port, 0 for a free one (%(default)s)")
+    parser.add_argument("--port", type=int, default=SMPP_PORT, help="SMPP port, 0 for a free one (%(default)s)")
+    parser.add_argument("--http-port", type=int, default=HTTP_PORT, help="HTTP port, 0 for a free one (%(default)s)")
     parser.add_argument("--quirks", default="plain", metavar="FILE|NAME", help="a profile or a file (%(default)s)")
     parser.add_argument("--ready-file", type=Path, help="where to write the first line as well, once both ports listen")
     parser.add_argument("--until-stdin-ends", action="store_true", help="stop when standard input is closed")

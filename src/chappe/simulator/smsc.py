@@ -30,6 +30,10 @@ MOST_CLOSED = 100
 IDS_PER_SECOND = 1 << 20
 
 
+SMPP_PORT, HTTP_PORT = 2775, 2780
+"""Where the simulator listens when it runs by itself and nobody says otherwise."""
+
+
 class Simulator:
     """A scriptable SMSC within the running loop. Port 0 takes a free one, which is in `port` and `http_port` then."""
 
