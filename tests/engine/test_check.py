@@ -207,6 +207,35 @@ def test_a_wrong_password_is_said() -> None:
     assert "secret" not in found
 
 
+LONG = {"account": "relais-de-la-montagne", "password": "a longer password"}
+
+
+def long_log_in(quirks: Quirks) -> list[Finding]:
+    async def run() -> list[Finding]:
+        async with Simulator(quirks) as smsc:
+            given = settings(port=smsc.port, account=LONG["account"])
+            return await check_connection(given, {"password": LONG["password"]})
+
+    return asyncio.run(run())
+
+
+def test_a_log_in_longer_than_the_standard_is_sent_whole() -> None:
+    findings = long_log_in(Quirks(accounts={LONG["account"]: LONG["password"]}))
+    assert {finding.level for finding in findings} == {"ok"}
+    words = " ".join(texts(findings, "ok"))
+    assert "The account has 21 characters, where the standard allows 15: this provider takes it." in words
+    assert "The password has 17 characters, where the standard allows 8: this provider takes it." in words
+
+
+def test_a_log_in_longer_than_the_standard_that_is_refused_is_warned_of() -> None:
+    findings = long_log_in(Quirks(accounts={LONG["account"]: "another"}))
+    assert "wrong password" in only(findings, "error")
+    account, password = texts(findings, "warning")
+    assert "not every provider takes that" in account
+    assert password.startswith("The password has 17 characters, where the standard allows 8")
+    assert LONG["password"] not in " ".join(finding.text for finding in findings)
+
+
 def test_an_unknown_account_is_said() -> None:
     assert "does not know the account relais" in only(simulated(Quirks(accounts={"north": "x"})), "error")
 

@@ -165,6 +165,18 @@ def test_a_link_shows_why_it_is_down_and_when_it_is_bound(url: str) -> None:
     watch()
 
 
+def test_a_link_logs_in_with_a_password_longer_than_the_standard(url: str) -> None:
+    account, password = "relais-de-la-montagne", "a longer password"
+    house = House(url, account=account, password=password)
+
+    @in_loop
+    async def watch() -> None:
+        async with house.at_work(quirks(accounts={account: password})):
+            await until(lambda: house.bound() == 1, "the bind")
+
+    watch()
+
+
 def test_a_pair_shows_both_of_its_links(url: str) -> None:
     house = House(url, mode="transmitter_receiver")
     house.fill(50)

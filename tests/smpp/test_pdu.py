@@ -115,6 +115,34 @@ def test_a_field_that_is_too_long_is_named(command_id: int, known: Any) -> None:
     assert caught.value.field == known.name
 
 
+@pytest.mark.parametrize(("name", "standard"), [("system_id", 15), ("password", 8)])
+def test_a_log_in_longer_than_the_standard_is_written_only_where_that_is_asked_for(name: str, standard: int) -> None:
+    encode(Pdu(CommandId.BIND_TRANSCEIVER, 0, 1, {name: b"x" * standard}))
+    longer = Pdu(CommandId.BIND_TRANSCEIVER, 0, 1, {name: b"x" * 64})
+    with pytest.raises(LocalProtocolError, match=f"may have at most {standard}"):
+        encode(longer)
+    assert decode(encode(longer, beyond_standard=True)).fields[name] == b"x" * 64
+    longest = Pdu(CommandId.BIND_TRANSCEIVER, 0, 1, {name: b"x" * 65})
+    with pytest.raises(LocalProtocolError, match="may have at most 64"):
+        encode(longest, beyond_standard=True)
+
+
+def test_what_peers_are_not_known_to_take_longer_stays_within_the_standard() -> None:
+    with pytest.raises(LocalProtocolError, match="system_type"):
+        encode(Pdu(CommandId.BIND_TRANSCEIVER, 0, 1, {"system_type": b"x" * 13}), beyond_standard=True)
+
+
+@pytest.mark.parametrize("name", ["system_id", "password"])
+def test_a_log_in_is_read_whatever_its_length_within_the_limit_of_a_pdu(name: str) -> None:
+    short = encode(Pdu(CommandId.BIND_TRANSMITTER, 0, 1, {}))
+    at = 16 if name == "system_id" else 17
+    data = short[:at] + b"x" * 500 + short[at:]
+    data = len(data).to_bytes(4, "big") + data[4:]
+    assert decode(data).fields[name] == b"x" * 500
+    with pytest.raises(BrokenStream):
+        decode(data, Limits(max_pdu_length=len(data) - 1))
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [

@@ -26,6 +26,11 @@ SUCCESS_PATTERN = r"(?i)^DELIV"
 ERROR_PATTERN = r"(?i)^(UNDELIV|REJECT|EXPIRED|DELETED|UNKNOWN|FAIL)"
 ERROR_CODE_PATTERN = r"(?i)\berr:(.{3})"
 
+STANDARD_ACCOUNT, STANDARD_PASSWORD = 15, 8
+"""Characters that SMPP 3.4 has room for in `system_id` and `password`, 5.2.1 and 5.2.2."""
+MOST_LOGIN = 64
+_AT_THEIR_WISH = "The standard allows {} characters; a longer one only where the provider issued it so."
+
 _TON_VALUES = (
     "0 unknown, 1 international, 2 national, 3 network specific, 4 subscriber number, 5 alphanumeric, 6 abbreviated"
 )
@@ -179,9 +184,9 @@ _CONNECTION = _grouped(
         SettingType.TEXT,
         "",
         "Account",
-        "Login, sent in `system_id` of the bind.",
+        f"Login, sent in `system_id` of the bind. {_AT_THEIR_WISH.format(STANDARD_ACCOUNT)}",
         required=True,
-        maximum=15,
+        maximum=MOST_LOGIN,
         check=_ascii_problem,
     ),
     Setting(
@@ -189,8 +194,8 @@ _CONNECTION = _grouped(
         SettingType.PASSWORD,
         "",
         "Password",
-        "Sent in `password` of the bind.",
-        maximum=8,
+        f"Sent in `password` of the bind. {_AT_THEIR_WISH.format(STANDARD_PASSWORD)}",
+        maximum=MOST_LOGIN,
         check=_ascii_problem,
     ),
     Setting(
@@ -284,8 +289,8 @@ _CONNECTION = _grouped(
         SettingType.TEXT,
         "",
         "Receiver's account",
-        "`system_id` of `bind_receiver`.",
-        maximum=15,
+        f"`system_id` of `bind_receiver`. {_AT_THEIR_WISH.format(STANDARD_ACCOUNT)}",
+        maximum=MOST_LOGIN,
         applies_when=("receiver_differs", True),
         check=_ascii_problem,
     ),
@@ -294,8 +299,8 @@ _CONNECTION = _grouped(
         SettingType.PASSWORD,
         "",
         "Receiver's password",
-        "`password` of `bind_receiver`.",
-        maximum=8,
+        f"`password` of `bind_receiver`. {_AT_THEIR_WISH.format(STANDARD_PASSWORD)}",
+        maximum=MOST_LOGIN,
         applies_when=("receiver_differs", True),
         check=_ascii_problem,
     ),
@@ -715,7 +720,7 @@ _POLICY = _grouped(
         "What becomes of a message whose `submit_sm_resp` did not come, or whose link broke before it.",
         choices=(
             Choice("resend", "sent again, marked as a possible duplicate"),
-            Choice("hold", "not sent again; a receipt can still settle it"),
+            Choice("hold", "not sent again; a receipt settles it only where a segment of it had been answered"),
         ),
     ),
     Setting(

@@ -21,11 +21,14 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class CString:
-    """A C-octet string of at most `limit` octets with its NUL; a `fixed` one is empty or exactly that long, 3.1."""
+    """A C-octet string of at most `limit` octets with its NUL; a `fixed` one is empty or exactly that long, 3.1.
+
+    `beyond` is the limit for peers that are known to take more than the standard allows; 0: there are none."""
 
     name: str
     limit: int
     fixed: bool = False
+    beyond: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,9 @@ _OPTIONS: Final = (
     Integer("sm_default_msg_id"),
 )
 _BIND: Final = (
-    CString("system_id", 16),
-    CString("password", 9),
+    # Some providers issue longer ones than the standard has room for.
+    CString("system_id", 16, beyond=65),
+    CString("password", 9, beyond=65),
     CString("system_type", 13),
     Integer("interface_version"),
     Integer("addr_ton"),

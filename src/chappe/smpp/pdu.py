@@ -79,16 +79,17 @@ class Pdu:
         return next((tlv.value for tlv in self.tlvs if tlv.tag == tag), None)
 
 
-def encode(pdu: Pdu) -> bytes:
-    """The octets of a PDU. LocalProtocolError names the field that the standard does not allow."""
-    body = encode_body(pdu)
+def encode(pdu: Pdu, *, beyond_standard: bool = False) -> bytes:
+    """The octets of a PDU. LocalProtocolError names the field that the standard does not allow; `beyond_standard`
+    allows the few fields longer that some peers take longer."""
+    body = encode_body(pdu, beyond_standard=beyond_standard)
     for name in ("command_status", "sequence_number"):
         if not 0 <= getattr(pdu, name) <= 0xFFFFFFFF:
             raise LocalProtocolError("does not fit four octets", name)
     return HEADER.pack(HEADER_LENGTH + len(body), pdu.command_id, pdu.command_status, pdu.sequence_number) + body
 
 
-def encode_body(pdu: Pdu) -> bytes:
+def encode_body(pdu: Pdu, *, beyond_standard: bool = False) -> bytes:
     """What follows the header."""
     table = FIELDS.get(pdu.command_id)
     if table is None:
@@ -99,7 +100,8 @@ def encode_body(pdu: Pdu) -> bytes:
     for name in values:
         if not any(name == known.name for known in table):
             raise LocalProtocolError(f"{command_name(pdu.command_id)} has no such field", name)
-    return b"".join([_encode_field(known, values.get(known.name)) for known in table]) + encode_tlvs(pdu.tlvs)
+    fields = [_encode_field(known, values.get(known.name), beyond_standard=beyond_standard) for known in table]
+    return b"".join(fields) + encode_tlvs(pdu.tlvs)
 
 
 def encode_integer(name: str, value: object, size: int = 1) -> bytes:
@@ -121,12 +123,13 @@ def encode_c_octets(name: str, value: object, limit: int, *, fixed: bool = False
     return value + b"\0"
 
 
-def _encode_field(known: Field, value: FieldValue | None) -> bytes:
+def _encode_field(known: Field, value: FieldValue | None, *, beyond_standard: bool) -> bytes:
     name = known.name
     match known:
         case Integer(size=size):
             return encode_integer(name, 0 if value is None else value, size)
-        case CString(limit=limit, fixed=fixed):
+        case CString(limit=limit, fixed=fixed, beyond=beyond):
+            limit = max(limit, beyond) if beyond_standard else limit
             return encode_c_octets(name, b"" if value is None else value, limit, fixed=fixed)
         case Octets(limit=limit):
             octets = b"" if value is None else value

@@ -331,8 +331,11 @@ class Session:
         addr_npi: int,
         address_range: bytes,
         now: float,
+        *,
+        beyond_standard: bool = False,
     ) -> None:
-        """Ask to be bound: Bound or BindFailed will say."""
+        """Ask to be bound: Bound or BindFailed will say. `beyond_standard`: system_id and password may have up to 64
+        octets, for providers that issue such."""
         self._told(now)
         if self._bind is not None:
             raise LocalProtocolError("a bind is waiting for its answer")
@@ -347,7 +350,7 @@ class Session:
             "address_range": address_range,
         }
         number = self._window.take_number()
-        self._send(encode(Pdu(kind, 0, number, fields)))
+        self._send(encode(Pdu(kind, 0, number, fields), beyond_standard=beyond_standard))
         self._bind = number, kind
         if self.timers.bind_s is not None:
             self._bind_deadline = now + self.timers.bind_s

@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 
 from chappe.engine.flow import endpoints
 from chappe.engine.net.arrival import Arrivals
-from chappe.engine.net.diagnosis import bind_words, connect_words, judge_certificate, silence_words, tls_words
+from chappe.engine.net.diagnosis import (
+    bind_words,
+    connect_words,
+    judge_certificate,
+    judge_login,
+    silence_words,
+    tls_words,
+)
 from chappe.engine.net.egress import EgressDenied, HostNotFound
 from chappe.engine.net.finding import Finding, Report
 from chappe.engine.net.probe import News, OnPdu, Probe, open_tcp, start
@@ -204,10 +211,13 @@ class Check:
             took = _ms(time.monotonic() - began)
             self._report.ok(f"Logged in as {endpoint.account} ({kind}) at the provider{called}, in {took}.")
             self._judge_version(probe)
-        elif probe.refusal is not None and probe.refusal.status is not None:
+            judge_login(endpoint, self._report, is_bound=True)
+            return
+        if probe.refusal is not None and probe.refusal.status is not None:
             self._report.error(f"Log-in refused: {bind_words(probe.refusal.status, endpoint)}")
         else:
             self._report.error(_no_answer(probe, seconds))
+        judge_login(endpoint, self._report, is_bound=False)
 
     def _judge_version(self, probe: Probe) -> None:
         assert probe.bound is not None

@@ -8,6 +8,7 @@ from cryptography.x509.oid import NameOID
 
 from chappe.engine.net.finding import Report
 from chappe.engine.net.smpp_client import Endpoint
+from chappe.providers.smpp_settings import STANDARD_ACCOUNT, STANDARD_PASSWORD
 from chappe.rules.smpp_status import status_of
 from chappe.smpp import BindKind, CommandStatus
 
@@ -33,7 +34,7 @@ NOT_TRUSTED = {
 
 _BIND_WORDS = {
     CommandStatus.ESME_RINVPASWD: "wrong password (ESME_RINVPASWD). Write the password of {account} anew, with its "
-    "capitals; SMPP passwords have 8 characters at most.",
+    "capitals.",
     CommandStatus.ESME_RINVSYSID: "the provider does not know the account {account} (ESME_RINVSYSID). Compare it with "
     "the provider's letter, capitals included.",
     CommandStatus.ESME_RALYBND: "{account} is logged in already (ESME_RALYBND): an engine that runs holds the links "
@@ -141,6 +142,22 @@ def bind_words(status: int, endpoint: Endpoint) -> str:
             "transmitter_receiver."
         )
     return f"{known.words} ({known.name})."
+
+
+def judge_login(endpoint: Endpoint, report: Report, *, is_bound: bool) -> None:
+    """An account or a password that is longer than the standard has room for: the provider takes it, or may not."""
+    limits = (
+        ("account", len(endpoint.bind.system_id), STANDARD_ACCOUNT),
+        ("password", len(endpoint.bind.password), STANDARD_PASSWORD),
+    )
+    for name, length, limit in limits:
+        if length <= limit:
+            continue
+        words = f"The {name} has {length} characters, where the standard allows {limit}"
+        if is_bound:
+            report.ok(f"{words}: this provider takes it.")
+        else:
+            report.warning(f"{words}: compare it with the provider's letter, for not every provider takes that.")
 
 
 def silence_words(first_octets: bytes, *, has_tls: bool) -> str:

@@ -163,7 +163,7 @@ class Probe(asyncio.Protocol):
 
     def _ask_to_bind(self, now: float) -> None:
         """Raises LocalProtocolError for a transmitter that the provider asked by outbind to be a receiver."""
-        self.session.bind(*self.endpoint.bind, now=now)
+        self.session.bind(*self.endpoint.bind, now=now, beyond_standard=True)
         self._flush()
 
     def _look_for_answer(self, pdu: bytes, now: float) -> None:

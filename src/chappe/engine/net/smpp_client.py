@@ -157,7 +157,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
         self._transport.set_write_buffer_limits(high=WRITE_OCTETS)
-        self._session.bind(*self.endpoint.bind, now=time.monotonic())
+        self._session.bind(*self.endpoint.bind, now=time.monotonic(), beyond_standard=True)
         self._flush()
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
