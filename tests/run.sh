@@ -21,6 +21,7 @@ step() {
     printf -- '-- %s: %d s\n' "$1" $((SECONDS - started))
 }
 
+has_curl() { command -v curl >/dev/null; }
 has_tshark() { command -v tshark >/dev/null; }
 has_npm() { command -v node >/dev/null && command -v npm >/dev/null; }
 has_perl() { perl -MNet::SMPP -MJSON::PP -e 1 2>/dev/null; }
@@ -28,6 +29,7 @@ has_node_packages() { has_npm && [ "$NODE/node_modules/.package-lock.json" -nt "
 
 install_missing() {
     local missing=()
+    has_curl || missing+=(curl)
     has_tshark || missing+=(tshark)
     has_perl || missing+=(libnet-smpp-perl)
     has_npm || missing+=(nodejs npm)
@@ -64,6 +66,7 @@ run_pytest() {
 
 heading "programs of other authors"
 install_missing
+has_curl || leave_out curl "the tutorial, run as written: curl is missing"
 has_tshark || leave_out interop_tshark "interop with Wireshark: tshark is missing"
 has_perl || leave_out interop_perl "interop with Perl: Net::SMPP is missing"
 has_node_packages || leave_out interop_node "interop with Node.js: the packages of $NODE are missing"

@@ -87,6 +87,7 @@ def free_ports(count: int) -> list[str]:
         return [str(one.getsockname()[1]) for one in sockets]
 
 
+@pytest.mark.curl
 @pytest.mark.slow
 def test_every_command_of_the_tutorial_runs_as_it_is_written(tmp_path: Path) -> None:
     web, smsc, smsc_http = free_ports(3)
