@@ -1,23 +1,62 @@
 """API: one message a request, durable before the 202. Run: python -m bench.api
 
 The load generator speaks HTTP/1.1 over keep-alive connections with one request in flight on each, prebuilt but for the
-number: what it costs must not hide what the server does. Latency from request to `submit_sm` is taken at half the load.
+number: what it costs must not hide what the server does. At half the load the latency is taken as well: each text holds
+the instant at which the client began to write its request, and the SMSC, a process of the same machine and clock, looks
+at it when it has read the `submit_sm`. With `--serve` this is that SMSC.
 """
 
 import argparse
 import asyncio
 import json
+import re
+import signal
 import sys
 import time
 from pathlib import Path
 
 import uvloop
 
+from bench.reference import Smsc
 from bench.scene import Scene, scene, wait_for
 from chappe.engine.store.statement import Query
 from chappe.engine.store.store import open_store
 
 CONNECTIONS = 256
+STAMP = re.compile(rb"t=(\d+)\.")
+LONGEST_STAMP = 24
+"""Octets: what a read may cut off, and the next one goes on with."""
+
+
+def now_us() -> int:
+    """Of the one clock that all processes of a machine share."""
+    return time.monotonic_ns() // 1000
+
+
+class Observer(Smsc):
+    """The reference SMSC, with an eye on the clock: `delays` gets the µs from a request to its `submit_sm`."""
+
+    def __init__(self, delays: list[int]) -> None:
+        self.delays, self.cut = delays, b""
+
+    def data_received(self, data: bytes) -> None:
+        now, seen, end = now_us(), self.cut + data, 0
+        for found in STAMP.finditer(seen):
+            self.delays.append(now - int(found[1]))
+            end = found.end()
+        self.cut = seen[max(end, len(seen) - LONGEST_STAMP) :]
+        super().data_received(data)
+
+
+async def serve(path: Path) -> None:
+    """Serve until SIGTERM; `path` holds the port, and `path`.delays afterwards what was seen."""
+    delays: list[int] = []
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, done.set)
+    server = await loop.create_server(lambda: Observer(delays), "127.0.0.1", 0)
+    path.write_text(str(server.sockets[0].getsockname()[1]))
+    await done.wait()
+    path.with_suffix(".delays").write_text(json.dumps(delays))
 
 
 class Caller(asyncio.Protocol):
@@ -52,9 +91,10 @@ class Load:
 
     def fire(self, caller: Caller) -> None:
         self.number += 1
-        body = b'{"to":"+336%08d","text":"Votre code est %06d. Il est valable dix minutes."}' % (
+        body = b'{"to":"+336%08d","text":"Votre code est %06d. Il est valable dix minutes. t=%d."}' % (
             self.number,
             self.number,
+            now_us(),
         )
         self.outstanding += 1
         caller.transport.write(self.head + b"%d\r\n\r\n" % len(body) + body)  # type: ignore[attr-defined]
@@ -122,10 +162,15 @@ def start_web(made: Scene) -> int:
     return port
 
 
+def percentiles(name: str, delays: list[float]) -> dict[str, float]:
+    ordered = sorted(delays)
+    return {f"{name}_p{share}_ms": round(ordered[len(ordered) * share // 100], 1) for share in (50, 99)}
+
+
 def measure(seconds: float = 5.0, database_url: str | None = None) -> dict[str, float]:
     with scene(database_url) as made:
         ready = Path(made.folder) / "port"
-        made.start("-m", "bench.reference", "--serve", str(ready))
+        made.start("-m", "bench.api", "--serve", str(ready))
         wait_for(lambda: ready.exists() and ready.read_text(), 20, "the SMSC's start")
         made.prepare(int(ready.read_text()), {"window": 1000})
         port = start_web(made)
@@ -141,13 +186,17 @@ def measure(seconds: float = 5.0, database_url: str | None = None) -> dict[str, 
         waiting = Query("SELECT count(*) FROM message WHERE id > ? AND state < 30")
         wait_for(lambda: store.database.query(waiting, (last,))[0][0] == 0, 30, "the sending of all")
         sent = Query("SELECT sent_ms - created_ms FROM message WHERE id > ? AND sent_ms > 0")
-        delays = sorted(row[0] for row in store.database.query(sent, (last,)))
+        stored_to_answer = [float(row[0]) for row in store.database.query(sent, (last,))]
         store.database.close()
+        made.stop()
+        request_to_submit = [delay / 1000 for delay in json.loads(ready.with_suffix(".delays").read_text())]
+        if len(request_to_submit) != len(stored_to_answer):
+            raise RuntimeError(f"{len(stored_to_answer)} messages were sent, the SMSC saw {len(request_to_submit)}")
         return {
             "requests_per_s": round(rate),
             "half_load_requests_per_s": round(half),
-            "stored_to_answer_p50_ms": delays[len(delays) // 2],
-            "stored_to_answer_p99_ms": delays[int(len(delays) * 0.99)],
+            **percentiles("request_to_submit", request_to_submit),
+            **percentiles("stored_to_answer", stored_to_answer),
             "refused": refused + refused_half,
         }
 
@@ -156,7 +205,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--database", default=None)
+    parser.add_argument("--serve", type=Path)
     arguments = parser.parse_args()
+    if arguments.serve:
+        uvloop.run(serve(arguments.serve))
+        return
     json.dump(measure(arguments.seconds, arguments.database), sys.stdout)
 
 
