@@ -123,8 +123,12 @@ PROBLEMS = {
     413: "The body is larger than the address takes.",
     415: "The body is of a kind that the address does not take.",
     422: "Fields cannot be used; `errors` names each of them. Nothing was changed.",
+    429: "Too much of it: other requests of the organisation are still being read, or too many came from this address "
+    "with a key that is none. Nothing was stored; `Retry-After` says when to try again.",
     500: "Something went wrong on our side; the log of the web process says what.",
-    503: "The database does not answer, or too much waits. Try again; `Retry-After` says when, where it is known.",
+    503: "The database does not answer, or too much waits. Try again; `Retry-After` says when, where it is known. Where it "
+    "went away during a commit, `detail` says that it is not known whether the messages were stored: only under the same "
+    "`Idempotency-Key` can they be sent again without being sent twice.",
 }
 
 

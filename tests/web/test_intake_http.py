@@ -3,15 +3,17 @@
 import http.client
 import json
 import os
+import select
 import shutil
 import signal
 import socket
 import sqlite3
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,12 @@ import pytest
 from tests.e2e.installation import HOST, Installation, until
 
 from chappe.engine.configuration import sqlite_path
-from chappe.web.intake.app import MANY, MOST_OCTETS, ONE
+from chappe.web.intake.app import MANY, MOST_HELD, MOST_OCTETS, ONE
+from chappe.web.intake.door import MOST_FAILURES
 
 SETTINGS = {"host": "127.0.0.1", "account": "relais", "allowed_networks": "127.0.0.0/8"}
 GOOD = {"to": "+33612345678", "text": "Bonjour"}
+PROBLEM = "application/problem+json"
 
 
 class House(Installation):
@@ -46,19 +50,25 @@ class House(Installation):
         with closing(sqlite3.connect(path)) as asked_file:
             return [row[0] for row in asked_file.execute(statement)]
 
-    def head(self, length: int | None, *lines: str, path: str = ONE) -> bytes:
+    def head(self, length: int | None, *lines: str, path: str = ONE, key: str = "") -> bytes:
         """The head of a request up to the empty line; `length` None: in chunks."""
         size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-        given = (f"POST {path} HTTP/1.1", f"Host: {HOST}", f"Authorization: Bearer {self.key}", size, *lines)
+        given = (f"POST {path} HTTP/1.1", f"Host: {HOST}", f"Authorization: Bearer {key or self.key}", size, *lines)
         return "\r\n".join((*given, "", "")).encode()
 
-    def request(self, reference: str, *lines: str) -> bytes:
+    def request(self, reference: str, *lines: str, key: str = "") -> bytes:
         """A whole request."""
         body = json.dumps(GOOD | {"client_reference": reference}).encode()
-        return self.head(len(body), *lines) + body
+        return self.head(len(body), *lines, key=key) + body
 
-    def line(self) -> "Line":
-        return Line(self.port)
+    def stranger(self, name: str) -> str:
+        """The key of another organisation, which has a connection as well."""
+        (key,) = self.people(name)
+        self.client(key).post("/v1/connections", {"name": "South", "provider": "smpp", "settings": SETTINGS})
+        return key
+
+    def line(self, address: str = HOST) -> "Line":
+        return Line(self.port, address)
 
     def post(self, body: bytes, path: str = ONE, **headers: str) -> tuple[int, Any]:
         """By an ordinary client."""
@@ -74,10 +84,13 @@ class House(Installation):
 class Line:
     """One TCP connection, octet by octet."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection((HOST, port), timeout=20)
+    def __init__(self, port: int, address: str = HOST) -> None:
+        """`address`: from which it comes; of the loopback network there are many."""
+        self.socket = socket.create_connection((HOST, port), timeout=20, source_address=(address, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.socket.makefile("rb")
+        self.headers: dict[str, str] = {}
+        """Of the latest answer."""
 
     def __enter__(self) -> "Line":
         return self
@@ -94,12 +107,11 @@ class Line:
         status = self._file.readline()
         if not status:
             return 0, None
-        length = 0
+        self.headers.clear()
         while (header := self._file.readline().strip()) != b"":
-            name, _, value = header.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        body = self._file.read(length)
+            name, _, value = header.decode("latin-1").partition(":")
+            self.headers[name.lower()] = value.strip()
+        body = self._file.read(int(self.headers.get("content-length", 0)))
         return int(status.split()[1]), json.loads(body) if body else None
 
 
@@ -360,3 +372,89 @@ def test_a_long_text_being_checked_does_not_hold_up_the_others(steady: House) ->
         batches = [callers.submit(slow) for _ in range(4)]
         assert steady.post(json.dumps(GOOD).encode())[0] == 202
         assert {one.result(30)[0] for one in batches} == {422}
+
+
+# -- those who take too much -----------------------------------------------------------------------------------------
+
+
+def test_slow_bodies_of_one_organisation_leave_room_for_those_of_another(steady: House) -> None:
+    other = steady.stranger("Not slow")
+    with ExitStack() as lines:
+        slow = [lines.enter_context(steady.line()) for _ in range(MOST_HELD // MOST_OCTETS[MANY])]
+        for line in slow:
+            line.send(steady.head(MOST_OCTETS[MANY], path=MANY) + b"{")
+        share = len(slow) // 2
+
+        def refused() -> list[Line]:
+            return [line for line in slow if select.select([line.socket], [], [], 0)[0]]
+
+        until(lambda: len(refused()) == share, 20, "the refusals")
+        for line in refused():
+            status, answer = line.answer()
+            assert (status, answer["status"], line.headers["content-type"]) == (429, 429, PROBLEM)
+            assert line.headers["retry-after"] == "1"
+        with steady.line() as own:
+            own.send(steady.request("own"))
+            assert own.answer()[0] == 429
+        with steady.line() as theirs:
+            started = time.monotonic()
+            theirs.send(steady.request("theirs", key=other))
+            assert theirs.answer()[0] == 202
+            assert time.monotonic() - started < 2
+            batch = json.dumps(GOOD).encode() + b"\n"
+            theirs.send(steady.head(len(batch), path=MANY, key=other) + batch)
+            assert theirs.answer()[0] == 202
+    until(lambda: steady.post(json.dumps(GOOD).encode())[0] == 202, 20, "room again")
+
+
+def test_keys_that_are_none_are_refused_ever_sooner_and_good_keys_of_the_same_address_never(steady: House) -> None:
+    fresh = [steady.stranger(f"Fresh {number}") for number in range(2)]
+    with steady.line("127.0.0.2") as line:
+
+        def ask(key: str) -> int:
+            line.send(steady.request("knocking", key=key))
+            return line.answer()[0]
+
+        assert ask(steady.key) == 202
+        statuses = [ask(f"chp_{number}") for number in range(3 * MOST_FAILURES)]
+        assert statuses[:MOST_FAILURES] == [401] * MOST_FAILURES
+        assert statuses.count(429) > MOST_FAILURES
+        assert ask("chp_0") == 429
+        assert line.headers["content-type"] == PROBLEM
+        assert 1 <= int(line.headers["retry-after"]) <= MOST_FAILURES
+        for key in (steady.key, *fresh, *fresh):
+            started = time.monotonic()
+            assert ask(key) == 202
+            assert time.monotonic() - started < 1
+    with steady.line("127.0.0.3") as line:
+        line.send(steady.request("from elsewhere", key="chp_0"))
+        assert line.answer()[0] == 401
+
+
+def test_a_flood_of_keys_that_are_none_holds_up_no_good_key_of_the_same_address(steady: House) -> None:
+    fresh = steady.stranger("Fresh in the flood")
+    is_over = threading.Event()
+    statuses: list[int] = []
+
+    def flood(number: int) -> None:
+        with steady.line("127.0.0.4") as line:
+            count = 0
+            while not is_over.is_set():
+                count += 1
+                line.send(steady.request("flood", key=f"chp_{number}_{count}"))
+                statuses.append(line.answer()[0])
+
+    with ThreadPoolExecutor(16) as callers:
+        done = [callers.submit(flood, number) for number in range(16)]
+        try:
+            until(lambda: statuses.count(429) > 100, 20, "the flood")
+            with steady.line("127.0.0.4") as line:
+                for key in [steady.key, fresh] * 10:
+                    line.send(steady.request("in the flood", key=key))
+                    assert line.answer()[0] == 202
+        finally:
+            is_over.set()
+        for one in done:
+            one.result(20)
+    assert set(statuses) == {401, 429}
+    assert "flood" not in steady.stored()

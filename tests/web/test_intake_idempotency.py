@@ -123,9 +123,47 @@ def test_what_was_taken_is_answered_again_although_it_could_not_be_taken_now(
     other = Desk(database, desk.key)
     try:
         again = other.post(GOOD, idempotency_key="j")
-        assert (again.status, again.json["id"], again.headers[REPLAYED]) == (202, first.json["id"], "true")
+        assert (again.status, again.text, again.headers[REPLAYED]) == (202, first.text, "true")
         assert other.post(GOOD | {"text": "Bonsoir"}, idempotency_key="j").status == 422
         assert other.post(GOOD, idempotency_key="new").status == 422
+    finally:
+        other.close()
+
+
+def test_the_answer_stays_the_same_whatever_became_of_the_connection(
+    desk: Desk, north: Connection, database: str
+) -> None:
+    Quarantine.objects.create(organisation_id=north.organisation_id, address="+33612345678", status="denylisted")
+    texts = ["gsm", "gsm", "x" * 161, "漢", "gsm"]
+    lines = lined([*({"to": "+33612345679", "text": text} for text in texts), GOOD])
+    first = desk.batch([GOOD | {"to": "+33612345679"}], idempotency_key="one")
+    many = desk.post(lines, MANY, idempotency_key="many")
+    assert [line["encoding"] for line in many.lines] == ["gsm", "gsm", "gsm", "ucs2", "gsm", "gsm"]
+    assert [line["segments"] for line in many.lines] == [1, 1, 2, 1, 1, 1]
+    ucs2 = north.settings | {"encodings": [{"encoding": "ucs2", "data_coding": 8}]}
+    for version, change in enumerate(({"settings": ucs2}, {"is_enabled": False}), 2):
+        Connection.objects.update(version=version, **change)
+        other = Desk(database, desk.key)
+        try:
+            assert other.batch([GOOD | {"to": "+33612345679"}], idempotency_key="one").text == first.text
+            assert other.post(lines, MANY, idempotency_key="many").text == many.text
+        finally:
+            other.close()
+    Message.objects.all().delete()
+    assert desk.post(lines, MANY, idempotency_key="many").text == many.text
+
+
+def test_an_answer_from_before_answers_were_kept_is_told_from_the_messages(
+    desk: Desk, north: Connection, database: str
+) -> None:
+    first = desk.post(GOOD, idempotency_key="a")
+    Idempotency.objects.update(answers=None)
+    assert desk.post(GOOD, idempotency_key="a").text == first.text
+    Connection.objects.update(is_enabled=False, version=2)
+    other = Desk(database, desk.key)
+    try:
+        without_encoding = {name: value for name, value in first.json.items() if name != "encoding"}
+        assert other.post(GOOD, idempotency_key="a").json == without_encoding
     finally:
         other.close()
 

@@ -19,7 +19,7 @@ from chappe.engine.store.store import Store, open_store
 from chappe.features.accounts import services as accounts
 from chappe.features.connections.models import Connection
 from chappe.features.messages.models import Idempotency, Message, Outbox
-from chappe.messaging import DeliveryState
+from chappe.messaging import DeliveryState, StoreUnsure
 from chappe.web.intake.committer import MOST_WAITING, Checked, Submission
 from chappe.web.intake.request import BadRequest, MessageIn
 
@@ -88,6 +88,45 @@ def test_while_the_database_is_away_nothing_is_stored_and_afterwards_all_works_a
 
 
 @pytest.mark.postgresql
+def test_a_commit_that_nobody_knows_of_is_said_to_be_so_and_can_be_repeated_under_its_key(
+    postgresql_url: str, bound: Callable[[str], None]
+) -> None:
+    bound(postgresql_url)
+    organisation = accounts.create_organisation("Relais", 1)
+    connection(organisation.pk, settings={"host": "smsc.example.org", "account": "relais"})
+    answers = iter([True, False])
+
+    def crashing() -> Store:
+        store = open_store(postgresql_url)
+        commit = store.database.commit
+
+        def unsure() -> None:
+            arrives = next(answers, None)
+            if arrives is not False:
+                commit()
+            else:
+                store.database.rollback()
+            if arrives is not None:
+                raise StoreUnsure("the database went away during a commit")
+
+        store.database.commit = unsure  # type: ignore[method-assign]
+        return store
+
+    desk = Desk(postgresql_url, accounts.create_api_key(organisation, "test", ["send"], 1).secret, crashing)
+    try:
+        for key, count in (("arrived", 1), ("lost", 1)):
+            reply = desk.post(GOOD, idempotency_key=key)
+            assert is_unavailable(reply)
+            assert "not known whether it was stored" in reply.json["detail"]
+            assert Message.objects.count() == count
+        assert desk.post(GOOD, idempotency_key="arrived").headers["idempotent-replayed"] == "true"
+        assert "idempotent-replayed" not in desk.post(GOOD, idempotency_key="lost").headers
+    finally:
+        desk.close()
+    assert Message.objects.count() == 2
+
+
+@pytest.mark.postgresql
 def test_a_caller_that_cannot_be_looked_up_is_told_to_try_again_not_that_it_is_nobody(
     postgresql_url: str,
 ) -> None:
@@ -139,7 +178,7 @@ def test_ids_of_a_transaction_that_was_undone_are_not_used(brisk: Desk, database
         return Checked(MessageIn("+33612345678", text), target, "+33612345678", 1, 1, "gsm")
 
     async def commit(text: str) -> None:
-        await brisk.committer.caller(brisk.key)
+        await brisk.committer.lookup()
         await brisk.committer.commit(Submission(north.organisation_id, [checked(text)]))
 
     with pytest.raises(BadRequest) as refused:
@@ -168,7 +207,7 @@ def test_what_no_database_takes_fails_alone_even_if_no_check_has_seen_it(brisk: 
         return submission.accepted[0].id
 
     async def all_at_once() -> list[int]:
-        await brisk.committer.caller(brisk.key)
+        await brisk.committer.lookup()
         return await asyncio.gather(
             commit("one", "a"), commit("\ud800", "b"), commit("two", "a"), commit("three"), commit("four", "c")
         )
@@ -217,7 +256,7 @@ def test_no_more_wait_than_fit_and_those_that_wait_are_stored(sqlite_url: str, b
             statuses = desk.run(fill(lock))
         assert statuses == [202] * (MOST_WAITING // 10_000)
         assert desk.committer.waiting == 0
-        assert desk.intake.held == 0
+        assert desk.intake.room.held == 0
         assert desk.send().status == 202
     finally:
         desk.close()

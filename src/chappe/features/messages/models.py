@@ -185,6 +185,7 @@ class Idempotency(models.Model):
     request_digest = models.CharField(max_length=64)
     first_message_id = models.BigIntegerField()
     count = models.IntegerField(default=1)
+    answers = models.BinaryField(null=True, help_text="JSON of what was answered; null in rows of before")
     created_ms = Milliseconds()
 
     class Meta:

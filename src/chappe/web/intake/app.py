@@ -12,6 +12,7 @@ import structlog
 
 from chappe.messaging import DeliveryState, FieldError, StoreBusy, StoreFull
 from chappe.web.intake.committer import Accepted, Checked, Committer, Submission
+from chappe.web.intake.door import NO_KEY, Door
 from chappe.web.intake.lookup import Caller, Target
 from chappe.web.intake.request import (
     MOST_ERRORS,
@@ -25,6 +26,7 @@ from chappe.web.intake.request import (
     read_one,
     recipient_of,
 )
+from chappe.web.intake.room import Room
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,13 +36,13 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 ONE, MANY = "/v1/messages", "/v1/messages/batch"
 MOST_OCTETS = {ONE: 64 * 1024, MANY: 32 * 1024 * 1024}
 MOST_HELD = 256 * 1024 * 1024
-"""Octets of all bodies together that are being read or waiting to be stored; past that a request is answered 503."""
+"""Octets of all bodies together that are being read or waiting to be stored. See `Room`."""
 MOST_LINES = 10_000
 MOST_KEY = 255
 PATIENCE_S = 30.0
+"""How long a body may make no progress."""
 WHOLE_BODY = 4
 """A whole body may take this many times the patience for one piece of it."""
-"""How long a body may make no progress."""
 QUICK_OCTETS = 8 * 1024
 """Longer bodies are checked in a thread: a text of ten thousand characters may take a while, and others do not wait."""
 JSON, NDJSON, PROBLEM = b"application/json", b"application/x-ndjson", b"application/problem+json"
@@ -87,7 +89,8 @@ class Intake:
         self._rest = rest
         self._now_ms = now_ms
         self._patience_s = patience_s
-        self.held = 0
+        self._door = Door(committer)
+        self.room = Room(MOST_HELD)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] in MOST_OCTETS:
@@ -117,7 +120,7 @@ class Intake:
         more: list[tuple[bytes, bytes]] = []
         try:
             status, kind = 202, JSON
-            submission = await self._accept(scope["path"], headers, receive)
+            submission = await self._accept(scope, headers, receive)
             answers = _answers(submission.accepted)
             if scope["path"] == ONE:
                 body = _encoder.encode(answers[0])
@@ -129,38 +132,33 @@ class Intake:
             return
         except BadRequest as error:
             status, kind, body = error.status, PROBLEM, _problem(error)
-            more = _headers_of(status, headers)
+            more = _headers_of(error, headers)
         except (StoreBusy, StoreFull) as error:
             refusal = BadRequest(503, f"Nothing was stored: {error}. Try again.")
             status, kind, body = 503, PROBLEM, _problem(refusal)
-            more = _headers_of(status, headers)
+            more = _headers_of(refusal, headers)
         except Exception:
             log.exception("intake.failed")
             status, kind = 500, PROBLEM
             body = _problem(BadRequest(500, "Nothing was stored; the log of the web process says why."))
         await _say(send, status, kind, body, more)
 
-    async def _accept(self, path: str, headers: dict[bytes, bytes], receive: Receive) -> Submission:
+    async def _accept(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Submission:
         """Read and check the whole request, then store all of it; returns what was committed."""
+        path = scope["path"]
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        caller = await self._committer.caller(token.strip()) if scheme.lower() == "bearer" and token else None
-        if caller is None:
-            raise BadRequest(401, "Send an API key that is not revoked: Authorization: Bearer chp_…")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise BadRequest(401, NO_KEY)
+        caller = await self._door.caller(token.strip(), scope.get("client"))
         if not caller.may_send:
             raise BadRequest(403, "This API key does not have the scope send.")
         _check_kind(path, headers)
-        octets = _expected(headers, MOST_OCTETS[path])
-        if self.held + octets > MOST_HELD:
-            raise BadRequest(503, "Too many requests are being read. Try again in a moment.")
-        self.held += octets
-        try:
+        with self.room.taken(caller.organisation_id, _expected(headers, MOST_OCTETS[path])):
             body = await _read(receive, MOST_OCTETS[path], self._patience_s)
             submission = await self._submission(path, _key(headers), body, caller)
             if not submission.is_replay:
                 await self._committer.commit(submission)
             return submission
-        finally:
-            self.held -= octets
 
     async def _submission(self, path: str, key: str, body: bytes, caller: Caller) -> Submission:
         """What is to be stored; nothing of it is unless all of it is right."""
@@ -339,17 +337,17 @@ def _problem(error: BadRequest) -> bytes:
     return problem(error.status, http.HTTPStatus(error.status).phrase, error.detail, error.errors)
 
 
-def _headers_of(status: int, request: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+def _headers_of(error: BadRequest, request: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
     """What is said beside a problem.
 
     A body that is too long is let pass unread where its end is known, so that a client that writes all of it before it
     reads can read why; where it is not, or where the client may not send it after all, the connection ends.
     """
-    match status:
+    match error.status:
         case 401:
             return [(b"www-authenticate", b'Bearer realm="chappe"')]
-        case 503:
-            return [(b"retry-after", b"1")]
+        case 429 | 503:
+            return [(b"retry-after", str(error.retry_s).encode())]
         case 408:
             return [(b"connection", b"close")]
         case 413 if b"content-length" not in request or b"expect" in request:

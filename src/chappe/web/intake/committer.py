@@ -1,11 +1,11 @@
 """Commits requests in groups: while one group is being committed the next one gathers, so no request waits for two."""
 
 import asyncio
-import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import msgspec
 import structlog
@@ -16,7 +16,8 @@ from chappe.engine.store.store import OutboxBatch, Store
 from chappe.messaging import Category, Channel, DeliveryState, MessageOptions, StoreBusy, StoreFull, StoreUnsure
 from chappe.rules.consent import Exclusion, may_send, strictest
 from chappe.rules.quarantine import QuarantineStatus
-from chappe.web.intake.lookup import Caller, Lookup, Target
+from chappe.web.intake import statement
+from chappe.web.intake.lookup import Caller, Lookup, Target, now_ms
 from chappe.web.intake.request import BadRequest, MessageIn
 
 GATHER_S = 0.001
@@ -51,6 +52,19 @@ class Accepted:
     reason: str
     segments: int
     encoding: str
+
+
+class Run(msgspec.Struct, array_like=True):
+    """The same answer to so many messages in a row, as it is kept under an Idempotency-Key."""
+
+    count: int
+    segments: int
+    encoding: str
+    reason: str
+    """Why they are excluded; empty where they are not."""
+
+
+_runs = msgspec.json.Decoder(list[Run])
 
 
 @dataclass(slots=True)
@@ -96,13 +110,21 @@ class Committer:
 
     # -- asked by requests -------------------------------------------------------------------------------------------
 
-    async def caller(self, token: str) -> Caller | None:
-        now_ms = _now_ms()
-        lookup = await self._ready(now_ms)
-        found = lookup.known(token, now_ms)
-        if found is not None:
-            return found
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lookup.caller, token, now_ms)
+    async def lookup(self) -> Lookup:
+        """What is remembered, with connections as they were a moment ago."""
+        if self._lookup is None or self._lookup.is_stale(now_ms()):
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh)
+        assert self._lookup is not None
+        return self._lookup
+
+    async def caller(self, digest: str) -> Caller | None:
+        """Asks the database whose key this is."""
+        return (await self.callers([digest])).get(digest)
+
+    async def callers(self, digests: Sequence[str]) -> dict[str, Caller]:
+        """The same of many; nobody's are not among what is returned."""
+        lookup = await self.lookup()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lookup.callers, digests)
 
     def targets(self, organisation_id: int) -> list[Target]:
         assert self._lookup is not None
@@ -137,7 +159,7 @@ class Committer:
     async def look_again(self) -> None:
         """Read the connections anew, if need be after a moment: requests that name what is not there are no flood."""
         assert self._lookup is not None
-        wait_ms = self._lookup.read_ms + LOOK_AGAIN_MS - _now_ms()
+        wait_ms = self._lookup.read_ms + LOOK_AGAIN_MS - now_ms()
         if wait_ms > 0:
             await asyncio.sleep(min(wait_ms, LOOK_AGAIN_MS) / 1000)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._reread)
@@ -151,25 +173,20 @@ class Committer:
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
-    async def _ready(self, now_ms: int) -> Lookup:
-        if self._lookup is None or self._lookup.is_stale(now_ms):
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh, now_ms)
-        assert self._lookup is not None
-        return self._lookup
-
-    def _refresh(self, now_ms: int) -> None:
+    def _refresh(self) -> None:
         if self._store is None or self._lookup is None:
             self._store = self._open()
             self._lookup = Lookup(self._store)
-        if self._lookup.is_stale(now_ms):
-            self._lookup.refresh(now_ms)
+        now = now_ms()
+        if self._lookup.is_stale(now):
+            self._lookup.refresh(now)
 
     def _reread(self) -> None:
         """Many may have waited for this; the first of them reads for all."""
         assert self._lookup is not None
-        now_ms = _now_ms()
-        if not 0 <= now_ms - self._lookup.read_ms < LOOK_AGAIN_MS:
-            self._lookup.refresh(now_ms)
+        now = now_ms()
+        if not 0 <= now - self._lookup.read_ms < LOOK_AGAIN_MS:
+            self._lookup.refresh(now)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -230,7 +247,7 @@ class Committer:
         self._without_replays(self._store, [submission])
 
     def _store_group(self, store: Store, submissions: list[Submission]) -> None:
-        now_ms = _now_ms()
+        now = now_ms()
         new = self._without_replays(store, submissions)
         blocked = self._blocked(store, new)
         batches: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
@@ -243,18 +260,19 @@ class Committer:
                 why = _exclusion(blocked, submission.organisation_id, checked, category)
                 state = DeliveryState.EXCLUDED if why else DeliveryState.WAITING
                 place = (checked.target.id, PRIORITY[category], checked.due_ms)
-                batches[place].append(_row(message_id, submission, checked, category, state, why, now_ms))
+                batches[place].append(_row(message_id, submission, checked, category, state, why, now))
                 submission.accepted.append(Accepted(message_id, state, why, checked.segments, checked.encoding))
             self._left -= len(submission.messages)
             if submission.key:
                 first = submission.accepted[0].id
                 count = len(submission.accepted)
-                keys.append((submission.organisation_id, submission.key, submission.digest, first, count, now_ms))
+                answers = _packed(submission.accepted)
+                keys.append((submission.organisation_id, submission.key, submission.digest, first, count, answers, now))
         store.enqueue(
             OutboxBatch(connection_id, 0, priority, due_ms, rows)
             for (connection_id, priority, due_ms), rows in batches.items()
         )
-        store.database.run(catalogue.INSERT_IDEMPOTENCY, keys)
+        store.database.run(statement.INSERT_IDEMPOTENCY, keys)
         assert self._lookup is not None
         for key_id, used_ms in sorted(self._lookup.used.items()):
             store.database.query(catalogue.API_KEY_USED, (used_ms, key_id))
@@ -272,29 +290,30 @@ class Committer:
         for submission in submissions:
             if submission.key:
                 by_organisation[submission.organisation_id].append(submission)
-        seen: dict[tuple[int, str], tuple[str, Submission | int, int]] = {}
+        seen: dict[tuple[int, str], tuple[str, Submission | tuple[range, bytes | None]]] = {}
         for organisation_id, keyed in by_organisation.items():
             values = (organisation_id, [submission.key for submission in keyed])
-            for key, digest, first, count in store.database.query(catalogue.FIND_IDEMPOTENCY, values):
-                seen[organisation_id, key] = (digest, first, count)
+            for key, digest, first, count, answers in store.database.query(statement.FIND_IDEMPOTENCY, values):
+                seen[organisation_id, key] = (digest, (range(first, first + count), answers))
         new = []
         for submission in submissions:
             before = seen.get((submission.organisation_id, submission.key)) if submission.key else None
             if before is None:
                 new.append(submission)
                 if submission.key:
-                    seen[submission.organisation_id, submission.key] = (submission.digest, submission, 0)
+                    seen[submission.organisation_id, submission.key] = (submission.digest, submission)
             elif before[0] != submission.digest:
                 submission.error = BadRequest(422, "This Idempotency-Key was used for another request.")
             else:
                 submission.is_replay = True
-                first = before[1]
-                # The same request twice in one group shares the list that is about to be filled.
-                submission.accepted = (
-                    first.accepted
-                    if isinstance(first, Submission)
-                    else _stored(store, range(first, first + before[2]), submission.messages)
-                )
+                match before[1]:
+                    case Submission(accepted=accepted):
+                        # The same request twice in one group shares the list that is about to be filled.
+                        submission.accepted = accepted
+                    case (ids, None):
+                        submission.accepted = _stored(store, ids, submission.messages)
+                    case (ids, bytes(answers)):
+                        submission.accepted = _unpacked(ids, answers)
         return new
 
     @staticmethod
@@ -367,9 +386,25 @@ def _options(message: MessageIn) -> bytes | None:
     return None if options == MessageOptions() else msgspec.json.encode(options)
 
 
+def _packed(accepted: Sequence[Accepted]) -> bytes:
+    """What was answered, but for the ids, which are neighbours."""
+    runs = groupby((one.segments, one.encoding, one.reason) for one in accepted)
+    return msgspec.json.encode([Run(sum(1 for _ in same), *answer) for answer, same in runs])
+
+
+def _unpacked(ids: range, answers: bytes) -> list[Accepted]:
+    """What was answered then, whatever became of the messages, and of their connection, since."""
+    accepted: list[Accepted] = []
+    for run in _runs.decode(answers):
+        state = DeliveryState.EXCLUDED if run.reason else DeliveryState.WAITING
+        same = ids[len(accepted) : len(accepted) + run.count]
+        accepted += [Accepted(message_id, state, run.reason, run.segments, run.encoding) for message_id in same]
+    return accepted
+
+
 def _stored(store: Store, ids: range, messages: list[Checked]) -> list[Accepted]:
-    """What was answered then, whatever became of the messages since. `messages` are those of the request, if it still
-    passes its checks: they know the encoding."""
+    """The same for rows from before answers were kept, as well as it can be told. `messages` are those of the request, if
+    it still passes its checks: they know the encoding."""
     rows = {row[0]: row for row in store.database.query(catalogue.MESSAGES_IN_RANGE, (ids.start, ids.stop - 1))}
     answers = []
     for place, message_id in enumerate(ids):
@@ -386,7 +421,3 @@ def _stored(store: Store, ids: range, messages: list[Checked]) -> list[Accepted]
             )
         )
     return answers
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -33,7 +33,10 @@ PROBLEMS = {
     413: "The body is too long, or has too many lines.",
     415: "The body is of another kind.",
     422: "A field cannot be used, or the Idempotency-Key was used for another request; nothing was sent.",
-    503: "The database does not answer, or too much is waiting for it; nothing was stored. Try again.",
+    429: "Other requests of the organisation take all the room it may have, or too many came from this address with a "
+    "key that is none. Nothing was stored; Retry-After says when to try again.",
+    503: "The database does not answer, or too much is waiting for it; nothing was stored, or the detail says that this is "
+    "not known: it went away during the commit. Try again, with an Idempotency-Key.",
 }
 """Status → what it means. Lines that are not JSON are 422, for they are named."""
 

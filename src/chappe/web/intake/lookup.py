@@ -1,7 +1,8 @@
 """Who calls and what they may send through, remembered for a moment so that a request costs no look-up."""
 
-import hashlib
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chappe.engine.store import catalogue
@@ -9,11 +10,15 @@ from chappe.engine.store.store import Store
 from chappe.features.deliveries.measure import Measure
 from chappe.messaging import ConfigError
 from chappe.providers import registry
+from chappe.web.intake import statement
 
 KEY_MS = 1_000
 """How long a revoked key may still be taken for good."""
 CONNECTIONS_MS = 1_000
 MOST_KEYS = 10_000
+NOBODY_MS = 10_000
+"""How long a key that is none is remembered as such. No key that is made later is the same: they are random."""
+MOST_NOBODIES = 10_000
 USED_EVERY_MS = 60_000
 
 
@@ -40,11 +45,15 @@ class Target:
 
 
 class Lookup:
-    """Not thread-safe: for the one thread that owns the store."""
+    """Not thread-safe: for the one thread that owns the store. What is remembered may be asked for in another.
+
+    API keys are known here by their digests.
+    """
 
     def __init__(self, store: Store) -> None:
         self._database = store.database
-        self._callers: dict[str, Caller | None] = {}
+        self._callers: dict[str, Caller] = {}
+        self._nobodies: dict[str, int] = {}
         self._targets: dict[int, list[Target]] = {}
         self._versions: dict[int, tuple[int, Target | None]] = {}
         self.read_ms = 0
@@ -52,26 +61,40 @@ class Lookup:
         self.used: dict[int, int] = {}
         """Keys whose use is to be noted with the next commit: key → instant."""
 
-    def known(self, token: str, now_ms: int) -> Caller | None:
+    def known(self, digest: str) -> Caller | None:
         """The caller, if remembered."""
-        caller = self._callers.get(token)
-        return caller if caller is not None and caller.until_ms > now_ms else None
+        caller = self._callers.get(digest)
+        return caller if caller is not None and 0 < caller.until_ms - now_ms() <= KEY_MS else None
 
-    def caller(self, token: str, now_ms: int) -> Caller | None:
-        """The caller whose key `token` is; None for nobody."""
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-        rows = self._database.query(catalogue.API_KEY, (digest,))
-        if not rows:
-            return None
-        key_id, organisation_id, scopes, last_used_ms = rows[0]
-        granted = json.loads(scopes) if isinstance(scopes, str) else scopes
-        caller = Caller(key_id, organisation_id, "send" in granted, now_ms + KEY_MS, last_used_ms)
-        if len(self._callers) >= MOST_KEYS:
+    def was_known(self, digest: str) -> bool:
+        """Whether the key was good when it was looked up last."""
+        return digest in self._callers
+
+    def is_nobody(self, digest: str) -> bool:
+        """Whether the key is remembered as none."""
+        return 0 < self._nobodies.get(digest, 0) - now_ms() <= NOBODY_MS
+
+    def callers(self, digests: Sequence[str]) -> dict[str, Caller]:
+        """The callers whose keys these are; nobody's are not among them."""
+        now = now_ms()
+        found: dict[str, Caller] = {}
+        for digest, key_id, organisation_id, scopes, last_used_ms in self._database.query(
+            statement.API_KEYS, (list(digests),)
+        ):
+            granted = json.loads(scopes) if isinstance(scopes, str) else scopes
+            found[digest] = Caller(key_id, organisation_id, "send" in granted, now + KEY_MS, last_used_ms)
+            if last_used_ms <= now - USED_EVERY_MS:
+                self.used[key_id] = now
+        if len(self._callers) + len(found) > MOST_KEYS:
             self._callers.clear()
-        self._callers[token] = caller
-        if last_used_ms <= now_ms - USED_EVERY_MS:
-            self.used[key_id] = now_ms
-        return caller
+        self._callers.update(found)
+        for digest in digests:
+            if digest not in found:
+                self._callers.pop(digest, None)
+                self._nobodies[digest] = now + NOBODY_MS
+        for digest in list(self._nobodies)[: max(0, len(self._nobodies) - MOST_NOBODIES)]:
+            del self._nobodies[digest]
+        return found
 
     def targets(self, organisation_id: int) -> list[Target]:
         """The enabled connections of an organisation, oldest first."""
@@ -94,6 +117,10 @@ class Lookup:
         for found in targets.values():
             found.sort(key=lambda target: target.id)
         self._targets, self.read_ms = targets, now_ms
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _target(identifier: int, organisation_id: int, provider: str, settings: str | dict[str, object]) -> Target | None:

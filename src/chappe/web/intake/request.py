@@ -108,8 +108,10 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
 class BadRequest(Exception):
     """The request cannot be taken; nothing of it was."""
 
-    def __init__(self, status: int, detail: str, errors: list[FieldError] | None = None) -> None:
+    def __init__(self, status: int, detail: str, errors: list[FieldError] | None = None, *, retry_s: int = 1) -> None:
         self.status, self.detail, self.errors = status, detail, errors or []
+        self.retry_s = retry_s
+        """When it may be tried again, where the status says that it may."""
         super().__init__(detail)
 
 
