@@ -60,8 +60,9 @@ def fill(store: Store, made: Scene, messages: int) -> None:
         with store.transaction():
             message = f"INSERT INTO message ({columns}) {series} SELECT {values} FROM s"
             segment = (
-                "INSERT INTO segment (id, connection_id, provider_message_id, state, status, code, sent_ms, done_ms) "
-                f"{series} SELECT i << 12, {made.connection_id}, {PROVIDER_ID[name]}, 30, '', '', {now_ms}, 0 FROM s"
+                "INSERT INTO segment (id, connection_id, provider_message_id, delivery_id, state, status, code, sent_ms, "
+                f"done_ms) {series} SELECT i << 12, {made.connection_id}, {PROVIDER_ID[name]}, 0, 30, '', '', {now_ms}, 0 "
+                "FROM s"
             )
             for sql in (message, segment):
                 # PostgreSQL wants WITH in front of SELECT, SQLite takes it in front of INSERT or SELECT alike.

@@ -100,7 +100,7 @@ class House:
 
     def in_state(self, *states: DeliveryState) -> int:
         marks = ", ".join(str(int(state)) for state in states)
-        return int(self.stock.query(f"SELECT count(*) FROM message WHERE state IN ({marks})")[0][0])
+        return int(self.stock.query(f"SELECT count(*) FROM message_now WHERE state IN ({marks})")[0][0])
 
     def ended(self) -> int:
         return self.in_state(*(state for state in DeliveryState if state >= DeliveryState.DELIVERED))

@@ -98,7 +98,7 @@ class Stock:
         return self.store.database.query(Query(sql), values)
 
     def message(self, message_id: int) -> dict[str, Any]:
-        (row,) = self.query(f"SELECT {', '.join(NAMES)} FROM message WHERE id = ?", message_id)
+        (row,) = self.query(f"SELECT {', '.join(NAMES)} FROM message_now WHERE id = ?", message_id)
         return dict(zip(NAMES, row, strict=True))
 
     def state(self, message_id: int) -> DeliveryState:
@@ -114,7 +114,7 @@ class Stock:
 
     def counted(self, delivery: int) -> dict[DeliveryState, int]:
         """What the counts should be: the messages themselves, counted."""
-        rows = self.query("SELECT state FROM message WHERE delivery_id = ?", delivery)
+        rows = self.query("SELECT state FROM message_now WHERE delivery_id = ?", delivery)
         return dict(Counter(DeliveryState(state) for (state,) in rows))
 
     def events(self, message_id: int) -> list[tuple[str, str]]:

@@ -50,6 +50,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "SEGMENTS_OF": (1, 2),
     "DELIVERY_STATUS": ([1, 2],),
     "MESSAGES_NOW": ([1, 2],),
+    "SEGMENTS_SENT": (1, 2),
+    "LOCK_SEGMENTS": ([1, 2],),
     "SEGMENTS_BY_PROVIDER_ID": (1, ["a", "b"]),
     "ORPHAN_SEEN": (1, "a", "s", "c", 1, 1),
     "QUALIFICATION": (1, "t", "f", "soft", "r", "keep", 1, 1, 1),

@@ -178,7 +178,7 @@ class Life(RuleBasedStateMachine):
     # -- what holds all the same -------------------------------------------------------------------------------------
 
     def _now(self) -> dict[int, tuple[int, DeliveryState]]:
-        sql = "SELECT id, attempt, state FROM message WHERE delivery_id = ?"
+        sql = "SELECT id, attempt, state FROM message_now WHERE delivery_id = ?"
         return {row[0]: (row[1], DeliveryState(row[2])) for row in self.stock.query(sql, self.delivery)}
 
     @invariant()

@@ -170,7 +170,7 @@ class Installation:
     def ends(self, ids: Sequence[int]) -> dict[int, tuple[DeliveryState, str]]:
         """State and reason of these messages once all of them have ended."""
         listed = ", ".join(map(str, ids))
-        statement = f"SELECT id, state, reason FROM message WHERE id IN ({listed}) AND state >= 40"
+        statement = f"SELECT id, state, reason FROM message_now WHERE id IN ({listed}) AND state >= 40"
         wait_for(lambda: len(self.rows(statement)) == len(ids), WAIT_S, "the end of the messages")
         return {number: (DeliveryState(state), reason) for number, state, reason in self.rows(statement)}
 

@@ -151,7 +151,7 @@ def _waiting(connections: "Iterable[Connection]", now: int) -> list[dict[str, An
 def _why(depth: "Depth", now: int) -> list[str]:
     """What keeps the message that has been due the longest; where all are held, the first of those."""
     from chappe.engine.store.store import unpack_ids
-    from chappe.features.messages.models import Message, Outbox
+    from chappe.features.messages.models import MessageNow, Outbox
     from chappe.features.messages.timeline import why_it_waits
 
     batches = Outbox.objects.filter(connection_id=depth.connection_id).order_by("is_held", "due_ms", "priority", "id")
@@ -160,7 +160,7 @@ def _why(depth: "Depth", now: int) -> list[str]:
         return []
     ids = list(unpack_ids(bytes(batch.ids))) if batch.ids else range(batch.first_id, batch.last_id + 1)
     next_ids = ids[batch.horizon : batch.horizon + 100]
-    waits = Message.objects.filter(pk__in=next_ids, state=DeliveryState.WAITING).order_by("pk").first()
+    waits = MessageNow.objects.filter(pk__in=next_ids, state=DeliveryState.WAITING).order_by("pk").first()
     return why_it_waits(waits, now) if waits is not None else []
 
 

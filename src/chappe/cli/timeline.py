@@ -16,12 +16,12 @@ def timeline(
     """What happened to a message, and why it waits where it does."""
     ready()
     from chappe.features.clock import now_ms
-    from chappe.features.messages.models import Message
+    from chappe.features.messages.models import MessageNow
     from chappe.features.messages.timeline import timeline as entries_of
     from chappe.features.page import LARGEST_ID
     from chappe.features.refusal import NotFound
 
-    row = Message.objects.filter(pk=min(message, LARGEST_ID)).first()
+    row = MessageNow.objects.filter(pk=min(message, LARGEST_ID)).first()
     if row is None:
         raise NotFound("message", message)
     entries = entries_of(row, now_ms())

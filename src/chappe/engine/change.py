@@ -57,12 +57,11 @@ class Policy:
 
 @dataclass
 class Hit:
-    """The segment that a receipt speaks of; the states are as read, or as believed where memory knew the segment."""
+    """The segment that a receipt speaks of; its state as read, or as believed where memory knew it."""
 
     segment_id: int
     delivery_id: int
     segment_state: int = DeliveryState.SENT
-    message_state: int = DeliveryState.SENT
 
 
 @dataclass
@@ -86,6 +85,11 @@ class MessageNow:
     segments: int
     was: DeliveryState = DeliveryState.WAITING
     is_changed: bool = False
+
+    @property
+    def first_segment(self) -> int:
+        """The id of the first segment of this attempt."""
+        return self.id << 12 | self.attempt << 8
 
     def count_try(self) -> None:
         self.tries = min(self.tries + 1, MOST_TRIES)
@@ -111,6 +115,7 @@ class Changes:
     blocked: list[tuple[int, str, str, str]]
     _messages: dict[int, MessageNow] = field(default_factory=dict)
     _segments: list[Row] = field(default_factory=list)
+    _closed: list[Row] = field(default_factory=list)
     _told: dict[int, Row] = field(default_factory=dict)
     _events: list[Row] = field(default_factory=list)
     _back: dict[tuple[int, int, int], list[MessageNow]] = field(default_factory=lambda: defaultdict(list))
@@ -175,6 +180,9 @@ class Changes:
 
     def receipts(self, hits: Sequence[tuple[Received, Hit]]) -> None:
         """Receipts for segments of messages in any state."""
+        if hits:
+            # Another engine may be writing a segment alone; where its message is can be read once that is done.
+            self.store.database.query(catalogue.LOCK_SEGMENTS, ([hit.segment_id for _, hit in hits],))
         self._load(hit.segment_id >> 12 for _, hit in hits)
         for receipt, hit in hits:
             message = self._messages.get(hit.segment_id >> 12)
@@ -227,6 +235,7 @@ class Changes:
         assert isinstance(again, retry_rules.Again)
         if is_receipt:
             # A new attempt begins: the only step back a state can take, and the attempt number makes it a step forward.
+            self._closed.append((DeliveryState.FAILED, message.first_segment))
             message.state, message.attempt = DeliveryState.WAITING, message.attempt + 1
             self._reopened.add(message.delivery_id)
         else:
@@ -305,6 +314,8 @@ class Changes:
                 self.counts[message.delivery_id, message.state] += 1
         database.run(catalogue.SEGMENT_CHANGED, list({row[-1]: row for row in self._segments}.values()))
         database.run(catalogue.SEGMENT_TOLD, list(self._told.values()))
+        ended = [(m.state, m.first_segment) for m in self._messages.values() if m.state in ENDS]
+        database.run(catalogue.CLOSE_SEGMENT, [*self._closed, *ended])
         database.run(catalogue.INSERT_EVENTS, self._events)
         statuses = self.store.statuses(delivery_id for _, delivery_id, _ in self._back)
         for (connection_id, delivery_id, due_ms), waiting in self._back.items():
@@ -315,6 +326,6 @@ class Changes:
                 self.store.put_back(connection_id, delivery_id, due_ms, list(messages), ends, is_held=is_held)
         for delivery_id in self._reopened - {0}:
             database.query(catalogue.REOPEN_DELIVERY, (self.now_ms, delivery_id))
-        self._messages, self._segments, self._events, self._reopened = {}, [], [], set()
+        self._messages, self._segments, self._closed, self._events, self._reopened = {}, [], [], [], set()
         self._told.clear()
         self._back.clear()

@@ -47,6 +47,7 @@ another's (`sqlite.BUSY_TIMEOUT_S`)."""
 LINK_LEASE_MS = 15_000
 
 Key = tuple[int, str]
+Segments = list[tuple[int, int, str, int, int]]
 Plain = list[tuple[Received, tuple[int, int]]]
 """Receipts that say delivered of a message believed to be sent: with the segment's id and the delivery's."""
 _SUCCESS, _INTERMEDIATE = ReceiptKind.SUCCESS.value, ReceiptKind.INTERMEDIATE.value
@@ -68,6 +69,9 @@ class Outcome:
     now_ms: int
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     new: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    """Segments that were taken, of messages whose every segment is; and those of other messages."""
+    begun: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    lost: list[int] = field(default_factory=list)
     done: list[Key] = field(default_factory=list)
     early: list[Received] = field(default_factory=list)
     joined: list[tuple[Key, Received]] = field(default_factory=list)
@@ -122,7 +126,7 @@ class Recorder:
             self._count(outcome)
         self._hold(records, outcome)
         self._remember(outcome)
-        answers: list[Answer] = [Recorded(records[-1].number, self._lost)] if records else []
+        answers: list[Answer] = [Recorded(records[-1].number, outcome.lost)] if records else []
         return [*answers, *self._told(outcome), *outcome.answers]
 
     def tick(self, now_ms: int) -> list[Answer]:
@@ -150,19 +154,21 @@ class Recorder:
         segments = list(chain.from_iterable(record.segments for record in records))
         sent = list(chain.from_iterable(record.sent for record in records))
         receipts = list(chain.from_iterable(record.receipts for record in records))
-        self._database.run(
-            catalogue.INSERT_SEGMENTS,
-            [(s, connection, theirs, DeliveryState.SENT, "", "", at, 0) for s, connection, theirs, at, _ in segments],
-        )
-        outcome.new = {(connection, theirs): (s, delivery) for s, connection, theirs, _, delivery in segments if theirs}
+        sent_ids = {message_id for message_id, _, _ in sent}
+        for segment_id, connection_id, theirs, _, delivery_id in segments:
+            if theirs:
+                known = outcome.new if segment_id >> 12 in sent_ids else outcome.begun
+                known[connection_id, theirs] = (segment_id, delivery_id)
         if self._early:
             self._join(outcome)
             receipts = [*receipts, *(receipt for _, receipt in outcome.joined)]
         delivered, others = self._match(receipts, outcome)
         changes = self._changes(outcome)
-        if not self._fast(sent, delivered, outcome):
+        if not self._fast(segments, sent, delivered, outcome):
+            self._database.run(catalogue.INSERT_SEGMENTS, _segment_rows(segments, sent_ids, {}))
             changes.sent(sent)
             others = [*((receipt, Hit(*found)) for receipt, found in delivered), *others]
+        self._complete(sent_ids, segments)
         for record in records:
             changes.settled(record.settled)
             changes.put_off(record.put_off)
@@ -172,24 +178,28 @@ class Recorder:
         outcome.taken += [piece.token for record in records for piece in record.inbound]
         changes.write()
         self._database.run(catalogue.INSERT_EVENTS, [event for record in records for event in record.events])
-        self._outbox(records)
+        self._outbox(records, outcome)
 
-    def _fast(self, sent: list[tuple[int, int, int]], delivered: Plain, outcome: Outcome) -> bool:
-        """The bulk updates; False (and nothing done) when a message was not in the state it was believed to be in."""
-        if not sent and not delivered:
+    def _fast(self, segments: Segments, sent: list[tuple[int, int, int]], delivered: Plain, outcome: Outcome) -> bool:
+        """The bulk updates; False (and nothing done) when a message was not in the state it was believed to be in.
+
+        A segment that is taken and delivered in one transaction is written once. Nothing is written into messages that
+        are delivered: see `features.messages.models.MessageNow`.
+        """
+        if not segments and not sent and not delivered:
             return True
+        said = {segment_id: receipt for receipt, (segment_id, _) in delivered}
         self._database.savepoint()
-        moved = self._database.run(catalogue.MESSAGE_SENT, [(at, message_id) for message_id, _, at in sent])
-        ended = self._database.run(
-            catalogue.MESSAGE_DELIVERED, [(receipt.at_ms, segment_id >> 12) for receipt, (segment_id, _) in delivered]
-        )
-        if moved != len(sent) or ended != len(delivered):
+        rows = _segment_rows(segments, {message_id for message_id, _, _ in sent}, said)
+        is_right = self._database.run(catalogue.INSERT_SEGMENTS, rows) == len(rows)
+        moved = [(at, message_id) for message_id, _, at in sent]
+        is_right = is_right and self._database.run(catalogue.MESSAGE_SENT, moved) == len(moved)
+        # In the order of the table: neighbours share a page.
+        ended = [(said[one].status, said[one].code, said[one].at_ms, one) for one in sorted(said)]
+        is_right = is_right and self._database.run(catalogue.SEGMENT_DELIVERED, ended) == len(ended)
+        if not is_right:
             self._database.rollback_to_savepoint()
             return False
-        self._database.run(
-            catalogue.SEGMENT_DELIVERED,
-            [(receipt.status, receipt.code, receipt.at_ms, segment_id) for receipt, (segment_id, _) in delivered],
-        )
         waiting, ended_state, taken = DeliveryState.WAITING, DeliveryState.DELIVERED, DeliveryState.SENT
         for delivery_id, messages in Counter([delivery for _, delivery, _ in sent if delivery]).items():
             outcome.counts[delivery_id, waiting] -= messages
@@ -199,10 +209,15 @@ class Recorder:
             outcome.counts[delivery_id, ended_state] += messages
         return True
 
+    def _complete(self, sent_ids: set[int], segments: Segments) -> None:
+        """Messages whose last segment was taken now, and the first in an earlier transaction."""
+        for message_id in sent_ids - {segment[0] >> 12 for segment in segments if not segment[0] & 255}:
+            self._database.query(catalogue.SEGMENTS_SENT, (message_id << 12, message_id << 12 | 4095))
+
     def _changes(self, outcome: Outcome) -> Changes:
         return Changes(self._store, self._policies, outcome.now_ms, outcome.counts, outcome.blocked)
 
-    def _outbox(self, records: Sequence[Record]) -> None:
+    def _outbox(self, records: Sequence[Record], outcome: Outcome) -> None:
         """Move horizons, end or release leases; those that somebody else has by now are told back."""
         finished = [row for record in records for row in record.finished]
         gone = {outbox_id for outbox_id, _ in finished}
@@ -213,9 +228,8 @@ class Recorder:
                     horizons[row[0]] = row
         rows = [(horizon, until, outbox_id, token) for outbox_id, token, horizon, until in horizons.values()]
         moved = self._database.run(catalogue.MOVE_HORIZON, rows)
-        self._lost: list[int] = []
         if moved != len(rows):
-            self._lost = [row[2] for row in rows if self._database.run(catalogue.MOVE_HORIZON, [row]) != 1]
+            outcome.lost = [row[2] for row in rows if self._database.run(catalogue.MOVE_HORIZON, [row]) != 1]
         self._database.run(catalogue.FINISH_OUTBOX, finished)
         self._database.run(catalogue.RELEASE_LEASE, [row for record in records for row in record.released])
 
@@ -227,10 +241,14 @@ class Recorder:
         careful: list[tuple[Received, Hit]] = []
         seen: set[int] = set()
         asked: dict[int, list[Received]] = defaultdict(list)
-        new, recent, taken, done = outcome.new, self._recent, outcome.taken, outcome.done
+        new, recent, taken, done, begun = outcome.new, self._recent, outcome.taken, outcome.done, outcome.begun
         for receipt in receipts:
             key = (receipt.connection_id, receipt.provider_message_id)
             found = new.get(key) or recent.get(key)
+            if found is None and begun and key in begun:
+                taken.append(receipt.token)
+                careful.append((receipt, Hit(*begun[key])))
+                continue
             if found is None:
                 asked[receipt.connection_id].append(receipt)
                 continue
@@ -253,7 +271,7 @@ class Recorder:
                 taken.append(receipt.token)
                 message_id = hit.segment_id >> 12
                 is_first = receipt.kind == _SUCCESS and not hit.segment_id & 255 and message_id not in seen
-                if is_first and hit.message_state == hit.segment_state == DeliveryState.SENT:
+                if is_first and hit.segment_state == DeliveryState.SENT:
                     fast.append((receipt, (hit.segment_id, hit.delivery_id)))
                 else:
                     careful.append((receipt, hit))
@@ -264,10 +282,10 @@ class Recorder:
         rows = self._database.query(catalogue.SEGMENTS_BY_PROVIDER_ID, (connection_id, sorted(ids)))
         # A provider that uses its ids again means the latest message that has one; rows come in no order.
         rows.sort(key=lambda row: int(row[1]))
-        return {row[0]: Hit(row[1], row[3], row[2], row[4]) for row in rows}
+        return {theirs: Hit(segment_id, delivery_id, state) for theirs, segment_id, state, delivery_id in rows}
 
     def _join(self, outcome: Outcome) -> None:
-        for key in outcome.new:
+        for key in chain(outcome.new, outcome.begun):
             for early in self._early.get(key, ()):
                 outcome.joined.append((key, early.receipt))
 
@@ -286,7 +304,7 @@ class Recorder:
             else:
                 self._orphan(early.receipt, outcome)
                 outcome.joined.append((_key(early.receipt), early.receipt))
-        if not self._fast([], fast, outcome):
+        if not self._fast([], [], fast, outcome):
             careful = [*((receipt, Hit(*found)) for receipt, found in fast), *careful]
         changes = self._changes(outcome)
         changes.receipts(careful)
@@ -319,7 +337,7 @@ class Recorder:
     def _hold(self, records: Iterable[Record], outcome: Outcome) -> None:
         for record in records:
             self._held.difference_update(outbox_id for outbox_id, _ in [*record.finished, *record.released])
-            self._held.difference_update(self._lost)
+            self._held.difference_update(outcome.lost)
         for answer in outcome.answers:
             if isinstance(answer, Leases):
                 self._held.update(leased.outbox_id for leased in answer.leases)
@@ -415,6 +433,21 @@ class Recorder:
         if len(self._heard) > 1000:
             self._heard = {key: at for key, at in self._heard.items() if at > now_ms - 2 * NEWS_OVERLAP_MS}
         return [News(blocked, deliveries)] if blocked or deliveries else []
+
+
+def _segment_rows(segments: Segments, sent_ids: set[int], said: dict[int, Received]) -> list[tuple[object, ...]]:
+    """Segments as they are inserted. Receipts in `said` that one of them has are taken out of it and written into it."""
+    rows: list[tuple[object, ...]] = []
+    sent, waiting, delivered = int(DeliveryState.SENT), int(DeliveryState.WAITING), int(DeliveryState.DELIVERED)
+    for segment_id, connection_id, theirs, at_ms, delivery_id in segments:
+        receipt = said.pop(segment_id, None) if said else None
+        if receipt is not None:
+            end = (delivered, receipt.status, receipt.code, at_ms, receipt.at_ms)
+            rows.append((segment_id, connection_id, theirs, delivery_id, *end))
+        else:
+            state = sent if segment_id & 255 or segment_id >> 12 in sent_ids else waiting
+            rows.append((segment_id, connection_id, theirs, delivery_id, state, "", "", at_ms, 0))
+    return rows
 
 
 def _key(receipt: Received) -> Key:

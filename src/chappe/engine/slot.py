@@ -153,14 +153,14 @@ class Slot:
     def _lost(self, endpoint: Endpoint, reason: str) -> None:
         self.reasons[endpoint.kind] = reason
         self.since_ms[endpoint.kind] = int(time.time() * 1000)
-        log.warning("link.lost", to=repr(endpoint), slot=self.number, reason=reason)
+        log.warning("link.lost", to=str(endpoint), slot=self.number, reason=reason)
 
     # -- what the link tells (engine.net.smpp_client.Owner) ----------------------------------------------------------
 
     def link_bound(self, link: Link) -> None:
         self.reasons[link.endpoint.kind] = ""
         self.since_ms[link.endpoint.kind] = int(time.time() * 1000)
-        log.info("link.bound", to=repr(link.endpoint), slot=self.number)
+        log.info("link.bound", to=str(link.endpoint), slot=self.number)
         self._host.poll()
 
     def link_results(self, link: Link, tokens: Sequence[object], statuses: Sequence[int], ids: Sequence[bytes]) -> None:

@@ -63,7 +63,7 @@ INSERT_IDEMPOTENCY = Insert(
     ),
 )
 MESSAGES_IN_RANGE = Query(
-    "SELECT id, state, reason, segments, created_ms, done_ms FROM message WHERE id BETWEEN ? AND ? ORDER BY id",
+    "SELECT id, state, reason, segments, created_ms, done_ms FROM message_now WHERE id BETWEEN ? AND ? ORDER BY id",
     ("id", "state", "reason", "segments", "created_ms", "done_ms"),
 )
 FIND_IDEMPOTENCY = Query(
@@ -156,6 +156,7 @@ INSERT_SEGMENTS = Insert(
         _ID,
         Column("connection_id"),
         Column("provider_message_id", "text"),
+        Column("delivery_id"),
         Column("state", "smallint"),
         Column("status", "text"),
         Column("code", "text"),
@@ -165,7 +166,6 @@ INSERT_SEGMENTS = Insert(
     on_conflict="ON CONFLICT (id) DO NOTHING",
 )
 MESSAGE_SENT = Update("message", (Column("sent_ms"),), (_ID,), fixed="state = 30, reason = ''", where="state = 10")
-MESSAGE_DELIVERED = Update("message", (Column("done_ms"),), (_ID,), fixed="state = 40, reason = ''", where="state = 30")
 MESSAGE_CHANGED = Update(
     "message",
     (
@@ -181,8 +181,15 @@ MESSAGE_CHANGED = Update(
     (_ID,),
 )
 SEGMENT_DELIVERED = Update(
-    "segment", (Column("status", "text"), Column("code", "text"), Column("done_ms")), (_ID,), fixed="state = 40"
+    "segment",
+    (Column("status", "text"), Column("code", "text"), Column("done_ms")),
+    (_ID,),
+    fixed="state = 40",
+    where="state = 30",
 )
+SEGMENTS_SENT = Query("UPDATE segment SET state = 30 WHERE id BETWEEN ? AND ? AND state = 10")
+CLOSE_SEGMENT = Update("segment", (Column("state", "smallint"),), (_ID,), where="state < 40")
+LOCK_SEGMENTS = Query("SELECT id FROM segment WHERE id IN ?? ORDER BY id FOR UPDATE", ("id",))
 SEGMENT_CHANGED = Update(
     "segment",
     (Column("state", "smallint"), Column("status", "text"), Column("code", "text"), Column("done_ms")),
@@ -190,7 +197,7 @@ SEGMENT_CHANGED = Update(
 )
 MESSAGES_NOW = Query(
     "SELECT id, state, reason, attempt, tries, is_possible_duplicate, due_ms, sent_ms, done_ms, expires_ms, delivery_id, "
-    "organisation_id, connection_id, recipient, segments FROM message WHERE id IN ?? ORDER BY id FOR UPDATE",
+    "organisation_id, connection_id, recipient, segments FROM message_now WHERE id IN ?? ORDER BY id FOR UPDATE",
     (
         "id",
         "state",
@@ -210,11 +217,11 @@ MESSAGES_NOW = Query(
     ),
 )
 SEGMENTS_BY_PROVIDER_ID = Query(
-    "SELECT s.provider_message_id, s.id, s.state, m.delivery_id, m.state, m.segments FROM segment s "
-    "JOIN message m ON m.id = s.id >> 12 WHERE s.connection_id = ? AND s.provider_message_id IN ??",
-    ("provider_message_id", "segment_id", "segment_state", "delivery_id", "message_state", "segments"),
+    "SELECT provider_message_id, id, state, delivery_id FROM segment "
+    "WHERE connection_id = ? AND provider_message_id IN ??",
+    ("provider_message_id", "id", "state", "delivery_id"),
 )
-SEGMENT_TOLD = Update("segment", (Column("status", "text"), Column("code", "text")), (_ID,), where="state = 30")
+SEGMENT_TOLD = Update("segment", (Column("status", "text"), Column("code", "text")), (_ID,), where="state < 40")
 INSERT_EVENTS = Insert(
     "message_event", (Column("message_id"), Column("at_ms"), Column("kind", "text"), Column("text", "text"))
 )
@@ -246,7 +253,7 @@ SET_QUARANTINE = Query(
     "changed_ms = excluded.changed_ms",
 )
 DELIVERED_SINCE = Query(
-    "SELECT 1 FROM message WHERE recipient = ? AND organisation_id = ? AND state = 40 AND done_ms > ? LIMIT 1"
+    "SELECT 1 FROM message_now WHERE recipient = ? AND organisation_id = ? AND state = 40 AND done_ms > ? LIMIT 1"
 )
 REOPEN_DELIVERY = Query(
     "UPDATE delivery SET status = 'sending', finished_ms = 0, changed_ms = ? WHERE id = ? AND status = 'finished'"

@@ -30,7 +30,7 @@ from chappe.features.contacts.models import (
 from chappe.features.contacts.phone import LONGEST_RAW, PhoneReader, check_region
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
-from chappe.features.messages.models import Inbound, Message
+from chappe.features.messages.models import Inbound, Message, MessageNow
 from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, size_of_page
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.messaging import ENDS, ChappeError, FieldError
@@ -443,7 +443,7 @@ def _erase_job(job: Job, lease: jobs.Lease) -> None:
     if not phone:
         return
     # 0: sent through the API to the number. Messages to another person who shares the number are not this person's.
-    ours = Message.objects.filter(
+    ours = MessageNow.objects.filter(
         organisation_id=job.organisation_id, recipient=phone, contact_id__in=[job.subject_id, 0]
     )
     while some := list(ours.filter(state__in=ENDS).values_list("pk", flat=True)[:_ROWS_AT_ONCE]):

@@ -6,7 +6,7 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 
 from chappe.features.connections.models import Connection
-from chappe.features.messages.models import Inbound, Message, Segment
+from chappe.features.messages.models import Inbound, MessageNow, Segment
 from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, read_cursor, size_of_page
 from chappe.features.refusal import InvalidInput, NotFound
 from chappe.messaging import FieldError
@@ -17,9 +17,9 @@ SAME_PROVIDER_ID = 1000
 Row = TypeVar("Row", bound=Model)
 
 
-def find_message(organisation_id: int, message_id: int) -> Message:
+def find_message(organisation_id: int, message_id: int) -> MessageNow:
     """Raises NotFound."""
-    found = Message.objects.filter(pk=min(message_id, LARGEST_ID), organisation_id=organisation_id).first()
+    found = MessageNow.objects.filter(pk=min(message_id, LARGEST_ID), organisation_id=organisation_id).first()
     if found is None:
         raise NotFound("message", message_id)
     return found
@@ -27,7 +27,7 @@ def find_message(organisation_id: int, message_id: int) -> Message:
 
 def search_messages(
     organisation_id: int, recipient: str, provider_message_id: str, cursor: str, limit: int
-) -> Page[Message]:
+) -> Page[MessageNow]:
     """A page of the messages to a recipient, or with a segment that the provider gave this id; newest first.
 
     One of both must be given: the table has no other way in. Raises InvalidInput.
@@ -37,15 +37,15 @@ def search_messages(
         raise InvalidInput([FieldError("recipient", message)])
     if provider_message_id:
         return _with_provider_id(organisation_id, provider_message_id, cursor, limit)
-    rows = Message.objects.filter(organisation_id=organisation_id)
+    rows = MessageNow.objects.filter(organisation_id=organisation_id)
     return _merged([rows.filter(recipient=spelling) for spelling in spellings(recipient)], cursor, limit)
 
 
-def _with_provider_id(organisation_id: int, provider_message_id: str, cursor: str, limit: int) -> Page[Message]:
+def _with_provider_id(organisation_id: int, provider_message_id: str, cursor: str, limit: int) -> Page[MessageNow]:
     connections = list(Connection.objects.filter(organisation_id=organisation_id).values_list("pk", flat=True))
     segments = Segment.objects.filter(connection_id__in=connections, provider_message_id=provider_message_id)
     ids = {segment_id >> 12 for segment_id in segments.values_list("pk", flat=True)[:SAME_PROVIDER_ID]}
-    return newest_first(Message.objects.filter(organisation_id=organisation_id, pk__in=ids), cursor, limit)
+    return newest_first(MessageNow.objects.filter(organisation_id=organisation_id, pk__in=ids), cursor, limit)
 
 
 def _merged(sources: "Sequence[QuerySet[Row]]", cursor: str, limit: int) -> Page[Row]:

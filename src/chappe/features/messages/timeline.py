@@ -10,7 +10,7 @@ from chappe.features.clock import instant
 from chappe.features.connections.link import Link, links_of
 from chappe.features.connections.models import Connection
 from chappe.features.deliveries.models import Delivery
-from chappe.features.messages.models import Message, MessageEvent, Segment
+from chappe.features.messages.models import MessageEvent, MessageNow, Segment
 from chappe.features.messages.services import segments_of
 from chappe.messaging import ENDS, DeliveryState, MessageOptions
 
@@ -30,7 +30,7 @@ class Entry:
     text: str
 
 
-def timeline(message: Message, now_ms: int) -> list[Entry]:
+def timeline(message: MessageNow, now_ms: int) -> list[Entry]:
     """What happened to the message, oldest first, ending with why it waits where it does."""
     entries = [*_beginning(message), *_segments(message), *_events(message), *_end(message)]
     entries.sort(key=lambda entry: entry.at_ms)
@@ -39,7 +39,7 @@ def timeline(message: Message, now_ms: int) -> list[Entry]:
     return entries
 
 
-def why_it_waits(message: Message, now_ms: int) -> list[str]:
+def why_it_waits(message: MessageNow, now_ms: int) -> list[str]:
     """Everything that keeps the message where it is; empty at its end."""
     state = DeliveryState(message.state)
     if state in ENDS:
@@ -56,12 +56,12 @@ def why_it_waits(message: Message, now_ms: int) -> list[str]:
     return reasons or [_("Its turn has not come: other messages of the connection go first.")]
 
 
-def _wants_receipt(message: Message) -> bool:
+def _wants_receipt(message: MessageNow) -> bool:
     """Automatic replies do without."""
     return not message.options or _read_options(message.options).wants_receipt
 
 
-def _unconfirmed(message: Message) -> str:
+def _unconfirmed(message: MessageNow) -> str:
     if not _wants_receipt(message):
         return _("The provider may have it and did not say. It is not sent again, and no receipt was asked for.")
     # The first segment alone asks for a receipt, and the id that a receipt names is in the answer to that segment.
@@ -74,7 +74,7 @@ def _unconfirmed(message: Message) -> str:
     )
 
 
-def _beginning(message: Message) -> Iterator[Entry]:
+def _beginning(message: MessageNow) -> Iterator[Entry]:
     by_delivery = _("Prepared by delivery %(id)s.") % {"id": message.delivery_id}
     yield Entry(message.created_ms, "accepted", by_delivery if message.delivery_id else _("Accepted."))
     # A message that was put off is due later too, but its events say that.
@@ -82,7 +82,7 @@ def _beginning(message: Message) -> Iterator[Entry]:
         yield Entry(message.created_ms, "planned", _("To be sent from %(time)s.") % {"time": _shown(message.due_ms)})
 
 
-def _segments(message: Message) -> Iterator[Entry]:
+def _segments(message: MessageNow) -> Iterator[Entry]:
     for segment in segments_of(message.pk):
         name = _name_of(segment, message.segments)
         if segment.sent_ms:
@@ -109,13 +109,13 @@ def _word(segment: Segment) -> str:
     return " ".join(part for part in (segment.status, segment.code) if part) or _("nothing more")
 
 
-def _events(message: Message) -> Iterator[Entry]:
+def _events(message: MessageNow) -> Iterator[Entry]:
     rows = MessageEvent.objects.filter(message_id=message.pk).exclude(kind__in=TOLD_BY_THE_END)
     for event in rows.order_by("pk")[:EVENTS_SHOWN]:
         yield Entry(event.at_ms, event.kind, event.text or event.kind.replace("_", " "))
 
 
-def _end(message: Message) -> Iterator[Entry]:
+def _end(message: MessageNow) -> Iterator[Entry]:
     if message.state not in ENDS:
         return
     words = {
@@ -130,7 +130,7 @@ def _end(message: Message) -> Iterator[Entry]:
     yield Entry(message.done_ms or message.created_ms, state.name.lower(), text)
 
 
-def _held_back(message: Message, now_ms: int) -> Iterator[str]:
+def _held_back(message: MessageNow, now_ms: int) -> Iterator[str]:
     if message.reason:
         yield _sentence(message.reason)
     if message.due_ms > now_ms:
@@ -141,7 +141,7 @@ def _held_back(message: Message, now_ms: int) -> Iterator[str]:
             yield _("Its delivery is paused.")
 
 
-def _connection_is_not_ready(message: Message, now_ms: int) -> Iterator[str]:
+def _connection_is_not_ready(message: MessageNow, now_ms: int) -> Iterator[str]:
     connection = Connection.objects.filter(pk=message.connection_id).only("name", "is_enabled").first()
     if connection is None:
         yield _("Its connection does not exist any more.")

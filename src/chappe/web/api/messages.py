@@ -9,7 +9,7 @@ from pydantic import Field
 
 from chappe.features.clock import now_ms
 from chappe.features.messages import services
-from chappe.features.messages.models import Message, Segment
+from chappe.features.messages.models import MessageNow, Segment
 from chappe.features.messages.timeline import Entry, timeline, why_it_waits
 from chappe.messaging import Category, DeliveryState
 from chappe.web.api.auth import may_read, organisation_of
@@ -107,7 +107,7 @@ def read_timeline(request: HttpRequest, message_id: int) -> Timeline:
     return Timeline(id=row.pk, state=_state(row.state), entries=entries)
 
 
-def _facts(row: Message, *, with_body: bool) -> dict[str, Any]:
+def _facts(row: MessageNow, *, with_body: bool) -> dict[str, Any]:
     return {
         "id": row.pk,
         "state": _state(row.state),
