@@ -183,9 +183,9 @@ def measure(seconds: float = 5.0, database_url: str | None = None) -> dict[str, 
         bound = Query("SELECT count(*) FROM link_state WHERE state = 'bound'")
         wait_for(lambda: store.database.query(bound)[0][0], 20, "the bind")
         half, refused_half = uvloop.run(load(port, made.key, seconds, rate / 2))
-        waiting = Query("SELECT count(*) FROM message WHERE id > ? AND state < 30")
+        waiting = Query("SELECT count(*) FROM message_now WHERE id > ? AND state < 30")
         wait_for(lambda: store.database.query(waiting, (last,))[0][0] == 0, 30, "the sending of all")
-        sent = Query("SELECT sent_ms - created_ms FROM message WHERE id > ? AND sent_ms > 0")
+        sent = Query("SELECT sent_ms - created_ms FROM message_now WHERE id > ? AND sent_ms > 0")
         stored_to_answer = [float(row[0]) for row in store.database.query(sent, (last,))]
         store.database.close()
         made.stop()

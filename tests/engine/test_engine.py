@@ -241,7 +241,7 @@ def test_what_is_not_committed_is_bounded_by_window_and_links_and_lies_below_the
                         at_rest = smsc.stats().unique
                         await asyncio.sleep(0.1)
                     arrived = seen(smsc)
-                    waiting = {row[0] for row in house.stock.query("SELECT id FROM message WHERE state = 10")}
+                    waiting = {row[0] for row in house.stock.query("SELECT id FROM message_now WHERE state = 10")}
                     rows = house.stock.query("SELECT first_id, last_id, horizon FROM outbox")
                 finally:
                     os.kill(engine._client.pid, signal.SIGCONT)
@@ -348,7 +348,7 @@ def test_messages_in_hand_end_though_their_link_is_gone(url: str) -> None:
                 await until(lambda: smsc.stats().unique >= 5, "the first messages")
                 await smsc.stop()
                 house.delivery_is(identifier, "cancelled")
-                query = "SELECT count(*) FROM message WHERE delivery_id = ? AND state = 80"
+                query = "SELECT count(*) FROM message_now WHERE delivery_id = ? AND state = 80"
                 await until(lambda: house.stock.query(query, identifier)[0][0] >= 70, "the cancellation", 3)
                 await until(lambda: house.in_state(EXPIRED) == len(short), "the end of validity", 8)
 

@@ -204,7 +204,7 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "delivery"):
             return
         due = dict(
-            self.stock.query("SELECT id, due_ms FROM message WHERE delivery_id = ? AND state = 10", self.delivery)
+            self.stock.query("SELECT id, due_ms FROM message_now WHERE delivery_id = ? AND state = 10", self.delivery)
         )
         rows = self.stock.query(
             "SELECT first_id, last_id, ids, due_ms FROM outbox WHERE delivery_id = ?", self.delivery

@@ -165,8 +165,8 @@ class Recorder:
         delivered, others = self._match(receipts, outcome)
         changes = self._changes(outcome)
         if not self._fast(segments, sent, delivered, outcome):
+            changes.sent(sent)  # before its segment says so
             self._database.run(catalogue.INSERT_SEGMENTS, _segment_rows(segments, sent_ids, {}))
-            changes.sent(sent)
             others = [*((receipt, Hit(*found)) for receipt, found in delivered), *others]
         self._complete(sent_ids, segments)
         for record in records:
@@ -183,8 +183,8 @@ class Recorder:
     def _fast(self, segments: Segments, sent: list[tuple[int, int, int]], delivered: Plain, outcome: Outcome) -> bool:
         """The bulk updates; False (and nothing done) when a message was not in the state it was believed to be in.
 
-        A segment that is taken and delivered in one transaction is written once. Nothing is written into messages that
-        are delivered: see `features.messages.models.MessageNow`.
+        Segments alone are written, and one that is taken and delivered in one transaction is written once: see
+        `features.messages.models.MessageNow`.
         """
         if not segments and not sent and not delivered:
             return True
@@ -192,8 +192,7 @@ class Recorder:
         self._database.savepoint()
         rows = _segment_rows(segments, {message_id for message_id, _, _ in sent}, said)
         is_right = self._database.run(catalogue.INSERT_SEGMENTS, rows) == len(rows)
-        moved = [(at, message_id) for message_id, _, at in sent]
-        is_right = is_right and self._database.run(catalogue.MESSAGE_SENT, moved) == len(moved)
+        is_right = is_right and self._all_wait(sent)
         # In the order of the table: neighbours share a page.
         ended = [(said[one].status, said[one].code, said[one].at_ms, one) for one in sorted(said)]
         is_right = is_right and self._database.run(catalogue.SEGMENT_DELIVERED, ended) == len(ended)
@@ -208,6 +207,11 @@ class Recorder:
             outcome.counts[delivery_id, taken] -= messages
             outcome.counts[delivery_id, ended_state] += messages
         return True
+
+    def _all_wait(self, sent: Sequence[tuple[int, int, int]]) -> bool:
+        """Whether nobody else has ended one of these messages, as an engine may that took our lease over."""
+        ids = [message_id for message_id, _, _ in sent]
+        return not ids or len(self._database.query(catalogue.STILL_WAITING, (ids,))) == len(ids)
 
     def _complete(self, sent_ids: set[int], segments: Segments) -> None:
         """Messages whose last segment was taken now, and the first in an earlier transaction."""

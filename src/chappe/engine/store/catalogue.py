@@ -121,7 +121,7 @@ RELEASE_LEASE = Update(
     fixed="lease_token = 0, lease_owner = '', lease_until_ms = 0, horizon = 0",
 )
 FINISH_OUTBOX = Delete("outbox", (_ID, Column("lease_token")))
-_LEASED_COLUMNS = (  # in the field order of messaging.OutboundMessage, then what only the store looks at
+LEASED_COLUMNS = (  # in the field order of messaging.OutboundMessage, then what only the store looks at
     "id",
     "recipient",
     "sender",
@@ -138,14 +138,14 @@ _LEASED_COLUMNS = (  # in the field order of messaging.OutboundMessage, then wha
     "due_ms",
 )
 WAITING_IN_RANGE = Query(
-    f"SELECT {', '.join(_LEASED_COLUMNS)} FROM message WHERE id BETWEEN ? AND ? AND state = 10 ORDER BY id",  # noqa: S608
-    _LEASED_COLUMNS,
+    f"SELECT {', '.join(LEASED_COLUMNS)} FROM message WHERE id BETWEEN ? AND ? AND state = 10 ORDER BY id",  # noqa: S608
+    LEASED_COLUMNS,
 )
 WAITING_AMONG = Query(
-    f"SELECT {', '.join(_LEASED_COLUMNS)} FROM message WHERE id IN ?? AND state = 10 ORDER BY id",  # noqa: S608
-    _LEASED_COLUMNS,
+    f"SELECT {', '.join(LEASED_COLUMNS)} FROM message_now WHERE id IN ?? AND state = 10 ORDER BY id",  # noqa: S608
+    LEASED_COLUMNS,
 )
-SEGMENTS_OF = Query("SELECT id FROM segment WHERE id BETWEEN ? AND ?", ("id",))
+SEGMENTS_OF = Query("SELECT id, state FROM segment WHERE id BETWEEN ? AND ?", ("id", "state"))
 DELIVERY_STATUS = Query("SELECT id, status FROM delivery WHERE id IN ??", ("id", "status"))
 
 # -- record ----------------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ INSERT_SEGMENTS = Insert(
     ),
     on_conflict="ON CONFLICT (id) DO NOTHING",
 )
-MESSAGE_SENT = Update("message", (Column("sent_ms"),), (_ID,), fixed="state = 30, reason = ''", where="state = 10")
+STILL_WAITING = Query("SELECT id FROM message WHERE id IN ?? AND state = 10 ORDER BY id FOR UPDATE", ("id",))
 MESSAGE_CHANGED = Update(
     "message",
     (

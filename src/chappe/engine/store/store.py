@@ -23,7 +23,23 @@ LEASE_MS = 30_000
 OUTBOX_MESSAGES = 1000
 """Messages packed in one outbox row: the unit that is leased, and that another engine takes over."""
 
-_ID, _RECIPIENT, _CATEGORY, _ORGANISATION, _OPTIONS, _DUPLICATE, _SEGMENTS, _DUE = 0, 1, 4, 9, 10, 11, 12, 13
+_ID, _RECIPIENT, _CATEGORY, _ATTEMPT, _EXPIRY, _ORGANISATION, _OPTIONS, _DUPLICATE, _SEGMENTS, _DUE = (
+    catalogue.LEASED_COLUMNS.index(name)
+    for name in (
+        "id",
+        "recipient",
+        "category",
+        "attempt",
+        "expires_ms",
+        "organisation_id",
+        "options",
+        "is_possible_duplicate",
+        "segments",
+        "due_ms",
+    )
+)
+Accepted = dict[int, dict[int, int]]
+"""Segments that the provider took: message id << 4 | attempt → index → state."""
 _STATE = [column.name for column in catalogue.MESSAGE_COLUMNS].index("state")
 _EXPIRES = [column.name for column in catalogue.MESSAGE_COLUMNS].index("expires_ms")
 _DUE_AT = [column.name for column in catalogue.MESSAGE_COLUMNS].index("due_ms")
@@ -203,7 +219,7 @@ class Store:
                 continue  # somebody is holding its rows at this moment
             token = secrets.randbits(62) | 1
             ids = unpack_ids(packed) if packed else range(first, last + 1)
-            rows = self._waiting(ids)
+            rows, accepted = self._waiting(ids)
             horizon = min(len(ids), request.horizon)
             leased = Leased(outbox_id, token, delivery_id, len(ids), horizon, [], [])
             if status == "cancelled":
@@ -211,7 +227,7 @@ class Store:
             else:
                 # What was put off since is due later than this batch, and has a batch of its own.
                 here = [row for row in rows if row[_DUE] <= due_ms]
-                self._sort_out(here, ids, old_horizon, request, now_ms, leased, result)
+                self._sort_out(here, accepted, ids, old_horizon, request, now_ms, leased, result)
             messages += len(leased.messages)
             taken.append((token, owner, now_ms + LEASE_MS, horizon, outbox_id))
             if leased.messages:
@@ -221,14 +237,27 @@ class Store:
         self.database.run(catalogue.TAKE_LEASE, taken)
         return result
 
-    def _waiting(self, ids: Sequence[int]) -> list[Row]:
+    def _waiting(self, ids: Sequence[int]) -> tuple[list[Row], Accepted]:
+        """The messages among `ids` that wait, and which of their segments the provider has all the same."""
         if isinstance(ids, range):
-            return self.database.query(catalogue.WAITING_IN_RANGE, (ids.start, ids.stop - 1))
-        return self.database.query(catalogue.WAITING_AMONG, (list(ids),))
+            rows = self.database.query(catalogue.WAITING_IN_RANGE, (ids.start, ids.stop - 1))
+            spans = [(ids.start, ids.stop - 1)]
+        else:
+            rows = self.database.query(catalogue.WAITING_AMONG, (list(ids),))
+            spans = [(row[_ID], row[_ID]) for row in rows if row[_SEGMENTS] > 1]
+        accepted: Accepted = {}
+        for first, last in spans:
+            for segment_id, state in self.database.query(catalogue.SEGMENTS_OF, (first << 12, last << 12 | 4095)):
+                accepted.setdefault(segment_id >> 8, {})[segment_id & 255] = state
+        if accepted:
+            waiting, none = DeliveryState.WAITING, dict[int, int]()
+            rows = [row for row in rows if accepted.get(row[_ID] << 4 | row[_ATTEMPT], none).get(0, waiting) == waiting]
+        return rows, accepted
 
     def _sort_out(
         self,
         rows: list[Row],
+        accepted: Accepted,
         ids: Sequence[int],
         old_horizon: int,
         request: LeaseRequest,
@@ -240,14 +269,13 @@ class Store:
         blocked = (
             self.blocked(rows[0][_ORGANISATION], [row[_RECIPIENT] for row in rows]) if rows and request.messages else {}
         )
-        taken = self._taken_segments(ids, rows)
         start = ids[0] if isinstance(ids, range) else 0
         places = {} if isinstance(ids, range) else {message_id: place for place, message_id in enumerate(ids)}
         for row in rows:
             message_id = row[_ID]
             position = places[message_id] if places else message_id - start
             options = _decode_options(row[_OPTIONS]) if row[_OPTIONS] is not None else None
-            expires_ms = row[7]
+            expires_ms = row[_EXPIRY]
             if 0 < expires_ms <= now_ms:
                 result.settled.append((message_id, DeliveryState.EXPIRED, "validity ended before it could be sent"))
                 continue
@@ -262,7 +290,7 @@ class Store:
             message = OutboundMessage(*row[:_OPTIONS])
             message.options = options
             message.is_possible_duplicate = bool(row[_DUPLICATE]) or is_unknown
-            if taken and (segments := taken.get((message_id, message.attempt))):
+            if accepted and (segments := accepted.get(message_id << 4 | message.attempt)):
                 message.accepted_segments = tuple(segments)
             leased.messages.append(message)
             leased.positions.append(position)
@@ -277,15 +305,3 @@ class Store:
         short_code = (options.short_code if options else "") or request.short_code
         status = strictest([(QuarantineStatus(status), code) for code, status in entries], short_code)
         return may_send(Category(category), status, transactional_despite_stop=request.despite_stop)
-
-    def _taken_segments(self, ids: Sequence[int], rows: list[Row]) -> dict[tuple[int, int], list[int]]:
-        """(message, attempt) → indices of segments that the provider took before the message could be finished."""
-        several = [row[_ID] for row in rows if row[_SEGMENTS] > 1]
-        if not several:
-            return {}
-        spans = [(ids.start, ids.stop - 1)] if isinstance(ids, range) else [(one, one) for one in several]
-        taken: dict[tuple[int, int], list[int]] = {}
-        for first, last in spans:
-            for (segment_id,) in self.database.query(catalogue.SEGMENTS_OF, (first << 12, last << 12 | 4095)):
-                taken.setdefault((segment_id >> 12, segment_id >> 8 & 15), []).append(segment_id & 255)
-        return taken

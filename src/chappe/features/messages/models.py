@@ -51,10 +51,10 @@ class MessageColumns(models.Model):
 
 
 class Message(MessageColumns):
-    """A message as its row was last written. To read where it is, ask `MessageNow`.
+    """A message as it was accepted, and what happened to it out of the ordinary. To read where it is, ask `MessageNow`.
 
-    A receipt that says delivered is written into the segment alone: that row is a quarter as long, so a page of the
-    database takes four times as many, and most receipts are such.
+    What nearly always happens (taken, delivered) is written into its first segment alone: that row is a quarter as
+    long, so a page of the database takes four times as many.
     """
 
     class Meta:
@@ -66,7 +66,7 @@ class Message(MessageColumns):
 
 
 class MessageNow(MessageColumns):
-    """A message where it is now: a view, in which one that is sent and whose first segment arrived is delivered.
+    """A message where it is now: a view, in which one whose first segment is sent or delivered is so, too.
 
     SQLite cannot alter a table that a view reads: a migration that alters `message` or `segment` drops the view first
     and makes it again.
@@ -80,8 +80,8 @@ class MessageNow(MessageColumns):
 class Segment(models.Model):
     """What the provider said of one segment of one attempt; id = message << 12 | attempt << 8 | index.
 
-    The first segment is SENT as long as its message is, in this attempt: whoever ends the message or begins another
-    attempt changes it, too. Until all segments of the message are taken the first is WAITING.
+    The first segment of an attempt is SENT exactly as long as its message is: it is WAITING until all segments are
+    taken, and whoever ends the message or begins another attempt changes it, too.
     """
 
     id = AssignedId()
