@@ -249,9 +249,25 @@ usual_and_more = st.builds(
 )
 
 
+SHORT_CUTS = [
+    DEFAULT,
+    ReceiptRules(keeps_text=True),
+    ReceiptRules(id_format=IdFormat.HEXADECIMAL),
+    *(
+        ReceiptRules(id_pattern=pattern)
+        for pattern in (
+            r"(?i)\bid:([0-9a-z]{1,5})",
+            r"(?i)\bid:([0-9a-z]{1,5})\b",
+            r"(?i)\bid:([0-9]{1,12})",
+            r"(?i)\bid:([0-9]{1,12})\b",
+        )
+    ),
+]
+
+
 @given(st.one_of(usual_and_more, almost_usual(), st.lists(tokens, max_size=14).map("".join), st.text()))
 def test_short_cut_gives_what_the_patterns_give(text: str) -> None:
-    for rules in (DEFAULT, ReceiptRules(keeps_text=True), ReceiptRules(id_format=IdFormat.HEXADECIMAL)):
+    for rules in SHORT_CUTS:
         reading = rules.explain(text)
         expected = None
         if reading.provider_message_id is not None and reading.status is not None and reading.kind is not None:

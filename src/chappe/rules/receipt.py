@@ -27,14 +27,25 @@ MESSAGE_PAYLOAD = 0x0424  # holds the receipt's text where short_message does no
 # included. No word limit is asked for before it: losing a field is safe, letting a forged one in is not.
 _TEXT_FIELD = re.compile(r"text\s*[:=]", re.IGNORECASE)
 
-# The receipt of the standard's appendix B in its usual layout. Where it matches, the three default patterns and the
-# dropping of the text give the same answer as their own searches would (tests/rules/test_receipt.py holds it): nothing
-# before a captured value can hold "id:", "stat:", "err:" or "text:" at a word limit.
-_USUAL_LAYOUT = re.compile(
-    r"id:([0-9A-Za-z]{1,10})[0-9A-Za-z-]*+(?: sub:[0-9]{1,3})?(?: dlvrd:[0-9]{1,3})?"
+# The receipt of the standard's appendix B in its usual layout. Where it matches, the default patterns (with any width of
+# the id) and the dropping of the text give the same answer as their own searches would (tests/rules/test_receipt.py
+# holds it): nothing before a captured value can hold "id:", "stat:", "err:" or "text:" at a word limit.
+_ID_OF_ANY_WIDTH = re.compile(r"\(\?i\)\\bid:\(\[0-9(a-z)?\]\{1,([0-9]{1,3})\}\)(\\b)?")
+_AFTER_THE_ID = (
+    r"(?: sub:[0-9]{1,3})?(?: dlvrd:[0-9]{1,3})?"
     r"(?: submit date:[0-9 :./+-]{1,25}+)?(?: ?done date:[0-9 :./+-]{1,25}+)?"
-    r" ?stat:([A-Za-z]{5,15}) err:([0-9A-Za-z]{3})[0-9]*+(?= |\Z)",
+    r" ?stat:([A-Za-z]{5,15}) err:([0-9A-Za-z]{3})[0-9]*+(?= |\Z)"
 )
+
+
+def _usual_layout(id_pattern: str) -> "re.Pattern[str] | None":
+    form = _ID_OF_ANY_WIDTH.fullmatch(id_pattern)
+    if form is None:
+        return None
+    letters, width, is_whole = form.groups()
+    end = "(?= )" if is_whole else "[0-9A-Za-z-]*+"  # where the pattern asks for the id's end, one that is cut is none
+    return re.compile(f"id:([0-9{'A-Za-z' if letters else ''}]{{1,{width}}}){end}{_AFTER_THE_ID}")
+
 
 _MOST_STATUS_WORDS = 1024
 LONGEST_WORD = 40
@@ -79,9 +90,10 @@ class ReceiptRules:
         self._appends = appends_optional_fields
         self._keeps_text = keeps_text
         self._kinds: dict[str, ReceiptKind] = {}
-        has_defaults = (id_pattern, status_pattern, code_pattern) == (ID_PATTERN, STATUS_PATTERN, ERROR_CODE_PATTERN)
+        has_defaults = (status_pattern, code_pattern) == (STATUS_PATTERN, ERROR_CODE_PATTERN)
+        usual = _usual_layout(id_pattern) if has_defaults else None
         # Kept text and appended fields come after what the usual layout captures, so they cannot change the answer.
-        self._match_usual = _USUAL_LAYOUT.match if has_defaults else None
+        self._match_usual = None if usual is None else usual.match
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "ReceiptRules":
