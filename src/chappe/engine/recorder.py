@@ -7,7 +7,7 @@ whose row count proves that every message was where we believed; when the proof 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -34,8 +34,8 @@ from chappe.engine.store.frame import (
 from chappe.engine.store.store import LEASE_MS, LeaseRequest, LeaseResult, Store
 from chappe.messaging import DeliveryState, ReceiptKind
 
-RECENT_SEGMENTS = 200_000
-"""Ids of the provider kept in memory for the receipts that come soon, all connections together."""
+RECENT_SEGMENTS = 500_000
+"""Ids of the provider kept in memory for the receipts that come soon, all connections together: some 230 octets each."""
 EARLY_RECEIPTS = 50_000
 """Receipts kept waiting for their message's id; past that they are answered as unknown at once."""
 RECHECK_MS = 1_000
@@ -48,6 +48,8 @@ LINK_LEASE_MS = 15_000
 
 Key = tuple[int, str]
 Segments = list[tuple[int, int, str, int, int]]
+Ids = dict[str, tuple[int, int]]
+"""By the provider's id: a segment's id and its delivery's."""
 Plain = list[tuple[Received, tuple[int, int]]]
 """Receipts that say delivered of a message believed to be sent: with the segment's id and the delivery's."""
 _SUCCESS, _INTERMEDIATE = ReceiptKind.SUCCESS.value, ReceiptKind.INTERMEDIATE.value
@@ -68,9 +70,10 @@ class Outcome:
 
     now_ms: int
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)
-    new: dict[Key, tuple[int, int]] = field(default_factory=dict)
-    """Segments that were taken, of messages whose every segment is; and those of other messages."""
+    new: dict[int, Ids] = field(default_factory=dict)
+    """Segments that were taken, by connection, of messages whose every segment is."""
     begun: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    """Those of other messages."""
     lost: list[int] = field(default_factory=list)
     done: list[Key] = field(default_factory=list)
     early: list[Received] = field(default_factory=list)
@@ -82,6 +85,29 @@ class Outcome:
     answers: list[Answer] = field(default_factory=list)
 
 
+class Recent:
+    """The segments that were taken last, by connection; no more than `most` of them."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._by_connection: dict[int, Ids] = {}
+
+    def of(self, connection_id: int) -> Ids:
+        return self._by_connection.setdefault(connection_id, {})
+
+    def add(self, new: Mapping[int, Ids]) -> None:
+        for connection_id, ids in new.items():
+            self.of(connection_id).update(ids)
+        while (excess := sum(map(len, self._by_connection.values())) - self._most) > 0:
+            largest = max(self._by_connection.values(), key=len)
+            for theirs in [theirs for theirs, _ in zip(largest, range(excess), strict=False)]:
+                del largest[theirs]
+
+    def drop(self, keys: Iterable[Key]) -> None:
+        for connection_id, theirs in keys:
+            self._by_connection[connection_id].pop(theirs, None)
+
+
 class Recorder:
     """One per engine; not thread-safe. State in memory changes only after the commit that it follows from."""
 
@@ -90,7 +116,7 @@ class Recorder:
         self._database = store.database
         self._owner = owner
         self._policies: dict[int, Policy] = {}
-        self._recent: dict[Key, tuple[int, int]] = {}
+        self._recent = Recent(RECENT_SEGMENTS)
         self._early: dict[Key, list[Early]] = defaultdict(list)
         self._early_count = 0
         self._answered_ms: dict[int, int] = {}
@@ -155,10 +181,14 @@ class Recorder:
         sent = list(chain.from_iterable(record.sent for record in records))
         receipts = list(chain.from_iterable(record.receipts for record in records))
         sent_ids = {message_id for message_id, _, _ in sent}
+        new, connection = Ids(), 0
         for segment_id, connection_id, theirs, _, delivery_id in segments:
-            if theirs:
-                known = outcome.new if segment_id >> 12 in sent_ids else outcome.begun
-                known[connection_id, theirs] = (segment_id, delivery_id)
+            if connection_id != connection:
+                new, connection = outcome.new.setdefault(connection_id, {}), connection_id
+            if theirs and segment_id >> 12 in sent_ids:
+                new[theirs] = (segment_id, delivery_id)
+            elif theirs:
+                outcome.begun[connection_id, theirs] = (segment_id, delivery_id)
         if self._early:
             self._join(outcome)
             receipts = [*receipts, *(receipt for _, receipt in outcome.joined)]
@@ -203,9 +233,10 @@ class Recorder:
         for delivery_id, messages in Counter([delivery for _, delivery, _ in sent if delivery]).items():
             outcome.counts[delivery_id, waiting] -= messages
             outcome.counts[delivery_id, taken] += messages
-        for delivery_id, messages in Counter([delivery for _, (_, delivery) in delivered if delivery]).items():
-            outcome.counts[delivery_id, taken] -= messages
-            outcome.counts[delivery_id, ended_state] += messages
+        for delivery_id, messages in Counter([delivery for _, (_, delivery) in delivered]).items():
+            if delivery_id:
+                outcome.counts[delivery_id, taken] -= messages
+                outcome.counts[delivery_id, ended_state] += messages
         return True
 
     def _all_wait(self, sent: Sequence[tuple[int, int, int]]) -> bool:
@@ -245,16 +276,20 @@ class Recorder:
         careful: list[tuple[Received, Hit]] = []
         seen: set[int] = set()
         asked: dict[int, list[Received]] = defaultdict(list)
-        new, recent, taken, done, begun = outcome.new, self._recent, outcome.taken, outcome.done, outcome.begun
+        taken, done, begun = outcome.taken, outcome.done, outcome.begun
+        new, recent, connection = Ids(), Ids(), 0
         for receipt in receipts:
-            key = (receipt.connection_id, receipt.provider_message_id)
-            found = new.get(key) or recent.get(key)
-            if found is None and begun and key in begun:
+            connection_id, theirs = receipt.connection_id, receipt.provider_message_id
+            if connection_id != connection:
+                connection = connection_id
+                new, recent = outcome.new.get(connection_id, {}), self._recent.of(connection_id)
+            found = new.get(theirs) or recent.get(theirs)
+            if found is None and begun and (connection_id, theirs) in begun:
                 taken.append(receipt.token)
-                careful.append((receipt, Hit(*begun[key])))
+                careful.append((receipt, Hit(*begun[connection_id, theirs])))
                 continue
             if found is None:
-                asked[receipt.connection_id].append(receipt)
+                asked[connection_id].append(receipt)
                 continue
             taken.append(receipt.token)
             message_id = found[0] >> 12
@@ -264,7 +299,7 @@ class Recorder:
                 careful.append((receipt, Hit(*found)))
             seen.add(message_id)
             if receipt.kind != _INTERMEDIATE:
-                done.append(key)
+                done.append((connection_id, theirs))
         for connection_id, unknown in asked.items():
             hits = self._look_up(connection_id, {receipt.provider_message_id for receipt in unknown})
             for receipt in unknown:
@@ -289,7 +324,8 @@ class Recorder:
         return {theirs: Hit(segment_id, delivery_id, state) for theirs, segment_id, state, delivery_id in rows}
 
     def _join(self, outcome: Outcome) -> None:
-        for key in chain(outcome.new, outcome.begun):
+        new = ((connection_id, theirs) for connection_id, ids in outcome.new.items() for theirs in ids)
+        for key in chain(new, outcome.begun):
             for early in self._early.get(key, ()):
                 outcome.joined.append((key, early.receipt))
 
@@ -347,14 +383,8 @@ class Recorder:
                 self._held.update(leased.outbox_id for leased in answer.leases)
 
     def _remember(self, outcome: Outcome) -> None:
-        recent = self._recent
-        recent.update(outcome.new)
-        for key in outcome.done:
-            recent.pop(key, None)
-        excess = len(recent) - RECENT_SEGMENTS
-        if excess > 0:
-            for key in [key for key, _ in zip(recent, range(excess), strict=False)]:
-                del recent[key]
+        self._recent.add(outcome.new)
+        self._recent.drop(outcome.done)
         for key, receipt in outcome.joined:
             left = [early for early in self._early.get(key, ()) if early.receipt.token != receipt.token]
             if left:

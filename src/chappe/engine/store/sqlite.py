@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,8 +13,11 @@ from chappe.engine.store.statement import Bulk, Delete, Insert, Query, Row, Upda
 from chappe.messaging import StoreBusy, StoreError, StoreFull
 
 BUSY_TIMEOUT_S = 20.0
-WAL_PAGES = 8_000
-"""Pages of 4 KiB in the write-ahead log before they are copied into the file: some 32 MiB."""
+TURN_S = 0.0005
+"""How often a writer asks whether the other one is done."""
+WAL_PAGES = 32_000
+"""Pages of 4 KiB in the write-ahead log before they are copied into the file: some 125 MiB. Receipts change pages all over
+the file, and the more of them meet in the log the fewer are copied; the copying takes a commit some 0.1 s."""
 _FULL = re.compile(r"full|disk I/O", re.IGNORECASE)
 
 
@@ -38,7 +42,25 @@ class SqliteDatabase:
             self._single(f"pragma {pragma}")
 
     def begin(self) -> None:
-        self._single("begin immediate")
+        """Take the write lock. SQLite's own wait sleeps for up to 0.1 s at a time, and commits take a few milliseconds."""
+        until = time.monotonic() + BUSY_TIMEOUT_S
+        self._single("pragma busy_timeout=0")
+        try:
+            while not self._has_begun(is_last=time.monotonic() >= until):
+                time.sleep(TURN_S)
+        finally:
+            self._connection.execute(f"pragma busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
+
+    def _has_begun(self, *, is_last: bool) -> bool:
+        try:
+            self._connection.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            if is_last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                self._fail(error)
+            return False
+        except sqlite3.Error as error:
+            self._fail(error)
+        return True
 
     def commit(self) -> None:
         self._single("commit")
