@@ -99,7 +99,8 @@ class Fuzzer:
 class FuzzingSmsc(asyncio.Protocol):
     """Lets anybody in, answers messages, and in between sends what the fuzzer gives."""
 
-    def __init__(self, fuzzer: Fuzzer, goal: int) -> None:
+    def __init__(self, fuzzer: Fuzzer, goal: int, open_links: "set[asyncio.Transport]") -> None:
+        self.open_links = open_links
         self.session = Session(Role.SMSC, window=10)
         self.fuzzer, self.goal = fuzzer, goal
         self.transport: asyncio.Transport
@@ -107,6 +108,10 @@ class FuzzingSmsc(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.open_links.add(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.open_links.discard(self.transport)
 
     def data_received(self, data: bytes) -> None:
         now = asyncio.get_running_loop().time()
@@ -133,7 +138,8 @@ class FuzzingSmsc(asyncio.Protocol):
 def fuzzing(fuzzer: Fuzzer, goal: int) -> Iterator[int]:
     """Its port; it fuzzes in a thread of its own until `goal` is reached."""
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(loop.create_server(lambda: FuzzingSmsc(fuzzer, goal), "127.0.0.1", 0))
+    links: set[asyncio.Transport] = set()
+    server = loop.run_until_complete(loop.create_server(lambda: FuzzingSmsc(fuzzer, goal, links), "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
@@ -142,7 +148,10 @@ def fuzzing(fuzzer: Fuzzer, goal: int) -> Iterator[int]:
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.run_until_complete(asyncio.sleep(0))
+        for link in list(links):
+            link.abort()
+        while links:
+            loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
 
