@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.db import models
 from tests.conftest import administer, sibling
-from tests.engine.stock import Stock
+from tests.engine.stock import NAMES, Stock
 
 from chappe.engine.store import catalogue, postgresql, sqlite
 from chappe.engine.store.statement import Bulk, Column, Delete, Insert, Query, Update
@@ -37,7 +37,7 @@ QUARANTINE = (1, "sms", "+336", "")
 VALUES: dict[str, tuple[Any, ...]] = {
     "MESSAGES_IN_RANGE": (1, 2),
     "FIND_IDEMPOTENCY": (1, ["a", "b"]),
-    "API_KEY": ("x",),
+    "API_KEYS": (["x", "y"],),
     "API_KEY_USED": (1, 1),
     "TAKE_IDS": ("message", 1, 1),
     "ADD_COUNTS": (1, 10, 1),
@@ -191,3 +191,40 @@ def test_the_next_batch_is_found_by_the_index_of_what_is_due(sqlite_url: str) ->
     stock.close()
     assert any("outbox_due" in step for step in plan)
     assert not any("TEMP B-TREE FOR ORDER BY" in step for step in plan), plan
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_message_has_its_values_in_the_order_of_the_columns() -> None:
+    given: dict[str, Any] = {
+        "organisation_id": 2,
+        "connection_id": 3,
+        "delivery_id": 4,
+        "contact_id": 5,
+        "channel": "rcs",
+        "category": 1,
+        "recipient": "+336",
+        "sender": "36180",
+        "body": "text",
+        "options": b"{}",
+        "segments": 6,
+        "state": 70,
+        "reason": "denylisted",
+        "client_reference": "theirs",
+        "created_ms": 7,
+        "due_ms": 8,
+        "expires_ms": 9,
+        "done_ms": 10,
+    }
+    untried = {"attempt": 0, "tries": 0, "is_possible_duplicate": False, "sent_ms": 0}
+    row = catalogue.new_message(1, **given)
+    assert dict(zip(NAMES, row, strict=True)) == {"id": 1} | given | untried
+
+
+def test_a_new_message_waits_unless_told_otherwise() -> None:
+    row = catalogue.new_message(
+        1, 2, 3, category=0, recipient="+336", sender="", body="text", segments=1, created_ms=7, due_ms=8
+    )
+    values = dict(zip(NAMES, row, strict=True))
+    assert (values["state"], values["channel"], values["options"], values["expires_ms"]) == (10, "sms", None, 0)

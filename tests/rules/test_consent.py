@@ -3,7 +3,7 @@ from itertools import product
 import pytest
 
 from chappe.messaging import Category
-from chappe.rules.consent import Exclusion, may_send, strictest
+from chappe.rules.consent import Exclusion, exclusion, may_send, strictest
 from chappe.rules.quarantine import QuarantineStatus
 
 MARKETING, TRANSACTIONAL, REPLY = Category
@@ -76,3 +76,29 @@ def test_strictest_entry_of_the_short_code_counts(
     entries: list[tuple[QuarantineStatus, str]], short_code: str, status: QuarantineStatus
 ) -> None:
     assert strictest(entries, short_code) is status
+
+
+@pytest.mark.parametrize(
+    ("entries", "category", "short_code", "despite", "why"),
+    [
+        ([], MARKETING, "36000", False, Exclusion.NONE),
+        ([("36001", "denylisted")], MARKETING, "36000", False, Exclusion.NONE),
+        ([("36000", "denylisted")], MARKETING, "36000", False, Exclusion.DENYLISTED),
+        ([("36001", "valid"), ("", "denylisted")], TRANSACTIONAL, "36000", False, Exclusion.DENYLISTED),
+        ([("", "denylisted")], TRANSACTIONAL, "36000", True, Exclusion.NONE),
+        ([("", "denylisted")], MARKETING, "36000", True, Exclusion.DENYLISTED),
+        ([("", "denylisted"), ("36000", "quarantine")], TRANSACTIONAL, "36000", True, Exclusion.QUARANTINE),
+        ([("", "quarantine")], REPLY, "36000", False, Exclusion.NONE),
+        ([("", "with_errors")], MARKETING, "36000", False, Exclusion.NONE),
+    ],
+)
+def test_entries_of_a_number_exclude_a_message(
+    entries: list[tuple[str, str]], category: Category, short_code: str, despite: bool, why: Exclusion
+) -> None:
+    found = exclusion(entries, int(category), short_code, transactional_despite_stop=despite)
+    assert found is why
+
+
+def test_entries_may_be_those_of_a_dictionary() -> None:
+    heard = {"36000": DENYLISTED}
+    assert exclusion(heard.items(), MARKETING, "36000", transactional_despite_stop=False) is Exclusion.DENYLISTED

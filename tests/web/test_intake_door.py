@@ -10,13 +10,14 @@ from tests.row import NOW_MS
 from tests.web.caller import Caller
 from tests.web.desk import Desk
 
+from chappe.engine.store import catalogue
 from chappe.engine.store.statement import Query, Row
 from chappe.engine.store.store import Store, open_store
 from chappe.features.accounts import services as accounts
 from chappe.features.accounts.models import ApiKey
 from chappe.features.connections.models import Connection
 from chappe.messaging import StoreBusy
-from chappe.web.intake import door, lookup, statement
+from chappe.web.intake import door, lookup
 from chappe.web.intake.door import FAILURE_MS, MOST_FAILURES, Failures, _address
 
 GOOD: dict[str, Any] = {"to": "+33612345678", "text": "Bonjour"}
@@ -37,7 +38,7 @@ class Watched:
         query = store.database.query
 
         def watched(asked: Query, values: Sequence[Any] = ()) -> list[Row]:
-            if asked is statement.API_KEYS:
+            if asked is catalogue.API_KEYS:
                 self.asked[asked] += 1
                 self.keys += len(values[0])
                 if self.is_away:
@@ -49,7 +50,7 @@ class Watched:
 
     @property
     def questions(self) -> int:
-        return self.asked[statement.API_KEYS]
+        return self.asked[catalogue.API_KEYS]
 
     def ask(self, key: str) -> Any:
         return self.desk.ask(GOOD, authorization=f"Bearer {key}")

@@ -11,7 +11,7 @@ from chappe.engine.store.frame import InboundPiece
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.gsm import Encoding, decode
-from chappe.messaging import Category, Channel, DeliveryState, MessageOptions
+from chappe.messaging import Category, MessageOptions
 from chappe.rules.keyword import AutomaticReply, KeywordAction, find_reply
 from chappe.rules.quarantine import quarantine_address
 from chappe.rules.reassembly import Piece, join
@@ -169,30 +169,19 @@ class Inbox:
 
     def _reply(self, match: AutomaticReply, text: Text, policy: Policy, now_ms: int) -> int:
         (message_id,) = self._store.take_ids("message", 1)
-        row = (
+        row = catalogue.new_message(
             message_id,
             policy.organisation_id,
             text.connection_id,
-            0,
-            0,
-            Channel.SMS.value,
-            Category.REPLY,
-            _person(text, policy),
-            text.recipient[:21],
-            match.reply,
-            NO_RECEIPT,
-            1,
-            DeliveryState.WAITING,
-            "",
-            0,
-            0,
-            False,
-            "",
-            now_ms,
-            now_ms,
-            now_ms + REPLY_VALIDITY_MS,
-            0,
-            0,
+            category=Category.REPLY,
+            recipient=_person(text, policy),
+            sender=text.recipient[:21],
+            body=match.reply,
+            options=NO_RECEIPT,
+            segments=1,
+            created_ms=now_ms,
+            due_ms=now_ms,
+            expires_ms=now_ms + REPLY_VALIDITY_MS,
         )
         self._store.enqueue([OutboxBatch(text.connection_id, 0, REPLY_PRIORITY, now_ms, [row])])
         return message_id

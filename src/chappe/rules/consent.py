@@ -58,3 +58,15 @@ def strictest(entries: Iterable[tuple[QuarantineStatus, str]], short_code: str) 
         if status in found:
             return status
     return QuarantineStatus.VALID
+
+
+def exclusion(
+    entries: Iterable[tuple[str, str]], category: int, short_code: str, *, transactional_despite_stop: bool
+) -> Exclusion:
+    """`NONE` when the quarantine lets a message go to a number, else why not.
+
+    `entries` are all that is known of the number, each (short code or "" for all, status). No entries, no reason: whoever
+    asks for each of many messages spares the call.
+    """
+    status = strictest([(QuarantineStatus(status), code) for code, status in entries], short_code)
+    return may_send(Category(category), status, transactional_despite_stop=transactional_despite_stop)

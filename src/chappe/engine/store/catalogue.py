@@ -1,6 +1,7 @@
 """Every statement of the message store. A test compares the columns named here with the Django models that declare them."""
 
-from chappe.engine.store.statement import Column, Delete, Insert, Query, Update
+from chappe.engine.store.statement import Column, Delete, Insert, Query, Row, Update
+from chappe.messaging import Channel, DeliveryState
 
 _ID = Column("id")
 
@@ -32,6 +33,40 @@ MESSAGE_COLUMNS = (
     Column("done_ms"),
 )
 INSERT_MESSAGES = Insert("message", MESSAGE_COLUMNS)
+_SMS, _WAITING = Channel.SMS.value, DeliveryState.WAITING.value
+
+
+def new_message(
+    message_id: int,
+    organisation_id: int,
+    connection_id: int,
+    delivery_id: int = 0,
+    contact_id: int = 0,
+    *,
+    category: int,
+    recipient: str,
+    sender: str,
+    body: str,
+    segments: int,
+    created_ms: int,
+    due_ms: int,
+    channel: str = _SMS,
+    options: bytes | None = None,
+    state: int = _WAITING,
+    reason: str = "",
+    client_reference: str = "",
+    expires_ms: int = 0,
+    done_ms: int = 0,
+) -> Row:
+    """A row of MESSAGE_COLUMNS for a message that nobody has tried to send; `options` as the column holds them."""
+    # fmt: off
+    return (
+        message_id, organisation_id, connection_id, delivery_id, contact_id, channel, category, recipient, sender, body,
+        options, segments, state, reason, 0, 0, False, client_reference, created_ms, due_ms, expires_ms, 0, done_ms,
+    )
+    # fmt: on
+
+
 INSERT_OUTBOX = Insert(
     "outbox",
     (
@@ -59,6 +94,7 @@ INSERT_IDEMPOTENCY = Insert(
         Column("request_digest", "text"),
         Column("first_message_id"),
         Column("count", "integer"),
+        Column("answers", "bytea"),
         Column("created_ms"),
     ),
 )
@@ -67,12 +103,13 @@ MESSAGES_IN_RANGE = Query(
     ("id", "state", "reason", "segments", "created_ms", "done_ms"),
 )
 FIND_IDEMPOTENCY = Query(
-    "SELECT key, request_digest, first_message_id, count FROM idempotency WHERE organisation_id = ? AND key IN ??",
-    ("key", "request_digest", "first_message_id", "count"),
+    "SELECT key, request_digest, first_message_id, count, answers FROM idempotency "
+    "WHERE organisation_id = ? AND key IN ??",
+    ("key", "request_digest", "first_message_id", "count", "answers"),
 )
-API_KEY = Query(
-    "SELECT id, organisation_id, scopes, last_used_ms FROM api_key WHERE digest = ? AND revoked_ms = 0",
-    ("id", "organisation_id", "scopes", "last_used_ms"),
+API_KEYS = Query(
+    "SELECT digest, id, organisation_id, scopes, last_used_ms FROM api_key WHERE digest IN ?? AND revoked_ms = 0",
+    ("digest", "id", "organisation_id", "scopes", "last_used_ms"),
 )
 API_KEY_USED = Query("UPDATE api_key SET last_used_ms = ? WHERE id = ?")
 TAKE_IDS = Query(

@@ -15,9 +15,8 @@ from chappe.engine.store.frame import Leased
 from chappe.engine.store.postgresql import PostgresDatabase
 from chappe.engine.store.sqlite import SqliteDatabase
 from chappe.engine.store.statement import Database, Row
-from chappe.messaging import Category, Channel, DeliveryState, MessageOptions, OutboundMessage, StoreError
-from chappe.rules.consent import may_send, strictest
-from chappe.rules.quarantine import QuarantineStatus
+from chappe.messaging import Channel, DeliveryState, MessageOptions, OutboundMessage, StoreError
+from chappe.rules.consent import exclusion
 
 LEASE_MS = 30_000
 OUTBOX_MESSAGES = 1000
@@ -303,5 +302,4 @@ class Store:
         if not entries:
             return ""
         short_code = (options.short_code if options else "") or request.short_code
-        status = strictest([(QuarantineStatus(status), code) for code, status in entries], short_code)
-        return may_send(Category(category), status, transactional_despite_stop=request.despite_stop)
+        return exclusion(entries, category, short_code, transactional_despite_stop=request.despite_stop)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from chappe.engine.store import catalogue
 from chappe.engine.store.statement import Column, Insert, Query, Row, Update
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.features.clock import now_ms
@@ -22,12 +23,11 @@ from chappe.features.deliveries.template import BadTemplate, RenderError, Templa
 from chappe.features.message_store import open_store
 from chappe.features.page import LARGEST_ID
 from chappe.gsm import Encoding
-from chappe.messaging import Category, Channel, ConfigError, DeliveryState, FieldError, LeaseLost, MessageOptions
+from chappe.messaging import Category, ConfigError, DeliveryState, FieldError, LeaseLost, MessageOptions
 from chappe.providers.contract import Settings
 from chappe.providers.parameter import ParameterRow, encode_row
 from chappe.providers.registry import PROVIDERS
-from chappe.rules.consent import may_send, strictest
-from chappe.rules.quarantine import QuarantineStatus
+from chappe.rules.consent import exclusion
 
 BATCH = 5000
 PRIORITY = 5
@@ -177,9 +177,7 @@ class Planner:
             return DUPLICATE
         if not entries:
             return ""
-        found = ((QuarantineStatus(status), code) for code, status in entries)
-        status = strictest(found, self._short_code)
-        return may_send(self._category, status, transactional_despite_stop=self._despite_stop).value
+        return exclusion(entries, self._category, self._short_code, transactional_despite_stop=self._despite_stop).value
 
     def _prepare(self, phone: str, contact_id: int, attributes: str) -> Prepared | str:
         """The message for one person, or why there is none."""
@@ -313,20 +311,21 @@ def _template(delivery: Delivery) -> Template:
 def _rows(
     delivery: Delivery, ids: range, prepared: Sequence[Prepared], excluded: Sequence[Excluded], now: int
 ) -> list[Row]:
-    """Rows in the order of MESSAGE_COLUMNS. Those to be sent have neighbouring ids, so their outbox rows are ranges."""
+    """Rows of messages. Those to be sent have neighbouring ids, so their outbox rows are ranges."""
     organisation_id, connection_id, delivery_id = delivery.organisation_id, delivery.connection_id, delivery.pk
-    category, sender, channel = delivery.category, delivery.sender, Channel.SMS.value
-    waiting, left_out = int(DeliveryState.WAITING), int(DeliveryState.EXCLUDED)
+    category, sender, left_out = delivery.category, delivery.sender, DeliveryState.EXCLUDED.value
     numbers: Iterable[int] = iter(ids)
-    head = (organisation_id, connection_id, delivery_id)
+    row = catalogue.new_message
     # fmt: off
     return [
-        (number, *head, one.contact_id, channel, category, one.recipient, sender, one.body, one.options, one.segments,
-         waiting, "", 0, 0, False, "", now, now, 0, 0, 0)
+        row(number, organisation_id, connection_id, delivery_id, one.contact_id, category=category,
+            recipient=one.recipient, sender=sender, body=one.body, options=one.options, segments=one.segments,
+            created_ms=now, due_ms=now)
         for one, number in zip(prepared, numbers, strict=False)
     ] + [
-        (number, *head, one.contact_id, channel, category, one.recipient, sender, "", None, 0,
-         left_out, one.reason, 0, 0, False, "", now, now, 0, 0, now)
+        row(number, organisation_id, connection_id, delivery_id, one.contact_id, category=category,
+            recipient=one.recipient, sender=sender, body="", segments=0, state=left_out, reason=one.reason,
+            created_ms=now, due_ms=now, done_ms=now)
         for one, number in zip(excluded, numbers, strict=True)
     ]
     # fmt: on

@@ -13,10 +13,8 @@ import structlog
 from chappe.engine.store import catalogue
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
-from chappe.messaging import Category, Channel, DeliveryState, MessageOptions, StoreBusy, StoreFull, StoreUnsure
-from chappe.rules.consent import Exclusion, may_send, strictest
-from chappe.rules.quarantine import QuarantineStatus
-from chappe.web.intake import statement
+from chappe.messaging import Category, DeliveryState, MessageOptions, StoreBusy, StoreFull, StoreUnsure
+from chappe.rules.consent import Exclusion, exclusion
 from chappe.web.intake.lookup import Caller, Lookup, Target, now_ms
 from chappe.web.intake.request import BadRequest, MessageIn
 
@@ -272,7 +270,7 @@ class Committer:
             OutboxBatch(connection_id, 0, priority, due_ms, rows)
             for (connection_id, priority, due_ms), rows in batches.items()
         )
-        store.database.run(statement.INSERT_IDEMPOTENCY, keys)
+        store.database.run(catalogue.INSERT_IDEMPOTENCY, keys)
         assert self._lookup is not None
         for key_id, used_ms in sorted(self._lookup.used.items()):
             store.database.query(catalogue.API_KEY_USED, (used_ms, key_id))
@@ -293,7 +291,7 @@ class Committer:
         seen: dict[tuple[int, str], tuple[str, Submission | tuple[range, bytes | None]]] = {}
         for organisation_id, keyed in by_organisation.items():
             values = (organisation_id, [submission.key for submission in keyed])
-            for key, digest, first, count, answers in store.database.query(statement.FIND_IDEMPOTENCY, values):
+            for key, digest, first, count, answers in store.database.query(catalogue.FIND_IDEMPOTENCY, values):
                 seen[organisation_id, key] = (digest, (range(first, first + count), answers))
         new = []
         for submission in submissions:
@@ -332,8 +330,7 @@ def _exclusion(
         return Exclusion.NONE
     options = checked.message.options
     short_code = (options.short_code if options else "") or checked.target.short_code
-    status = strictest([(QuarantineStatus(status), code) for code, status in entries], short_code)
-    return may_send(category, status, transactional_despite_stop=checked.target.despite_stop)
+    return exclusion(entries, category, short_code, transactional_despite_stop=checked.target.despite_stop)
 
 
 def _row(
@@ -346,30 +343,23 @@ def _row(
     now_ms: int,
 ) -> Row:
     message = checked.message
-    return (
+    return catalogue.new_message(
         message_id,
         submission.organisation_id,
         checked.target.id,
-        0,
-        0,
-        Channel.SMS.value,
-        category.value,
-        checked.recipient,
-        message.sender,
-        message.text,
-        _options(message),
-        checked.segments,
-        state.value,
-        reason,
-        0,
-        0,
-        False,
-        message.client_reference,
-        now_ms,
-        checked.due_ms,
-        checked.due_ms + message.validity_s * 1000,
-        0,
-        now_ms if state is DeliveryState.EXCLUDED else 0,
+        category=category.value,
+        recipient=checked.recipient,
+        sender=message.sender,
+        body=message.text,
+        options=_options(message),
+        segments=checked.segments,
+        state=state.value,
+        reason=reason,
+        client_reference=message.client_reference,
+        created_ms=now_ms,
+        due_ms=checked.due_ms,
+        expires_ms=checked.due_ms + message.validity_s * 1000,
+        done_ms=now_ms if state is DeliveryState.EXCLUDED else 0,
     )
 
 

@@ -10,7 +10,6 @@ from chappe.engine.store.store import Store
 from chappe.features.deliveries.measure import Measure
 from chappe.messaging import ConfigError
 from chappe.providers import registry
-from chappe.web.intake import statement
 
 KEY_MS = 1_000
 """How long a revoked key may still be taken for good."""
@@ -79,7 +78,7 @@ class Lookup:
         now = now_ms()
         found: dict[str, Caller] = {}
         for digest, key_id, organisation_id, scopes, last_used_ms in self._database.query(
-            statement.API_KEYS, (list(digests),)
+            catalogue.API_KEYS, (list(digests),)
         ):
             granted = json.loads(scopes) if isinstance(scopes, str) else scopes
             found[digest] = Caller(key_id, organisation_id, "send" in granted, now + KEY_MS, last_used_ms)
