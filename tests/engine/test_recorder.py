@@ -7,7 +7,9 @@ import pytest
 from tests.engine.stock import DAY_MS, NOW_MS, Desk, Stock, delivery_row, policy, theirs
 
 from chappe.engine.inbound import INCOMPLETE_MS
+from chappe.engine.recorder import Recent
 from chappe.engine.store.frame import InboundPiece, Record
+from chappe.engine.store.store import LEASE_MS
 from chappe.features.consent.models import Quarantine
 from chappe.features.deliveries.models import Delivery
 from chappe.messaging import Category, DeliveryState, MessageOptions
@@ -118,10 +120,36 @@ def test_a_passing_refusal_is_tried_again_later_each_time_until_the_limit(stock:
     assert stock.outbox() == 0
 
 
-def test_a_message_put_off_without_end_keeps_a_number_of_tries_that_fits_its_column(stock: Stock, desk: Desk) -> None:
+def test_a_provider_that_is_too_busy_costs_a_message_no_try(stock: Stock, desk: Desk) -> None:
+    (message_id,) = stock.enqueue(1)
+    for _ in range(50):
+        desk.put_off(message_id, desk.now_ms + 1000)
+    desk.refuse(message_id)
+    message = stock.message(message_id)
+    assert (message["state"], message["tries"], message["due_ms"]) == (WAITING, 1, NOW_MS + 60_000)
+
+
+def test_a_message_that_nobody_answers_is_left_unconfirmed_at_the_limit_of_tries(stock: Stock) -> None:
+    desk = Desk(stock, retry_limit=3)
+    (message_id,) = stock.enqueue(1, delivery=4)
+    for _ in range(3):
+        desk.put_off(message_id, NOW_MS + 1000, reason="no answer", is_duplicate=True)
+        assert stock.state(message_id) == WAITING
+    desk.put_off(message_id, NOW_MS + 1000, reason="no answer", is_duplicate=True)
+    message = stock.message(message_id)
+    assert (message["state"], message["reason"]) == (UNCONFIRMED, "no answer, and so 4 times")
+    assert stock.counts(4) == {UNCONFIRMED: 1}
+
+
+def test_a_message_interrupted_without_end_keeps_a_number_of_tries_that_fits_its_column(
+    stock: Stock, desk: Desk
+) -> None:
     (message_id,) = stock.enqueue(1, tries=32_767)
-    desk.put_off(message_id, NOW_MS + 1000)
-    assert stock.message(message_id)["due_ms"] == NOW_MS + 1000
+    desk.lease(horizon=1)
+    heir = Desk(stock, "engine-2")
+    heir.now_ms += LEASE_MS + 1
+    heir.lease(horizon=1)
+    assert stock.message(message_id)["is_possible_duplicate"]
 
 
 # -- receipts ----------------------------------------------------------------------
@@ -684,11 +712,19 @@ def test_nothing_is_remembered_of_a_transaction_that_failed(stock: Stock, desk: 
 
 def test_the_memory_of_ids_is_bounded(stock: Stock, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chappe.engine.recorder.RECENT_SEGMENTS", 10)
+    desk = Desk(stock, "engine-2")
     ids = sent(stock, desk, 50, delivery=4)
-    assert len(desk.recorder._recent) == 10
+    assert len(desk.recorder._recent.of(stock.connection_id)) == 10
     for message_id in ids:
         desk.receipt(theirs(message_id))
     assert stock.counts(4) == {DELIVERED: 50}
+
+
+def test_the_connection_with_most_ids_in_memory_forgets_its_oldest() -> None:
+    recent = Recent(10)
+    recent.add({1: {str(n): (n, 0) for n in range(8)}, 2: {"a": (1, 0)}})
+    recent.add({2: {"b": (2, 0), "c": (3, 0)}})
+    assert [list(recent.of(connection)) for connection in (1, 2)] == [list("1234567"), list("abc")]
 
 
 def test_early_receipts_past_the_bound_are_answered_at_once(
@@ -699,3 +735,26 @@ def test_early_receipts_past_the_bound_are_answered_at_once(
     answered = set(desk.unknown)
     assert answered
     assert len(tokens) - len(answered) <= 5
+
+
+# -- two engines and one text ----------------------------------------------------------------------
+
+
+def test_a_segment_that_two_engines_get_is_kept_once(stock: Stock, desk: Desk) -> None:
+    """A provider that heard no answer on one link sends it again on another."""
+    for one in (desk, Desk(stock, "engine-2")):
+        one.piece(b"Hel", reference=7, total=2, position=1)
+    desk.piece(b"lo", reference=7, total=2, position=2)
+    assert [body for _, _, body, _ in stock.inbound()] == ["Hello"]
+
+
+def test_a_text_whose_segments_all_lie_in_the_store_is_put_together_soon(stock: Stock, desk: Desk) -> None:
+    """As two engines leave it that get its last two segments at the same instant: neither sees the other's."""
+    desk.piece(b"Hel", reference=7, total=2, position=1)
+    stock.query(
+        "INSERT INTO inbound_part (connection_id, sender, recipient, reference, total, position, body, details, "
+        "received_ms) SELECT connection_id, sender, recipient, reference, total, 2, ?, details, received_ms FROM inbound_part",
+        b"lo".hex(),
+    )
+    desk.tick(2_000)
+    assert [(body, is_whole) for _, _, body, is_whole in stock.inbound()] == [("Hello", True)]

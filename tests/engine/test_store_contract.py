@@ -9,6 +9,7 @@ from tests.engine.stock import DAY_MS, NOW_MS, Desk, Stock, delivery_row
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import Leased, PutOff
 from chappe.engine.store.store import LEASE_MS, OUTBOX_MESSAGES, LeaseRequest, OutboxBatch, open_store
+from chappe.features.consent.models import Quarantine
 from chappe.features.deliveries.models import Delivery
 from chappe.messaging import Category, DeliveryState, MessageOptions, StoreError
 
@@ -299,6 +300,31 @@ def test_a_mark_stays_when_the_second_holder_dies_too(stock: Stock) -> None:
     assert marked(third.lease()) == ids[:12]
 
 
+@pytest.mark.parametrize("why", ["cancelled", "validity", "stop"])
+def test_a_message_that_may_have_gone_out_and_may_not_go_again_is_left_unconfirmed(
+    stock: Stock, desk: Desk, why: str
+) -> None:
+    delivery = delivery_row("sending")
+    ids = stock.enqueue(4, delivery=delivery.pk, expires_ms=NOW_MS + 20_000 if why == "validity" else 0)
+    desk.lease(horizon=2)
+    if why == "cancelled":
+        Delivery.objects.filter(pk=delivery.pk).update(status="cancelled")
+    elif why == "stop":
+        for message_id in ids:
+            Quarantine.objects.create(
+                organisation_id=stock.organisation_id,
+                address=stock.message(message_id)["recipient"],
+                status="denylisted",
+            )
+    heir = Desk(stock, "engine-2")
+    heir.now_ms = NOW_MS + LEASE_MS + 1
+    assert heir.lease(horizon=2) == []
+    end = {"cancelled": CANCELLED, "validity": EXPIRED, "stop": EXCLUDED}[why]
+    assert stock.states(ids) == [UNCONFIRMED, UNCONFIRMED, end, end]
+    assert "interrupted" in stock.message(ids[0])["reason"]
+    assert stock.counts(delivery.pk) == {UNCONFIRMED: 2, end: 2}
+
+
 def test_the_horizon_counts_places_in_a_batch_that_is_a_list(stock: Stock, desk: Desk) -> None:
     ids = stock.enqueue(10, gap=3)
     desk.lease(horizon=4)
@@ -384,7 +410,7 @@ def test_a_message_put_off_waits_in_a_row_of_its_own(stock: Stock, desk: Desk) -
     desk.send([ids[0], ids[2]])
     desk.finish(leases)
     assert stock.message(ids[1])["reason"] == "the provider's queue is full"
-    assert (stock.message(ids[1])["tries"], stock.message(ids[1])["due_ms"]) == (1, NOW_MS + 5000)
+    assert (stock.message(ids[1])["tries"], stock.message(ids[1])["due_ms"]) == (0, NOW_MS + 5000)
     desk.now_ms = NOW_MS + 4999
     assert desk.lease() == []
     desk.now_ms = NOW_MS + 5200

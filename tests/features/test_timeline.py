@@ -89,6 +89,12 @@ def test_a_message_of_a_delivery_planned_for_later_says_so(connection: Connectio
     ]
 
 
+def test_a_message_that_was_put_off_was_not_planned_for_later(connection: Connection) -> None:
+    message = row.message(connection.organisation_id, due_ms=NOW_MS + 5_000)
+    row.event(1, "put_off", "the provider is busy")
+    assert "planned" not in [kind for kind, _text in told(message)]
+
+
 @pytest.mark.parametrize(
     "state",
     [

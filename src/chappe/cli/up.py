@@ -1,6 +1,7 @@
 """`chappe up`: everything that one machine needs."""
 
 import os
+import socket
 from typing import Annotated
 
 import typer
@@ -38,7 +39,10 @@ def up(
 def assemble(supervisor: Supervisor, host: str, port: int, *, engines: int = 1, web: bool = True) -> None:
     """The processes of an installation."""
     for number in range(engines):
-        supervisor.add(f"engine-{number + 1}" if engines > 1 else "engine", "-m", "chappe.engine.engine")
+        # The name outlives the process, so that an engine started anew has its links at once. Another installation that
+        # works on the same database has another host or another supervisor.
+        owner = f"{socket.gethostname()}-{os.getpid()}-{number + 1}"
+        supervisor.add(f"engine-{number + 1}" if engines > 1 else "engine", "-m", "chappe.engine.engine", owner)
     if web:
         supervisor.add("web", "-m", "chappe.web.serve", host, str(port))
     supervisor.add("jobs", "-m", "chappe.features.jobs.process")

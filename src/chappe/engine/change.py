@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import Configure, ProviderError, PutOff, Received, Settled
 from chappe.engine.store.statement import Row
-from chappe.engine.store.store import Store
+from chappe.engine.store.store import INTERRUPTED, Store
 from chappe.messaging import ENDS, Channel, DeliveryState, ErrorKind, ReceiptKind, may_become
 from chappe.rules import error as error_rules
 from chappe.rules import quarantine as quarantine_rules
@@ -144,13 +144,22 @@ class Changes:
                 self._event(message, state.name.lower(), reason)
 
     def put_off(self, rows: Sequence[PutOff]) -> None:
+        """Messages that the provider would not take yet, which is no try, or did not answer, which is one."""
         self._load(row.message_id for row in rows)
         for row in rows:
             message = self._messages.get(row.message_id)
-            if message is not None and message.state == DeliveryState.WAITING:
-                message.is_possible_duplicate |= row.is_possible_duplicate
+            if message is None or message.state != DeliveryState.WAITING:
+                continue
+            if row.is_possible_duplicate:
+                message.is_possible_duplicate = True
                 message.count_try()
-                self._wait(message, row.reason, row.due_ms)
+                if message.tries > self.policies[row.connection_id].retry.limit:
+                    # Each of these tries may have reached the person.
+                    reason = f"{row.reason}, and so {message.tries} times"
+                    message.become(DeliveryState.UNCONFIRMED, reason)
+                    self._event(message, "unconfirmed", reason)
+                    continue
+            self._wait(message, row.reason, row.due_ms)
 
     def interrupted(self, ids: Sequence[int], *, resend: bool) -> None:
         """Messages that a holder that died may have sent: marked, or left unconfirmed where nothing may go out twice."""
@@ -162,11 +171,10 @@ class Changes:
             if resend:
                 message.is_possible_duplicate, message.is_changed = True, True
                 message.count_try()
-                self._event(message, "resent", "the engine was interrupted while this message may have been on its way")
+                self._event(message, "resent", INTERRUPTED)
             else:
-                reason = "the engine was interrupted while this message may have been on its way"
-                message.become(DeliveryState.UNCONFIRMED, reason)
-                self._event(message, "unconfirmed", reason)
+                message.become(DeliveryState.UNCONFIRMED, INTERRUPTED)
+                self._event(message, "unconfirmed", INTERRUPTED)
 
     def refused(self, errors: Sequence[ProviderError]) -> None:
         """The provider's answer to a submit was an error."""

@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import time
 from collections.abc import Sequence
 
@@ -220,8 +221,8 @@ class Engine:
             self._client.send(Links(self._client.number(), slots=[(flow.connection.id, 0)]))
 
 
-async def serve(configuration: Configuration) -> None:
-    engine = Engine(configuration)
+async def serve(configuration: Configuration, owner: str | None = None) -> None:
+    engine = Engine(configuration, owner)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, engine.stop)
@@ -229,9 +230,10 @@ async def serve(configuration: Configuration) -> None:
 
 
 def main() -> None:
+    """Run an engine; the argument is its name, which whoever starts it anew gives again: its links are its own then."""
     configuration = Configuration.load(os.environ)
     log_settings.configure(configuration.log_level)
-    uvloop.run(serve(configuration))
+    uvloop.run(serve(configuration, sys.argv[1] if len(sys.argv) > 1 else None))
 
 
 if __name__ == "__main__":

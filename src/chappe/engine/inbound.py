@@ -117,10 +117,15 @@ class Inbox:
         return texts
 
     def give_up_incomplete(self, now_ms: int, changes: Changes) -> None:
-        """Store texts whose missing segments did not come in time, with a gap where they would stand."""
+        """Store texts whose missing segments did not come in time, with a gap where they would stand.
+
+        And those that are whole, whose last segments two engines got at once: neither saw the other's.
+        """
         known = list(changes.policies)  # not those of connections that are switched off, or that nobody told us of yet
         stale = self._database.query(catalogue.STALE_INBOUND_PARTS, (known, now_ms - INCOMPLETE_MS)) if known else []
-        self._finish([self._join(key, self._database.query(catalogue.INBOUND_PARTS_OF, key)) for key in stale], changes)
+        found = [(key, self._database.query(catalogue.INBOUND_PARTS_OF, key)) for key in stale]
+        # Another engine that gives up at the same moment has left nothing of its texts.
+        self._finish([self._join(key, rows) for key, rows in found if rows], changes)
 
     def _join(self, key: Row, rows: Sequence[Row]) -> Text:
         """The text of these segments, which are taken out of the database."""

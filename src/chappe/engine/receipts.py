@@ -126,5 +126,6 @@ class Incoming:
 
 
 def acknowledge(links: Links, fates: Fates) -> None:
-    """Receipts and texts that are committed."""
+    """Receipts and texts that are committed, and those that never will be."""
     links.answer(fates.taken, CommandStatus.ESME_ROK)
+    links.answer(fates.refused, CommandStatus.ESME_RX_R_APPN)

@@ -336,15 +336,16 @@ INSERT_INBOUND_PARTS = Insert(
         Column("details", "bytea"),
         Column("received_ms"),
     ),
+    on_conflict="ON CONFLICT DO NOTHING",  # another engine has stored it: a provider may send it on two links at once
 )
 INBOUND_PARTS_OF = Query(
     "SELECT position, body, details, received_ms FROM inbound_part WHERE connection_id = ? AND sender = ? "
-    "AND recipient = ? AND reference = ? AND total = ? ORDER BY position",
+    "AND recipient = ? AND reference = ? AND total = ? ORDER BY position FOR UPDATE",
     ("position", "body", "details", "received_ms"),
 )
 STALE_INBOUND_PARTS = Query(
     "SELECT connection_id, sender, recipient, reference, total FROM inbound_part WHERE connection_id IN ?? "
-    "GROUP BY connection_id, sender, recipient, reference, total HAVING MAX(received_ms) <= ? LIMIT 100",
+    "GROUP BY connection_id, sender, recipient, reference, total HAVING MAX(received_ms) <= ? OR COUNT(*) = total LIMIT 100",
     ("connection_id", "sender", "recipient", "reference", "total"),
 )
 DELETE_INBOUND_PARTS = Query(

@@ -169,11 +169,13 @@ class Recorded(msgspec.Struct, array_like=True, tag="recorded", gc=False):
 class Fates(msgspec.Struct, array_like=True, tag="fates", gc=False):
     """What became of receipts and inbound, by token; sent after their commit.
 
-    `taken` may be acknowledged; `unknown` are (connection id, token, times seen) of receipts whose id matched nothing in time.
+    `taken` may be acknowledged; `unknown` are (connection id, token, times seen) of receipts whose id matched nothing in time;
+    `refused` are those that the store cannot keep whatever is tried.
     """
 
     taken: list[int] = []
     unknown: list[tuple[int, int, int]] = []
+    refused: list[int] = []
 
 
 class Leased(msgspec.Struct, array_like=True, gc=False):

@@ -11,7 +11,8 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -19,9 +20,9 @@ import structlog
 
 from chappe.engine import log as log_settings
 from chappe.engine.recorder import Recorder
-from chappe.engine.store.frame import Answer, Request, Trouble
+from chappe.engine.store.frame import Answer, Fates, InboundPiece, Received, Record, Request, Trouble
 from chappe.engine.store.store import open_store
-from chappe.messaging import StoreBusy, StoreFull
+from chappe.messaging import StoreBusy, StoreFull, StoreUnsure
 
 TICK_S = 0.2
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -60,6 +61,32 @@ def frame(message: object) -> bytes:
     return LENGTH.pack(len(body)) + body
 
 
+def lone_token(requests: Sequence[Request]) -> int | None:
+    """That of the one receipt or text which is all that `requests` hold; None where they hold more, or no such thing."""
+    match requests:
+        case [Record(number=0, receipts=[Received(token=token)], inbound=[])]:
+            return token
+        case [Record(number=0, receipts=[], inbound=[InboundPiece(token=token)])]:
+            return token
+    return None
+
+
+def apart(requests: Sequence[Request]) -> list[list[Request]]:
+    """The same in smaller batches, to be handled in this order; empty where there are none.
+
+    Every receipt and text becomes a record of its own, without a number: that stays with what the engine did itself.
+    """
+    if len(requests) > 1:
+        return [[request] for request in requests]
+    (record,) = requests
+    if not isinstance(record, Record) or not (record.receipts or record.inbound):
+        return []
+    parts: list[list[Request]] = [[msgspec.structs.replace(record, receipts=[], inbound=[])]]
+    parts += [[Record(0, receipts=[receipt])] for receipt in record.receipts]
+    parts += [[Record(0, inbound=[piece])] for piece in record.inbound]
+    return parts
+
+
 class StoreProcess:
     def __init__(self, connection: socket.socket, recorder: Recorder, clock: Callable[[], float] = time.time) -> None:
         self._socket = connection
@@ -83,14 +110,35 @@ class StoreProcess:
                     return
                 requests = [self._decode(body) for body in self._reader.feed(data)]
             if requests:
-                self._answer(partial(self._handle, requests))
+                self._answer(partial(self._handle, deque([requests]), []))
             if time.monotonic() >= next_tick:
                 self._answer(self._tick)
                 self._answer(self._news)
                 next_tick = time.monotonic() + TICK_S
 
-    def _handle(self, requests: list[Request]) -> list[Answer]:
-        return self._recorder.handle(requests, self._now_ms())
+    def _handle(self, waiting: deque[list[Request]], answers: list[Answer]) -> list[Answer]:
+        """Handle what is `waiting`; called again after trouble, it goes on where it was.
+
+        What fails is taken apart until the one receipt or text that cannot be kept is alone, and that is refused: it may
+        not bring the engine down each time its provider sends it again.
+        """
+        while waiting:
+            try:
+                answers += self._recorder.handle(waiting[0], self._now_ms())
+            except (StoreBusy, StoreFull, StoreUnsure):
+                raise
+            except Exception as error:
+                token = lone_token(waiting[0])
+                parts = [] if token is not None else apart(waiting[0])
+                if token is None and not parts:
+                    raise
+                log.exception("store.refused", error=str(error), parts=len(parts))
+                answers += [] if token is None else [Fates(refused=[token])]
+                waiting.popleft()
+                waiting.extendleft(reversed(parts))
+            else:
+                waiting.popleft()
+        return answers
 
     def _tick(self) -> list[Answer]:
         return self._recorder.tick(self._now_ms())

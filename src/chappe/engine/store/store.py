@@ -37,6 +37,7 @@ _ID, _RECIPIENT, _CATEGORY, _ATTEMPT, _EXPIRY, _ORGANISATION, _OPTIONS, _DUPLICA
         "due_ms",
     )
 )
+INTERRUPTED = "the engine was interrupted while this message may have been on its way"
 Accepted = dict[int, dict[int, int]]
 """Segments that the provider took: message id << 4 | attempt → index → state."""
 _STATE = [column.name for column in catalogue.MESSAGE_COLUMNS].index("state")
@@ -221,12 +222,10 @@ class Store:
             rows, accepted = self._waiting(ids)
             horizon = min(len(ids), request.horizon)
             leased = Leased(outbox_id, token, delivery_id, len(ids), horizon, [], [])
-            if status == "cancelled":
-                result.settled += [(row[_ID], DeliveryState.CANCELLED, "cancelled") for row in rows]
-            else:
-                # What was put off since is due later than this batch, and has a batch of its own.
-                here = [row for row in rows if row[_DUE] <= due_ms]
-                self._sort_out(here, accepted, ids, old_horizon, request, now_ms, leased, result)
+            # What was put off since is due later than this batch, and has a batch of its own.
+            here = [row for row in rows if row[_DUE] <= due_ms]
+            is_cancelled = status == "cancelled"
+            self._sort_out(here, accepted, ids, old_horizon, request, now_ms, leased, result, is_cancelled=is_cancelled)
             messages += len(leased.messages)
             taken.append((token, owner, now_ms + LEASE_MS, horizon, outbox_id))
             if leased.messages:
@@ -263,6 +262,8 @@ class Store:
         now_ms: int,
         leased: Leased,
         result: LeaseResult,
+        *,
+        is_cancelled: bool,
     ) -> None:
         """Share `rows` out: to be sent, ended for a reason, left unconfirmed."""
         blocked = (
@@ -274,14 +275,21 @@ class Store:
             message_id = row[_ID]
             position = places[message_id] if places else message_id - start
             options = _decode_options(row[_OPTIONS]) if row[_OPTIONS] is not None else None
-            expires_ms = row[_EXPIRY]
-            if 0 < expires_ms <= now_ms:
-                result.settled.append((message_id, DeliveryState.EXPIRED, "validity ended before it could be sent"))
-                continue
-            if blocked and (why := self._exclusion(blocked.get(row[_RECIPIENT]), row[_CATEGORY], options, request)):
-                result.settled.append((message_id, DeliveryState.EXCLUDED, why))
-                continue
             is_unknown = position < old_horizon
+            end: tuple[DeliveryState, str] | None = None
+            if is_cancelled:
+                end = DeliveryState.CANCELLED, "cancelled"
+            elif 0 < row[_EXPIRY] <= now_ms:
+                end = DeliveryState.EXPIRED, "validity ended before it could be sent"
+            elif blocked and (why := self._exclusion(blocked.get(row[_RECIPIENT]), row[_CATEGORY], options, request)):
+                end = DeliveryState.EXCLUDED, why
+            if end is not None:
+                # A holder that was interrupted may have sent it all the same.
+                state, reason = (
+                    (DeliveryState.UNCONFIRMED, f"{INTERRUPTED}; not sent again: {end[1]}") if is_unknown else end
+                )
+                result.settled.append((message_id, state, reason))
+                continue
             if is_unknown:
                 result.unknown.append(message_id)
                 if not request.resend_unknown:

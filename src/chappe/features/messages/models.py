@@ -37,7 +37,7 @@ class MessageColumns(models.Model):
     state = models.SmallIntegerField()
     reason = models.CharField(max_length=200, default="", help_text="why it waits, or why it ended so")
     attempt = models.SmallIntegerField(default=0, help_text="grows when it is sent anew after an error receipt")
-    tries = models.SmallIntegerField(default=0, help_text="times put off or left unanswered in this attempt")
+    tries = models.SmallIntegerField(default=0, help_text="times refused for now or left unanswered in this attempt")
     is_possible_duplicate = models.BooleanField(default=False)
     client_reference = models.CharField(max_length=200, default="")
     created_ms = Milliseconds()

@@ -77,9 +77,13 @@ def _unconfirmed(message: MessageNow) -> str:
 def _beginning(message: MessageNow) -> Iterator[Entry]:
     by_delivery = _("Prepared by delivery %(id)s.") % {"id": message.delivery_id}
     yield Entry(message.created_ms, "accepted", by_delivery if message.delivery_id else _("Accepted."))
-    # A message that was put off is due later too, but its events say that.
-    if message.due_ms > message.created_ms + PLANNED_MS and not message.tries and not message.attempt:
+    if message.due_ms > message.created_ms + PLANNED_MS and not _was_put_off(message):
         yield Entry(message.created_ms, "planned", _("To be sent from %(time)s.") % {"time": _shown(message.due_ms)})
+
+
+def _was_put_off(message: MessageNow) -> bool:
+    """Then it is due later, too, and its events say that."""
+    return MessageEvent.objects.filter(message_id=message.pk, kind="put_off").exists()
 
 
 def _segments(message: MessageNow) -> Iterator[Entry]:

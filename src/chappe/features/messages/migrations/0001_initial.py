@@ -135,7 +135,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "tries",
-                    models.SmallIntegerField(default=0, help_text="times put off or left unanswered in this attempt"),
+                    models.SmallIntegerField(
+                        default=0, help_text="times refused for now or left unanswered in this attempt"
+                    ),
                 ),
                 ("is_possible_duplicate", models.BooleanField(default=False)),
                 ("client_reference", models.CharField(default="", max_length=200)),
