@@ -96,8 +96,9 @@ class Engine:
 
     async def _beat(self) -> None:
         while True:
-            self._client.send(LoadConnections(self._client.number()))
-            self._keep_links()
+            if not self._client.is_behind:
+                self._client.send(LoadConnections(self._client.number()))
+                self._keep_links()
             await asyncio.sleep(EVERY_S)
 
     def _keep_links(self) -> None:
@@ -116,8 +117,9 @@ class Engine:
             await asyncio.sleep(POLL_S)
             for flow in self._flows.values():
                 flow.worker.poll()
-                number, until_ms = self._client.number(), flow.worker.answered_until_ms()
-                self._client.send(Answered(number, flow.connection.id, until_ms))
+                if not self._client.is_behind:
+                    number, until_ms = self._client.number(), flow.worker.answered_until_ms()
+                    self._client.send(Answered(number, flow.connection.id, until_ms))
 
     def _wake(self) -> None:
         """Somebody put messages into the store; many say so at once, one look is enough."""
@@ -192,19 +194,16 @@ class Engine:
             try:
                 hidden = self._vault.decrypt(bytes(secret), connection_place(organisation_id, identifier))
                 parsed = registry.spec(provider).parse({**values, **hidden})
+                connection = ConnectionSettings(identifier, organisation_id, name, parsed, version)
+                if identifier in self._flows:
+                    self._flows[identifier].change(connection)
+                else:
+                    self._flows[identifier] = Flow(connection, self._ledger, self._client, self._links)
             except (ConfigError, Sealed, ValueError) as error:
+                # The other connections are not to stand still for this one.
                 log.error("connection.unusable", connection=identifier, reason=str(error))
                 continue
-            connection, is_changed = ConnectionSettings(identifier, organisation_id, name, parsed, version), True
-            if identifier in self._flows:
-                self._flows[identifier].change(connection)
-            else:
-                self._flows[identifier] = Flow(
-                    connection,
-                    self._ledger,
-                    self._client,
-                    self._links,
-                )
+            is_changed = True
         for identifier in [identifier for identifier in self._flows if identifier not in present]:
             flow = self._flows.pop(identifier)
             self._versions.pop(identifier, None)

@@ -15,6 +15,8 @@ from chappe.engine.store.process import FrameReader, frame
 from chappe.messaging import StoreError
 
 STOP_S = 10.0
+MOST_BEHIND = 1 << 20
+"""Octets that wait to be sent. Outcomes are bounded by the links' windows; this bounds what only time brings."""
 
 
 class StoreClient(asyncio.Protocol):
@@ -46,6 +48,11 @@ class StoreClient(asyncio.Protocol):
     @property
     def pid(self) -> int:
         return self._process.pid if self._process else 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether requests pile up, as when the database is away: nothing is to be asked again and again then."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > MOST_BEHIND
 
     def number(self) -> int:
         self._number += 1
