@@ -176,7 +176,8 @@ class Slot:
     def link_closed(self, link: Link, reason: str, unanswered: Sequence[object]) -> None:
         if unanswered:
             self._host.unknown(self, unanswered, f"the link was lost before the provider answered: {reason}")
-        self._host.take_back(self)
+        if link.endpoint.kind is self.endpoints[0].kind:
+            self._host.take_back(self)
 
 
 def _words(error: OSError | TimeoutError | ChappeError, endpoint: Endpoint) -> str:

@@ -7,7 +7,7 @@ horizon of its batch (so that after a crash it is known which ones may have gone
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -18,9 +18,9 @@ from chappe.engine.slot import Slot
 from chappe.engine.store.client import StoreClient
 from chappe.engine.store.frame import Leased, ProviderError, PutOff, Settled, Want
 from chappe.engine.store.store import LEASE_MS
-from chappe.messaging import Category, DeliveryState, OutboundMessage, Refused
+from chappe.messaging import DeliveryState, OutboundMessage, Refused
 from chappe.providers.smpp import Dialect
-from chappe.rules.consent import may_send, strictest
+from chappe.rules.consent import exclusion
 from chappe.rules.quarantine import QuarantineStatus, is_stopped
 from chappe.rules.smpp_status import status_of
 
@@ -73,20 +73,40 @@ class Lease:
 
 
 class Flight:
-    """A message on its way: the token of a message in one segment; `(flight, index)` is that of a segment of many."""
+    """A message on its way: the token of a message in one segment; `(flight, index)` is that of a segment of many.
 
-    __slots__ = ("after_s", "failed", "lease", "message", "position", "unanswered", "unknown")
+    `unanswered` are its segments that are queued or on the wire. Of a message of many, `begun` went onto the wire;
+    `left_out` were taken off the queue, and will not go out from here.
+    """
+
+    __slots__ = ("begun", "failed", "lease", "left_out", "message", "position", "unanswered", "unknown")
 
     def __init__(self, message: OutboundMessage, lease: Lease, position: int, segments: int) -> None:
         self.message = message
         self.lease = lease
         self.position = position
         self.unanswered = segments
-        self.failed: tuple[int, str] | None = None
+        self.begun = self.left_out = 0
+        self.failed = 0
         self.unknown = ""
 
 
 Token = Flight | tuple[Flight, int]
+Entry = tuple[bytes, Token]
+"""A segment to be sent, as it is queued."""
+
+
+def _flight(entry: Entry) -> Flight:
+    token = entry[1]
+    return token if isinstance(token, Flight) else token[0]
+
+
+def _take_off(source: deque[Entry], flight: Flight) -> list[Entry]:
+    """What is left of a message at the head of a queue."""
+    own = []
+    while source and _flight(source[0]) is flight:
+        own.append(source.popleft())
+    return own
 
 
 class Worker:
@@ -110,7 +130,7 @@ class Worker:
         self._ledger = ledger
         self._client = client
         self._clock = clock
-        self._queue: deque[tuple[bytes, Token]] = deque()
+        self._queue: deque[Entry] = deque()
         self._leases: dict[int, Lease] = {}
         self._in_hand = 0
         self._want_number = 0
@@ -186,7 +206,7 @@ class Worker:
             else:
                 # Every segment was taken before we were interrupted; only the message's own record was missing.
                 self._in_hand -= 1
-                self._ledger.page.sent.append((message.id, message.delivery_id, now_ms))
+                self._ledger.page.sent.append((message.id << 4 | message.attempt, message.delivery_id, now_ms))
                 self._done(lease)
 
     def _wish(self) -> None:
@@ -298,13 +318,7 @@ class Worker:
             if slot.limit_per_s:
                 self._wake_at(slot.throttle.next_at(now))
             return
-        bodies: list[bytes] = []
-        tokens: list[Token] = []
-        while slot.carry and len(bodies) < allowed:
-            body, token = slot.carry.popleft()
-            bodies.append(body)
-            tokens.append(token)
-        self._draw(slot, bodies, tokens, allowed)
+        bodies, tokens = self._draw(slot, allowed)
         if len(bodies) < allowed:
             slot.throttle.give_back(allowed - len(bodies))
         if bodies:
@@ -312,12 +326,18 @@ class Worker:
         if slot.limit_per_s:
             self._wake_at(slot.throttle.next_at(now))
 
-    def _draw(self, slot: Slot, bodies: list[bytes], tokens: list[Token], allowed: int) -> None:
-        """Take messages off the queue into one write, leaving aside what may not go any more."""
-        queue, now_ms = self._queue, self._now_ms()
+    def _draw(self, slot: Slot, allowed: int) -> tuple[list[bytes], list[Token]]:
+        """Take segments off the queues into one write, leaving aside what may not go any more.
+
+        What was begun on this link goes first, and is asked the same as the others: leases are lost, validities end and
+        people say STOP between two segments, too.
+        """
+        bodies: list[bytes] = []
+        tokens: list[Token] = []
+        carry, queue, now_ms = slot.carry, self._queue, self._now_ms()
         has_exceptions = bool(self._blocked or self._halted)
-        while queue and len(bodies) < allowed:
-            body, token = queue[0]
+        while len(bodies) < allowed and (source := carry or queue):
+            body, token = source[0]
             flight = token if isinstance(token, Flight) else token[0]
             lease, message = flight.lease, flight.message
             if flight.position >= lease.horizon or lease.until_ms <= now_ms:
@@ -327,29 +347,26 @@ class Worker:
                 or (has_exceptions and (message.delivery_id in self._halted or self._exclusion(message)))
                 or 0 < message.expires_ms <= now_ms
             ):
-                for _ in range(flight.unanswered):
-                    queue.popleft()
-                self._drop(flight, now_ms)
-                continue
-            queue.popleft()
-            bodies.append(body)
-            tokens.append(token)
-            if not isinstance(token, Flight):
+                self._leave(flight, len(_take_off(source, flight)), now_ms)
+            elif flight is token:
+                source.popleft()
+                bodies.append(body)
+                tokens.append(token)
+            else:
                 # The segments of one message go over one link, in order: the first, which asks for the receipt, last.
-                rest = flight.unanswered - 1
-                for _ in range(rest):
-                    segment = queue.popleft()
-                    if len(bodies) < allowed:
-                        bodies.append(segment[0])
-                        tokens.append(segment[1])
-                    else:
-                        slot.carry.append(segment)
+                segments = _take_off(source, flight)
+                fitting = segments[: allowed - len(bodies)]
+                carry.extend(segments[len(fitting) :])
+                flight.begun += len(fitting)
+                for body, token in fitting:
+                    bodies.append(body)
+                    tokens.append(token)
         if queue:
-            self._look_ahead(queue[0][1])
+            self._look_ahead(_flight(queue[0]))
+        return bodies, tokens
 
-    def _look_ahead(self, token: Token) -> None:
+    def _look_ahead(self, flight: Flight) -> None:
         """Ask for the next horizon before the present one is reached."""
-        flight = token if isinstance(token, Flight) else token[0]
         lease = flight.lease
         step = sum(slot.window for slot in self.slots) or 1
         if lease.wanted_horizon < lease.size and flight.position + step >= lease.wanted_horizon:
@@ -361,8 +378,7 @@ class Worker:
         if not entries:
             return ""
         short_code = (message.options.short_code if message.options else "") or self._short_code
-        status = strictest([(status, code) for code, status in entries.items()], short_code)
-        return may_send(Category(message.category), status, transactional_despite_stop=self._despite_stop)
+        return exclusion(entries.items(), message.category, short_code, transactional_despite_stop=self._despite_stop)
 
     def _look_after_idle(self) -> None:
         """Without a link nothing is drawn from the queue; what is to end does so all the same, and the rest goes back."""
@@ -376,58 +392,70 @@ class Worker:
             self._return_queue()
 
     def _leave_out(self) -> None:
-        """Take out of the queue at once, wherever they stand, messages that may not be sent any more."""
+        """Take out of the queues at once, wherever they stand, messages that may not be sent any more."""
         now_ms = self._now_ms()
-        left: dict[Flight, None] = {}
-        kept: deque[tuple[bytes, Token]] = deque()
-        for entry in self._queue:
-            flight = entry[1] if isinstance(entry[1], Flight) else entry[1][0]
-            message = flight.message
-            if (
-                flight.lease.is_lost
-                or message.delivery_id in self._halted
-                or 0 < message.expires_ms <= now_ms
-                or (self._blocked and self._exclusion(message))
-            ):
-                left[flight] = None
-            else:
-                kept.append(entry)
-        self._queue = kept
-        for flight in left:
-            self._drop(flight, now_ms)
+        for queue in (self._queue, *(slot.carry for slot in self.slots)):
+            left: Counter[Flight] = Counter()
+            kept: list[Entry] = []
+            for entry in queue:
+                flight = _flight(entry)
+                message = flight.message
+                if (
+                    flight.lease.is_lost
+                    or message.delivery_id in self._halted
+                    or 0 < message.expires_ms <= now_ms
+                    or (self._blocked and self._exclusion(message))
+                ):
+                    left[flight] += 1
+                else:
+                    kept.append(entry)
+            if left:
+                queue.clear()
+                queue.extend(kept)
+            for flight, segments in left.items():
+                self._leave(flight, segments, now_ms)
 
     def _return_queue(self) -> None:
         """What is not on the wire goes back as it was."""
-        flights = dict.fromkeys(token if isinstance(token, Flight) else token[0] for _, token in self._queue)
+        left = Counter(map(_flight, self._queue))
         self._queue.clear()
         now_ms = self._now_ms()
-        for flight in flights:
-            self._give_back(flight, now_ms)
+        for flight, segments in left.items():
+            self._leave(flight, segments, now_ms)
 
-    def _give_back(self, flight: Flight, now_ms: int) -> None:
-        """A message taken off the queue is for whoever leases it next."""
-        if flight.unknown or flight.failed:
-            self._finish(flight, now_ms)  # some of its segments were on the wire, and that is to be said
-            return
-        self._in_hand -= 1
-        if not flight.lease.is_lost:
-            flight.lease.is_returned = True
-            self._done(flight.lease)
+    def _leave(self, flight: Flight, segments: int, now_ms: int) -> None:
+        """A message, or the rest of one, was taken off a queue. What becomes of it is said once nothing of it is on the
+        wire any more."""
+        flight.left_out += segments
+        flight.unanswered -= segments
+        if flight.unanswered == 0:
+            self._finish(flight, now_ms)
 
-    def _drop(self, flight: Flight, now_ms: int) -> None:
-        """A message taken off the queue is not to be sent: say why, unless it is somebody else's by now."""
-        message, lease = flight.message, flight.lease
+    def _end_of(self, flight: Flight, now_ms: int) -> tuple[DeliveryState, str]:
+        """How a message ends that was left out, and why; WAITING when it is for whoever leases it next.
+
+        Nobody got it where its first segment, which goes last, did not go. But where others did it is not true that
+        nothing was sent: such a message has failed.
+        """
+        message = flight.message
         halted = self._halted.get(message.delivery_id)
-        if lease.is_lost or halted == "paused":
-            self._give_back(flight, now_ms)
-            return
-        self._in_hand -= 1
+        if halted == "paused":
+            return DeliveryState.WAITING, ""
         if halted == "cancelled":
-            self._settle(message, lease, DeliveryState.CANCELLED, "cancelled")
+            state, reason = DeliveryState.CANCELLED, "cancelled"
         elif 0 < message.expires_ms <= now_ms:
-            self._settle(message, lease, DeliveryState.EXPIRED, "validity ended before it could be sent")
+            state, reason = DeliveryState.EXPIRED, "validity ended before it could be sent"
+        elif why := self._exclusion(message):
+            state, reason = DeliveryState.EXCLUDED, why
         else:
-            self._settle(message, lease, DeliveryState.EXCLUDED, self._exclusion(message))
+            return DeliveryState.WAITING, ""
+        sent = flight.begun + len(message.accepted_segments)
+        if sent:
+            return (
+                DeliveryState.FAILED,
+                f"{sent} of {sent + flight.left_out} segments were sent, the others not: {reason}",
+            )
+        return state, reason
 
     def _settle(self, message: OutboundMessage, lease: Lease, state: DeliveryState, reason: str) -> None:
         self._ledger.page.settled.append(Settled(message.id, state, reason, self._now_ms()))
@@ -462,10 +490,9 @@ class Worker:
         for token, status, provider_id in zip(tokens, statuses, ids, strict=True):
             if status == 0 and isinstance(token, Flight):
                 message = token.message
-                add_segment(
-                    (message.id << 12 | message.attempt << 8, connection_id, provider_id, now_ms, message.delivery_id)
-                )
-                add_sent((message.id, message.delivery_id, now_ms))
+                turn = message.id << 4 | message.attempt
+                add_segment((turn << 8, connection_id, provider_id, now_ms, message.delivery_id))
+                add_sent((turn, message.delivery_id, now_ms))
                 self._in_hand -= 1
                 if token.lease is lease:
                     finished += 1
@@ -496,7 +523,7 @@ class Worker:
                 (segment_id, self.connection_id, provider_id, now_ms, message.delivery_id)
             )
         else:
-            flight.failed = (status, "")
+            flight.failed = status
         if flight.unanswered == 0:
             self._finish(flight, now_ms)
 
@@ -519,25 +546,24 @@ class Worker:
             self._return_queue()
 
     def _finish(self, flight: Flight, now_ms: int) -> None:
-        """All segments of a message have had their say."""
-        message, page = flight.message, self._ledger.page
+        """All segments of a message have had their say, or will have none."""
+        message, lease, page = flight.message, flight.lease, self._ledger.page
         self._in_hand -= 1
-        if flight.failed is not None:
-            status = status_of(flight.failed[0])
-            if status.slows_down:
-                page.put_off.append(PutOff(message.id, self.connection_id, status.words, now_ms + UNKNOWN_AFTER_MS))
-            else:
-                page.errors.append(
-                    ProviderError(
-                        message.id,
-                        self.connection_id,
-                        status.name,
-                        status.code,
-                        status.words,
-                        now_ms,
-                        status.is_retried,
-                    )
+        failed = status_of(flight.failed) if flight.failed else None
+        is_whole = not flight.left_out
+        state, reason = (DeliveryState.WAITING, "") if is_whole else self._end_of(flight, now_ms)
+        if lease.is_lost and not is_whole:
+            pass  # somebody else has it, and knows that some of it may have been sent
+        elif failed is not None and not failed.slows_down:
+            page.errors.append(
+                ProviderError(
+                    message.id, self.connection_id, failed.name, failed.code, failed.words, now_ms, failed.is_retried
                 )
+            )
+        elif state != DeliveryState.WAITING:
+            page.settled.append(Settled(message.id, state, reason, now_ms))
+        elif failed is not None:
+            page.put_off.append(PutOff(message.id, self.connection_id, failed.words, now_ms + UNKNOWN_AFTER_MS))
         elif flight.unknown and self._resend_unknown:
             due_ms = now_ms + UNKNOWN_AFTER_MS
             page.put_off.append(
@@ -545,9 +571,12 @@ class Worker:
             )
         elif flight.unknown:
             page.settled.append(Settled(message.id, DeliveryState.UNCONFIRMED, flight.unknown, now_ms))
+        elif is_whole:
+            page.sent.append((message.id << 4 | message.attempt, message.delivery_id, now_ms))
         else:
-            page.sent.append((message.id, message.delivery_id, now_ms))
-        self._done(flight.lease)
+            lease.is_returned = True
+        self._ledger.touch()
+        self._done(lease)
 
     def _committed(self, slot: Slot, messages: int) -> None:
         slot.uncommitted -= messages
