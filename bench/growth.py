@@ -90,7 +90,7 @@ def send(recorder: Recorder, made: Scene, numbers: range) -> None:
         taken = range(first, min(first + BATCH, numbers.stop))
         record = Record(
             1,
-            sent=[(number, 0, now_ms) for number in taken],
+            sent=[(number << 4, 0, now_ms) for number in taken],
             segments=[(number << 12, made.connection_id, provider_id(number), now_ms, 0) for number in taken],
         )
         recorder.handle([record], now_ms)

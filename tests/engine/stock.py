@@ -246,7 +246,7 @@ class Desk:
                 )
                 for i in range(segments)
             ],
-            "sent": [(message_id, delivery, self.now_ms)],
+            "sent": [(message_id << 4 | attempt, delivery, self.now_ms)],
         }
 
     def send(self, ids: Sequence[int], attempt: int = 0, segments: int = 1, delivery: int = 0) -> None:

@@ -51,7 +51,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "DELIVERY_STATUS": ([1, 2],),
     "MESSAGES_NOW": ([1, 2],),
     "STILL_WAITING": ([1, 2],),
-    "SEGMENTS_SENT": (1, 2),
+    "LOCK_MESSAGES": ([1, 2],),
     "LOCK_SEGMENTS": ([1, 2],),
     "SEGMENTS_BY_PROVIDER_ID": (1, ["a", "b"]),
     "ORPHAN_SEEN": (1, "a", "s", "c", 1, 1),

@@ -123,13 +123,17 @@ class Changes:
 
     # -- what can happen ---------------------------------------------------------------------------------------------
 
-    def sent(self, rows: Iterable[tuple[int, int, int]]) -> None:
-        rows = list(rows)
-        self._load(message_id for message_id, _, _ in rows)
-        for message_id, _delivery, at_ms in rows:
-            message = self._messages.get(message_id)
-            if message is not None and message.become(DeliveryState.SENT):
+    def sent(self, rows: Sequence[tuple[int, int, int]]) -> set[int]:
+        """Messages that the provider took; those of them (as they are in `rows`) that are in another attempt by now."""
+        self._load(turn >> 4 for turn, _, _ in rows)
+        passed: set[int] = set()
+        for turn, _delivery, at_ms in rows:
+            message = self._messages.get(turn >> 4)
+            if message is not None and message.attempt != turn & 15:
+                passed.add(turn)
+            elif message is not None and message.become(DeliveryState.SENT):
                 message.sent_ms = at_ms
+        return passed
 
     def settled(self, rows: Sequence[Settled]) -> None:
         self.end_waiting([(row.message_id, DeliveryState(row.state), row.reason) for row in rows])
@@ -188,9 +192,6 @@ class Changes:
 
     def receipts(self, hits: Sequence[tuple[Received, Hit]]) -> None:
         """Receipts for segments of messages in any state."""
-        if hits:
-            # Another engine may be writing a segment alone; where its message is can be read once that is done.
-            self.store.database.query(catalogue.LOCK_SEGMENTS, ([hit.segment_id for _, hit in hits],))
         self._load(hit.segment_id >> 12 for _, hit in hits)
         for receipt, hit in hits:
             message = self._messages.get(hit.segment_id >> 12)
@@ -297,6 +298,10 @@ class Changes:
     def _load(self, ids: Iterable[int]) -> None:
         missing = [message_id for message_id in dict.fromkeys(ids) if message_id not in self._messages]
         if missing:
+            # Another engine may be writing one of them, or its first segment alone: where it is can be read once that is
+            # done, by a statement that begins afterwards. In this order, which is that of `Recorder._fast`.
+            locked = self.store.database.query(catalogue.LOCK_MESSAGES, (missing,))
+            self.store.database.query(catalogue.LOCK_SEGMENTS, ([first for (first,) in locked],))
             for row in self.store.database.query(catalogue.MESSAGES_NOW, (missing,)):
                 message = MessageNow(row[0], DeliveryState(row[1]), *row[2:])
                 message.was = message.state

@@ -180,12 +180,12 @@ class Recorder:
         segments = list(chain.from_iterable(record.segments for record in records))
         sent = list(chain.from_iterable(record.sent for record in records))
         receipts = list(chain.from_iterable(record.receipts for record in records))
-        sent_ids = {message_id for message_id, _, _ in sent}
+        turns = {turn for turn, _, _ in sent}
         new, connection = Ids(), 0
         for segment_id, connection_id, theirs, _, delivery_id in segments:
             if connection_id != connection:
                 new, connection = outcome.new.setdefault(connection_id, {}), connection_id
-            if theirs and segment_id >> 12 in sent_ids:
+            if theirs and segment_id >> 8 in turns:
                 new[theirs] = (segment_id, delivery_id)
             elif theirs:
                 outcome.begun[connection_id, theirs] = (segment_id, delivery_id)
@@ -195,10 +195,10 @@ class Recorder:
         delivered, others = self._match(receipts, outcome)
         changes = self._changes(outcome)
         if not self._fast(segments, sent, delivered, outcome):
-            changes.sent(sent)  # before its segment says so
-            self._database.run(catalogue.INSERT_SEGMENTS, _segment_rows(segments, sent_ids, {}))
+            turns -= changes.sent(sent)  # before its segment says so
+            self._database.run(catalogue.INSERT_SEGMENTS, _segment_rows(segments, turns, {}))
             others = [*((receipt, Hit(*found)) for receipt, found in delivered), *others]
-        self._complete(sent_ids, segments)
+        self._complete(turns, segments)
         for record in records:
             changes.settled(record.settled)
             changes.put_off(record.put_off)
@@ -220,9 +220,10 @@ class Recorder:
             return True
         said = {segment_id: receipt for receipt, (segment_id, _) in delivered}
         self._database.savepoint()
-        rows = _segment_rows(segments, {message_id for message_id, _, _ in sent}, said)
+        turns = {turn for turn, _, _ in sent}
+        rows = _segment_rows(segments, turns, said)
         is_right = self._database.run(catalogue.INSERT_SEGMENTS, rows) == len(rows)
-        is_right = is_right and self._all_wait(sent)
+        is_right = is_right and self._all_wait(turns)
         # In the order of the table: neighbours share a page.
         ended = [(said[one].status, said[one].code, said[one].at_ms, one) for one in sorted(said)]
         is_right = is_right and self._database.run(catalogue.SEGMENT_DELIVERED, ended) == len(ended)
@@ -239,15 +240,18 @@ class Recorder:
                 outcome.counts[delivery_id, ended_state] += messages
         return True
 
-    def _all_wait(self, sent: Sequence[tuple[int, int, int]]) -> bool:
-        """Whether nobody else has ended one of these messages, as an engine may that took our lease over."""
-        ids = [message_id for message_id, _, _ in sent]
-        return not ids or len(self._database.query(catalogue.STILL_WAITING, (ids,))) == len(ids)
+    def _all_wait(self, turns: set[int]) -> bool:
+        """Whether all these messages wait in the attempt that we made: an engine that took our lease over may have ended
+        one, or a receipt may have begun another attempt."""
+        if not turns:
+            return True
+        ids = [turn >> 4 for turn in turns]
+        return {turn for (turn,) in self._database.query(catalogue.STILL_WAITING, (ids,))} == turns
 
-    def _complete(self, sent_ids: set[int], segments: Segments) -> None:
+    def _complete(self, turns: set[int], segments: Segments) -> None:
         """Messages whose last segment was taken now, and the first in an earlier transaction."""
-        for message_id in sent_ids - {segment[0] >> 12 for segment in segments if not segment[0] & 255}:
-            self._database.query(catalogue.SEGMENTS_SENT, (message_id << 12, message_id << 12 | 4095))
+        late = turns - {segment[0] >> 8 for segment in segments if not segment[0] & 255}
+        self._database.run(catalogue.SEGMENT_SENT, [(turn << 8,) for turn in late])
 
     def _changes(self, outcome: Outcome) -> Changes:
         return Changes(self._store, self._policies, outcome.now_ms, outcome.counts, outcome.blocked)
@@ -469,7 +473,7 @@ class Recorder:
         return [News(blocked, deliveries)] if blocked or deliveries else []
 
 
-def _segment_rows(segments: Segments, sent_ids: set[int], said: dict[int, Received]) -> list[tuple[object, ...]]:
+def _segment_rows(segments: Segments, turns: set[int], said: dict[int, Received]) -> list[tuple[object, ...]]:
     """Segments as they are inserted. Receipts in `said` that one of them has are taken out of it and written into it."""
     rows: list[tuple[object, ...]] = []
     sent, waiting, delivered = int(DeliveryState.SENT), int(DeliveryState.WAITING), int(DeliveryState.DELIVERED)
@@ -479,7 +483,7 @@ def _segment_rows(segments: Segments, sent_ids: set[int], said: dict[int, Receiv
             end = (delivered, receipt.status, receipt.code, at_ms, receipt.at_ms)
             rows.append((segment_id, connection_id, theirs, delivery_id, *end))
         else:
-            state = sent if segment_id & 255 or segment_id >> 12 in sent_ids else waiting
+            state = sent if segment_id & 255 or segment_id >> 8 in turns else waiting
             rows.append((segment_id, connection_id, theirs, delivery_id, state, "", "", at_ms, 0))
     return rows
 

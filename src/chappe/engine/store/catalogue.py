@@ -202,7 +202,12 @@ INSERT_SEGMENTS = Insert(
     ),
     on_conflict="ON CONFLICT (id) DO NOTHING",
 )
-STILL_WAITING = Query("SELECT id FROM message WHERE id IN ?? AND state = 10 ORDER BY id FOR UPDATE", ("id",))
+STILL_WAITING = Query(
+    "SELECT (id << 4) | attempt FROM message WHERE id IN ?? AND state = 10 ORDER BY id FOR UPDATE", ("turn",)
+)
+LOCK_MESSAGES = Query(
+    "SELECT (id << 12) | (attempt << 8) FROM message WHERE id IN ?? ORDER BY id FOR UPDATE", ("first_segment",)
+)
 MESSAGE_CHANGED = Update(
     "message",
     (
@@ -224,7 +229,7 @@ SEGMENT_DELIVERED = Update(
     fixed="state = 40",
     where="state = 30",
 )
-SEGMENTS_SENT = Query("UPDATE segment SET state = 30 WHERE id BETWEEN ? AND ? AND state = 10")
+SEGMENT_SENT = Update("segment", (), (_ID,), fixed="state = 30", where="state = 10")
 CLOSE_SEGMENT = Update("segment", (Column("state", "smallint"),), (_ID,), where="state < 40")
 LOCK_SEGMENTS = Query("SELECT id FROM segment WHERE id IN ?? ORDER BY id FOR UPDATE", ("id",))
 SEGMENT_CHANGED = Update(
@@ -234,7 +239,7 @@ SEGMENT_CHANGED = Update(
 )
 MESSAGES_NOW = Query(
     "SELECT id, state, reason, attempt, tries, is_possible_duplicate, due_ms, sent_ms, done_ms, expires_ms, delivery_id, "
-    "organisation_id, connection_id, recipient, segments FROM message_now WHERE id IN ?? ORDER BY id FOR UPDATE",
+    "organisation_id, connection_id, recipient, segments FROM message_now WHERE id IN ?? ORDER BY id",
     (
         "id",
         "state",

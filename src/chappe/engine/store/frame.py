@@ -83,7 +83,7 @@ class PutOff(msgspec.Struct, array_like=True, gc=False):
 class Record(msgspec.Struct, array_like=True, tag="record", gc=False):
     """Everything to be committed together.
 
-    `sent`: (message id, delivery id, sent ms) of messages whose every segment is taken. `segments`: (segment id,
+    `sent`: (message id << 4 | attempt, delivery id, sent ms) of messages whose every segment is taken. `segments`: (segment id,
     connection id, provider's id, sent ms, delivery id). `horizons`: (outbox id, lease token, horizon, lease until ms).
     `finished` and `released`: (outbox id, lease token). `events`: (message id, at ms, kind, text).
     """
