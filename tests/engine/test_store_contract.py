@@ -321,8 +321,19 @@ def test_a_message_that_may_have_gone_out_and_may_not_go_again_is_left_unconfirm
     assert heir.lease(horizon=2) == []
     end = {"cancelled": CANCELLED, "validity": EXPIRED, "stop": EXCLUDED}[why]
     assert stock.states(ids) == [UNCONFIRMED, UNCONFIRMED, end, end]
-    assert "interrupted" in stock.message(ids[0])["reason"]
+    assert stock.message(ids[0])["reason"].startswith("it may have gone out, and is not sent again: ")
     assert stock.counts(delivery.pk) == {UNCONFIRMED: 2, end: 2}
+
+
+def test_a_message_partly_taken_that_may_not_go_on_has_failed(stock: Stock, desk: Desk) -> None:
+    delivery = delivery_row("sending")
+    (message_id,) = stock.enqueue(1, delivery=delivery.pk, segments=3)
+    desk.record(segments=desk.accepted(message_id, delivery=delivery.pk, segments=3)["segments"][1:])
+    Delivery.objects.filter(pk=delivery.pk).update(status="cancelled")
+    assert desk.lease() == []
+    message = stock.message(message_id)
+    words = "2 of 3 segments were sent, the others not: cancelled"
+    assert (message["state"], message["reason"]) == (DeliveryState.FAILED, words)
 
 
 def test_the_horizon_counts_places_in_a_batch_that_is_a_list(stock: Stock, desk: Desk) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import Configure, ProviderError, PutOff, Received, Settled
 from chappe.engine.store.statement import Row
-from chappe.engine.store.store import INTERRUPTED, Store
+from chappe.engine.store.store import Store
 from chappe.messaging import ENDS, Channel, DeliveryState, ErrorKind, ReceiptKind, may_become
 from chappe.rules import error as error_rules
 from chappe.rules import quarantine as quarantine_rules
@@ -20,6 +20,7 @@ MAX_ATTEMPTS = 15
 """Attempts have four bits of the segment's id."""
 MOST_TRIES = 32_767
 """What the column holds; a provider that says "too fast" for a day gets there."""
+INTERRUPTED = "the engine was interrupted while this message may have been on its way"
 ROUND_MS = 200
 """Messages put off to nearly the same time share an outbox row."""
 

@@ -21,6 +21,7 @@ from chappe.engine.store.store import LEASE_MS
 from chappe.messaging import DeliveryState, OutboundMessage, Refused
 from chappe.providers.smpp import Dialect
 from chappe.rules.consent import exclusion
+from chappe.rules.ending import ending
 from chappe.rules.quarantine import QuarantineStatus, is_stopped
 from chappe.rules.smpp_status import status_of
 
@@ -449,13 +450,14 @@ class Worker:
             state, reason = DeliveryState.EXCLUDED, why
         else:
             return DeliveryState.WAITING, ""
-        sent = flight.begun + len(message.accepted_segments)
-        if sent:
-            return (
-                DeliveryState.FAILED,
-                f"{sent} of {sent + flight.left_out} segments were sent, the others not: {reason}",
-            )
-        return state, reason
+        taken = flight.begun + len(message.accepted_segments)
+        return ending(
+            state,
+            reason,
+            taken=taken,
+            segments=taken + flight.left_out,
+            may_have_gone=message.is_possible_duplicate,
+        )
 
     def _settle(self, message: OutboundMessage, lease: Lease, state: DeliveryState, reason: str) -> None:
         self._ledger.page.settled.append(Settled(message.id, state, reason, self._now_ms()))

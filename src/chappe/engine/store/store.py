@@ -17,6 +17,7 @@ from chappe.engine.store.sqlite import SqliteDatabase
 from chappe.engine.store.statement import Database, Row
 from chappe.messaging import Channel, DeliveryState, MessageOptions, OutboundMessage, StoreError
 from chappe.rules.consent import exclusion
+from chappe.rules.ending import ending
 
 LEASE_MS = 30_000
 OUTBOX_MESSAGES = 1000
@@ -37,7 +38,6 @@ _ID, _RECIPIENT, _CATEGORY, _ATTEMPT, _EXPIRY, _ORGANISATION, _OPTIONS, _DUPLICA
         "due_ms",
     )
 )
-INTERRUPTED = "the engine was interrupted while this message may have been on its way"
 Accepted = dict[int, dict[int, int]]
 """Segments that the provider took: message id << 4 | attempt → index → state."""
 _STATE = [column.name for column in catalogue.MESSAGE_COLUMNS].index("state")
@@ -283,12 +283,12 @@ class Store:
                 end = DeliveryState.EXPIRED, "validity ended before it could be sent"
             elif blocked and (why := self._exclusion(blocked.get(row[_RECIPIENT]), row[_CATEGORY], options, request)):
                 end = DeliveryState.EXCLUDED, why
+            here = accepted.get(message_id << 4 | row[_ATTEMPT], {}) if accepted else {}
             if end is not None:
-                # A holder that was interrupted may have sent it all the same.
-                state, reason = (
-                    (DeliveryState.UNCONFIRMED, f"{INTERRUPTED}; not sent again: {end[1]}") if is_unknown else end
+                may_have_gone = is_unknown or bool(row[_DUPLICATE])
+                result.settled.append(
+                    (message_id, *ending(*end, taken=len(here), segments=row[_SEGMENTS], may_have_gone=may_have_gone))
                 )
-                result.settled.append((message_id, state, reason))
                 continue
             if is_unknown:
                 result.unknown.append(message_id)
@@ -297,8 +297,8 @@ class Store:
             message = OutboundMessage(*row[:_OPTIONS])
             message.options = options
             message.is_possible_duplicate = bool(row[_DUPLICATE]) or is_unknown
-            if accepted and (segments := accepted.get(message_id << 4 | message.attempt)):
-                message.accepted_segments = tuple(segments)
+            if here:
+                message.accepted_segments = tuple(here)
             leased.messages.append(message)
             leased.positions.append(position)
 
