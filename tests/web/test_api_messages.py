@@ -116,7 +116,7 @@ def test_a_search_walks_an_index_and_never_the_table(caller: Caller, organisatio
         caller.get("/v1/inbound", sender="+33612345678")
         caller.get("/v1/quarantine")
         caller.get("/metrics")
-    large = ('"message"', '"segment"', '"inbound"', '"quarantine"')
+    large = ('"message_now"', '"segment"', '"inbound"', '"quarantine"')
     reads = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
     plans = {sql: plan_of(sql) for sql in reads if any(f"FROM {table}" in sql for table in large)}
     assert len(plans) >= 6

@@ -15,9 +15,9 @@ from chappe.messaging import StoreBusy, StoreError, StoreFull
 BUSY_TIMEOUT_S = 20.0
 TURN_S = 0.0005
 """How often a writer asks whether the other one is done."""
-WAL_PAGES = 32_000
-"""Pages of 4 KiB in the write-ahead log before they are copied into the file: some 125 MiB. Receipts change pages all over
-the file, and the more of them meet in the log the fewer are copied; the copying takes a commit some 0.1 s."""
+WAL_PAGES = 8_000
+"""Pages of 4 KiB in the write-ahead log before they are copied into the file: some 32 MiB. A page that many commits change in
+a row is copied once; but the commit that copies takes the longer the more there is, and everybody waits for it."""
 _FULL = re.compile(r"full|disk I/O", re.IGNORECASE)
 
 
@@ -36,7 +36,6 @@ class SqliteDatabase:
             "synchronous=full",
             f"cache_size=-{cache_mib * 1024}",
             "temp_store=memory",
-            # A page that many commits change in a row is then copied into the database file once, not for each of them.
             f"wal_autocheckpoint={WAL_PAGES}",
         ):
             self._single(f"pragma {pragma}")
