@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +105,21 @@ def whole(findings: Findings, people: int) -> None:
     findings.most(f"delivery to {people:,}, all processes, MiB", found["most_memory_mib"], 400)
 
 
-def grown(findings: Findings, messages: int, sent: int, database_url: str | None, name: str) -> None:
+Place = Callable[[], AbstractContextManager[str | None]]
+"""Makes an empty database of its own and gives its URL; None is SQLite in the folder of the scene."""
+
+
+def grown(findings: Findings, messages: int, sent: int, place: Place, name: str) -> None:
+    def measured(size: int) -> dict[str, float]:
+        with place() as url:
+            return growth.measure(size, sent, url)
+
     # Three times and the middle one: with so few messages each takes a second.
     small = findings.run(
         f"growth {name} {SMALL}",
-        lambda: middle([growth.measure(SMALL, sent, database_url) for _ in range(3)]),
+        lambda: middle([measured(SMALL) for _ in range(3)]),
     )
-    large = findings.run(f"growth {name} {messages}", lambda: growth.measure(messages, sent, database_url))
+    large = findings.run(f"growth {name} {messages}", lambda: measured(messages))
     for field, what, least in (
         ("sent_per_s", "sending", 0.8),
         ("recent_receipts_per_s", "receipts of the latest half million", 0.7),
@@ -141,10 +149,9 @@ def main(arguments: list[str] | None = None) -> int:
     whole(findings, 100_000 if options.quick else 1_000_000)
     if not options.quick:
         messages = 10_000_000 if options.full else 1_000_000
-        grown(findings, messages, 100_000, None, "SQLite")
+        grown(findings, messages, 100_000, nullcontext, "SQLite")
         if options.full:
-            with postgresql() as url:
-                grown(findings, messages, 50_000, url, "PostgreSQL")
+            grown(findings, messages, 50_000, postgresql, "PostgreSQL")
     console.print(findings.table())
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chappe.rules.throttle import CATCH_UP_S, Throttle
+from chappe.rules.throttle import CATCH_UP_S, PERIOD_S, Throttle
 
 LIMITS = [1, 2, 3, 10, 50, 333, 1000, 3000]
 
@@ -76,7 +76,7 @@ def test_mean_is_near_the_limit_though_each_wake_up_is_late(limit: int, late_s: 
 def test_sends_are_evenly_spaced(limit: int) -> None:
     sends = run(Throttle(limit), [step / 1000 for step in range(10_000)], 10_000)
     gaps = [later - earlier for earlier, later in itertools.pairwise(sends)]
-    assert max(gaps) <= 1.007 / limit + 0.0011
+    assert max(gaps) <= PERIOD_S / limit + 0.0011
 
 
 @settings(max_examples=50)

@@ -1,6 +1,7 @@
 """The engine: one process that holds links, with a store process of its own. Started by `chappe up`, or alone."""
 
 import asyncio
+import gc
 import json
 import os
 import secrets
@@ -35,6 +36,7 @@ from chappe.engine.store.frame import (
     Recorded,
     Trouble,
 )
+from chappe.engine.store.process import GARBAGE_ROWS
 from chappe.engine.store.statement import Row
 from chappe.engine.vault import Sealed, Vault, connection_place
 from chappe.engine.worker import POLL_S
@@ -232,6 +234,9 @@ def main() -> None:
     """Run an engine; the argument is its name, which whoever starts it anew gives again: its links are its own then."""
     configuration = Configuration.load(os.environ)
     log_settings.configure(configuration.log_level)
+    # A full collection of cycles stops the links for some milliseconds, which a strict limit feels; messages make none.
+    gc.freeze()
+    gc.set_threshold(GARBAGE_ROWS)
     uvloop.run(serve(configuration, sys.argv[1] if len(sys.argv) > 1 else None))
 
 

@@ -4,15 +4,17 @@ Two rules hold together. Pace: sends are spaced evenly, `limit` of them in `PERI
 followed by a burst. Window: a send follows the one `limit` sends before it by at least `WINDOW_S`, so that no second on
 the peer's clock holds more than the limit even where the network delivers some a few milliseconds late.
 
-The pace alone gives 0.995 of the limit. Wake-ups that come late lower it: to 0.993 when they are 3 ms late on average.
+The pace gives 0.992 of the limit: the rest is room for some eight milliseconds by which a network, or the peer's own machine,
+may be late; six where late wake-ups are being made up for. A longer delay is lost and not made up for: what follows it would be a
+burst, which the window then lets happen again each second.
 """
 
 import math
 from collections import deque
 
-PERIOD_S = 1.007
+PERIOD_S = 1.008
 WINDOW_S = 1.006
-CATCH_UP_S = 0.02  # how much of the time that a late wake-up lost may be made up for
+CATCH_UP_S = 0.005  # how much of the time that a late wake-up lost may be made up for
 _EPSILON_S = 1e-7
 
 
