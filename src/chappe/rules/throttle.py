@@ -5,8 +5,8 @@ followed by a burst. Window: a send follows the one `limit` sends before it by a
 the peer's clock holds more than the limit even where the network delivers some a few milliseconds late.
 
 The pace gives 0.992 of the limit: the rest is room for some eight milliseconds by which a network, or the peer's own machine,
-may be late; six where late wake-ups are being made up for. A longer delay is lost and not made up for: what follows it would be a
-burst, which the window then lets happen again each second.
+may be late; six where late wake-ups are being made up for. A longer delay is lost: what made up for it would be a burst, which
+the window then lets happen again each second.
 """
 
 import math
