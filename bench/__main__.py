@@ -1,7 +1,7 @@
 """Every measurement in one run: a table of what was found beside what was wanted, and a JSON file.
 
 Run: make bench, or python -m bench [--quick] [--full]. Without an option the store of the growth part holds a million
-messages; --full makes it ten million and adds PostgreSQL (some twenty minutes); --quick measures for a minute.
+messages; --full makes it ten million and adds PostgreSQL (some ten minutes); --quick measures for a minute.
 """
 
 import argparse

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -66,7 +67,7 @@ class Caller(asyncio.Protocol):
         self.load, self.buffer = load, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
         self.load.idle.append(self)
 
     def data_received(self, data: bytes) -> None:
@@ -97,7 +98,7 @@ class Load:
             now_us(),
         )
         self.outstanding += 1
-        caller.transport.write(self.head + b"%d\r\n\r\n" % len(body) + body)  # type: ignore[attr-defined]
+        caller.transport.write(self.head + b"%d\r\n\r\n" % len(body) + body)
 
     def answered(self, caller: Caller, is_accepted: bool) -> None:
         self.outstanding -= 1

@@ -19,7 +19,7 @@ from chappe.rules.quarantine import QuarantineEntry, QuarantineStatus
 MAX_ATTEMPTS = 15
 """Attempts have four bits of the segment's id."""
 MOST_TRIES = 32_767
-"""What the column holds; a provider that says "too fast" for a day gets there."""
+"""What the column holds; a message whose engine is interrupted again and again gets there."""
 INTERRUPTED = "the engine was interrupted while this message may have been on its way"
 ROUND_MS = 200
 """Messages put off to nearly the same time share an outbox row."""
