@@ -14,12 +14,13 @@ from chappe.messaging.error import (
     UnreadableBody,
 )
 from chappe.messaging.message import MessageOptions, OutboundMessage, OutgoingTlv
-from chappe.messaging.outcome import Accepted, Deferred, Refused, SendOutcome, Unknown
-from chappe.messaging.receipt import InboundMessage, Receipt, ReceiptKind
+from chappe.messaging.outcome import About, Accepted, Deferred, Refused, SendOutcome, Unknown
+from chappe.messaging.receipt import HookEvent, InboundMessage, OptIn, OptOut, Receipt, ReceiptKind
 from chappe.messaging.state import ENDS, Category, Channel, DeliveryState, ErrorKind, may_become
 
 __all__ = [
     "ENDS",
+    "About",
     "Accepted",
     "BadSignature",
     "Category",
@@ -30,10 +31,13 @@ __all__ = [
     "DeliveryState",
     "ErrorKind",
     "FieldError",
+    "HookEvent",
     "HookRejected",
     "InboundMessage",
     "LeaseLost",
     "MessageOptions",
+    "OptIn",
+    "OptOut",
     "OutboundMessage",
     "OutgoingTlv",
     "Receipt",

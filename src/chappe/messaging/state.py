@@ -24,13 +24,15 @@ class DeliveryState(IntEnum):
     """Where a message is. The numbers are stored and only ever grow along a message's life.
 
     WAITING says why in the message's `reason`. UNCONFIRMED: it may have been taken by the provider, nobody answered,
-    and the connection's policy forbids sending again; a receipt can settle it where a segment of it was answered.
+    and the connection's policy forbids sending again; a receipt can settle it where a segment of it was answered. READ: the
+    person has seen it; only channels and providers that tell know it.
     """
 
     WAITING = 10
     UNCONFIRMED = 20
     SENT = 30
     DELIVERED = 40
+    READ = 45
     FAILED = 50
     EXPIRED = 60
     EXCLUDED = 70
@@ -40,6 +42,7 @@ class DeliveryState(IntEnum):
 ENDS = frozenset(
     {
         DeliveryState.DELIVERED,
+        DeliveryState.READ,
         DeliveryState.FAILED,
         DeliveryState.EXPIRED,
         DeliveryState.EXCLUDED,
@@ -49,7 +52,10 @@ ENDS = frozenset(
 
 
 def may_become(state: DeliveryState, new: DeliveryState) -> bool:
-    """Whether `new` may follow `state` within one attempt: forward only, and an end is an end."""
+    """Whether `new` may follow `state` within one attempt: forward only, and an end is an end, but that what was delivered
+    may be read."""
+    if state is DeliveryState.DELIVERED:
+        return new is DeliveryState.READ
     return state not in ENDS and new > state
 
 

@@ -4,9 +4,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from chappe.providers.contract import ProviderSpec
+from chappe.providers.http import HttpProvider
 from chappe.providers.smpp_settings import SPEC as SMPP
 
-PROVIDERS: Mapping[str, ProviderSpec] = MappingProxyType({spec.key: spec for spec in (SMPP,)})
+_ADAPTERS: tuple[HttpProvider, ...] = ()
+
+HTTP: Mapping[str, HttpProvider] = MappingProxyType({adapter.SPEC.key: adapter for adapter in _ADAPTERS})
+"""Adapters of the providers that are called by HTTP."""
+
+PROVIDERS: Mapping[str, ProviderSpec] = MappingProxyType(
+    {SMPP.key: SMPP, **{key: adapter.SPEC for key, adapter in HTTP.items()}}
+)
 
 
 def spec(key: str) -> ProviderSpec:

@@ -134,7 +134,7 @@ def allowed_networks(text: str) -> tuple[list[ipaddress.IPv4Network | ipaddress.
     return networks, hosts
 
 
-def _networks_problem(text: str) -> str | None:
+def networks_problem(text: str) -> str | None:
     try:
         allowed_networks(text)
     except ValueError as error:
@@ -632,7 +632,7 @@ _SECURITY = _grouped(
         "Loopback, private and link-local addresses are never called unless listed here: networks such as 10.1.0.0/16 "
         "or host names, separated by commas. Needed for a provider reached through a VPN.",
         maximum=2000,
-        check=_networks_problem,
+        check=networks_problem,
     ),
 )
 
