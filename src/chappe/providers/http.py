@@ -6,6 +6,7 @@ URLs, limits and commits. So an adapter is tested with bytes alone.
 
 import base64
 import math
+import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,9 @@ from chappe.providers.contract import ProviderSpec, Settings
 
 LONGEST_PAUSE_S = 3600.0
 """Of what a provider asks for by Retry-After, no more is believed."""
+
+LONGEST_SAID = 200
+"""Characters that are kept of a provider's own words."""
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -194,6 +198,33 @@ class HttpProvider(Protocol):
 
 NOTHING = HttpResponse(204)
 """The usual answer to a hook."""
+
+
+def seconds_left(message: OutboundMessage, shortest_s: int, longest_s: int) -> int | None:
+    """Until the message's validity ends, held within what the provider takes; None where it has no end."""
+    if not message.expires_ms:
+        return None
+    return min(max(shortest_s, math.floor(message.expires_ms / 1000 - time.time())), longest_s)
+
+
+def said(value: Any) -> str:
+    """A provider's own word or text, fit to be kept and shown: one line, not too long; "" for what is no text or number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    text = " ".join(str(value)[: 4 * LONGEST_SAID].split())
+    text = "".join(c for c in text if c.isprintable())
+    return text if len(text) <= LONGEST_SAID else text[: LONGEST_SAID - 1] + "…"
+
+
+def plus_number(value: Any) -> str:
+    """A number as we hold it, from one that a provider writes with "+", with "00" or with neither.
+
+    E.164 numbers have 7 to 15 digits and begin with none of 0; short codes and names stay as they are.
+    """
+    text = said(value)
+    digits = text.removeprefix("+") if text.startswith("+") else text.removeprefix("00")
+    is_number = 7 <= len(digits) <= 15 and digits.isascii() and digits.isdigit() and not digits.startswith("0")
+    return f"+{digits}" if is_number else text
 
 
 def read_json(body: bytes) -> Any:
