@@ -36,6 +36,9 @@ class Feature(StrEnum):
     VALIDITY = "end of validity"
     TRANSMISSION_MODE = "transmission mode"
     CUSTOM_PARAMETERS = "custom parameters"
+    READ_RECEIPTS = "read receipts"
+    PROVIDER_OPT_OUTS = "opt-outs that the provider tells"
+    SIGNED_HOOKS = "signed hooks"
 
 
 @dataclass(frozen=True)

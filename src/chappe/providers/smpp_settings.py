@@ -781,7 +781,17 @@ SPEC = ProviderSpec(
     label="SMPP 3.4",
     channels=frozenset({Channel.SMS}),
     summary="A connection to a provider by SMPP 3.4. Durations are in seconds.",
-    features=frozenset(Feature),
+    features=frozenset(
+        {
+            Feature.RECEIPTS,
+            Feature.INBOUND,
+            Feature.LONG_MESSAGES,
+            Feature.SENDER_OVERRIDE,
+            Feature.VALIDITY,
+            Feature.TRANSMISSION_MODE,
+            Feature.CUSTOM_PARAMETERS,
+        }
+    ),
     settings=(
         *_CONNECTION,
         *_CHANNEL,
