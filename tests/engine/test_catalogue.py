@@ -30,8 +30,10 @@ TYPES = {
     models.IntegerField: "integer",
     models.CharField: "text",
     models.TextField: "text",
+    models.FloatField: "double precision",
 }
 SAMPLE: dict[str, Any] = {"boolean": True, "bytea": b"x", "text": "x", "smallint": 1, "integer": 1, "bigint": 1}
+SAMPLE["double precision"] = 1.5
 
 QUARANTINE = (1, "sms", "+336", "")
 VALUES: dict[str, tuple[Any, ...]] = {
@@ -64,6 +66,9 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "INBOUND_PARTS_OF": (1, "a", "b", 7, 2),
     "STALE_INBOUND_PARTS": ([1, 2], 1),
     "DELETE_INBOUND_PARTS": (1, "a", "b", 7, 2),
+    "INBOUND_SEEN": (1, ["a", "b"]),
+    "DUE_HOOK_EVENTS": (1, [1, 2], 10),
+    "TRIM_EXCHANGES": (1, 1, 100),
     "CONNECTIONS": (),
     "QUARANTINE_SINCE": (1,),
     "DELIVERIES_SINCE": (1,),

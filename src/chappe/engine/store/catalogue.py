@@ -357,6 +357,67 @@ DELETE_INBOUND_PARTS = Query(
     "DELETE FROM inbound_part WHERE connection_id = ? AND sender = ? AND recipient = ? AND reference = ? AND total = ?"
 )
 
+INBOUND_SEEN = Query(
+    "SELECT provider_message_id FROM inbound WHERE connection_id = ? AND provider_message_id IN ?? "
+    "AND provider_message_id <> ''",  # as the index says
+    ("provider_message_id",),
+)
+
+# -- hooks and consent -----------------------------------------------------------------------------------------------
+
+INSERT_HOOK_EVENTS = Insert(
+    "hook_event",
+    (
+        _ID,
+        Column("connection_id"),
+        Column("organisation_id"),
+        Column("kind", "text"),
+        Column("data", "bytea"),
+        Column("received_ms"),
+        Column("due_ms"),
+    ),
+)
+DUE_HOOK_EVENTS = Query(
+    "SELECT id, connection_id, kind, data, received_ms FROM hook_event WHERE due_ms <= ? AND connection_id IN ?? "
+    "ORDER BY due_ms, id LIMIT ? FOR UPDATE SKIP LOCKED",
+    ("id", "connection_id", "kind", "data", "received_ms"),
+)
+PUT_OFF_HOOK_EVENTS = Update("hook_event", (Column("due_ms"),), (_ID,))
+DELETE_HOOK_EVENTS = Delete("hook_event", (_ID,))
+INSERT_CONSENT_EVENTS = Insert(
+    "consent_event",
+    (
+        Column("organisation_id"),
+        Column("channel", "text"),
+        Column("address", "text"),
+        Column("sender", "text"),
+        Column("is_given", "boolean"),
+        Column("at_ms"),
+        Column("source", "text"),
+        Column("evidence", "text"),
+        Column("connection_id"),
+    ),
+)
+INSERT_EXCHANGES = Insert(
+    "exchange",
+    (
+        Column("connection_id"),
+        Column("direction", "text"),
+        Column("at_ms"),
+        Column("took_ms", "double precision"),
+        Column("method", "text"),
+        Column("url", "text"),
+        Column("request", "text"),
+        Column("status", "integer"),
+        Column("response", "text"),
+        Column("outcome", "text"),
+    ),
+)
+TRIM_EXCHANGES = Query(
+    "DELETE FROM exchange WHERE connection_id = ? AND id <= "
+    "(SELECT id FROM exchange WHERE connection_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
+)
+
 # -- what the engine reads and shows ---------------------------------------------------------------------------------
 
 CONNECTIONS = Query(

@@ -16,6 +16,10 @@ class Connection(models.Model):
     secrets = models.BinaryField(default=bytes)
     is_enabled = models.BooleanField(default=True)
     version = models.BigIntegerField(default=1, help_text="grows with every change; the engine reloads when it does")
+    position = models.IntegerField(default=0, help_text="in the organisation's list; the same: the older one first")
+    replaced_by = models.BigIntegerField(
+        default=0, help_text="the connection made from it, which is used instead; 0: none"
+    )
     created_ms = Milliseconds()
     changed_ms = Milliseconds()
 

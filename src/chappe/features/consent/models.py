@@ -14,7 +14,7 @@ class Quarantine(models.Model):
 
     organisation_id = models.BigIntegerField()
     channel = models.CharField(max_length=10, default="sms")
-    address = models.CharField(max_length=64)
+    address = models.CharField(max_length=320)
     short_code = models.CharField(max_length=21, default="", blank=True)
     status = models.CharField(max_length=12)
     reason = models.CharField(max_length=200, default="")
@@ -33,4 +33,29 @@ class Quarantine(models.Model):
         indexes = [
             models.Index(fields=["changed_ms"], name="quarantine_changed"),
             models.Index(fields=["organisation_id", "id"], name="quarantine_organisation"),
+        ]
+
+
+class ConsentEvent(models.Model):
+    """The ledger of consent: a line for each yes and no, never changed. What follows from it is in `Quarantine`.
+
+    `sender` is the one that the person meant, "" for all. `source` is the door it came by: keyword, provider, api, import or
+    console; `evidence` what was said there.
+    """
+
+    organisation_id = models.BigIntegerField()
+    channel = models.CharField(max_length=10)
+    address = models.CharField(max_length=320)
+    sender = models.CharField(max_length=64, default="", blank=True)
+    is_given = models.BooleanField(help_text="yes, or no")
+    at_ms = Milliseconds()
+    source = models.CharField(max_length=20)
+    evidence = models.CharField(max_length=400, default="", blank=True)
+    connection_id = models.BigIntegerField(default=0, help_text="0: by none")
+
+    class Meta:
+        db_table = "consent_event"
+        indexes = [
+            models.Index(fields=["organisation_id", "address", "id"], name="consent_event_address"),
+            models.Index(fields=["organisation_id", "id"], name="consent_event_organisation"),
         ]

@@ -29,8 +29,8 @@ class MessageColumns(models.Model):
     contact_id = models.BigIntegerField(default=0)
     channel = models.CharField(max_length=10, default="sms")
     category = models.SmallIntegerField(default=0)
-    recipient = models.CharField(max_length=64)
-    sender = models.CharField(max_length=21, default="")
+    recipient = models.CharField(max_length=320, help_text="a number, or an e-mail address")
+    sender = models.CharField(max_length=64, default="")
     body = models.TextField()
     options = models.BinaryField(null=True, help_text="JSON of MessageOptions; null when all is default")
     segments = models.SmallIntegerField(default=1)
@@ -66,7 +66,7 @@ class Message(MessageColumns):
 
 
 class MessageNow(MessageColumns):
-    """A message where it is now: a view, in which one whose first segment is sent or delivered is so, too.
+    """A message where it is now: a view, in which one whose first segment is sent, delivered or read is so, too.
 
     SQLite cannot alter a table that a view reads: a migration that alters `message` or `segment` drops the view first
     and makes it again.
@@ -179,6 +179,11 @@ class Inbound(models.Model):
         indexes = [
             models.Index(fields=["organisation_id", "id"], name="inbound_organisation"),
             models.Index(fields=["organisation_id", "sender", "id"], name="inbound_sender"),
+            models.Index(
+                fields=["connection_id", "provider_message_id"],
+                condition=~models.Q(provider_message_id=""),
+                name="inbound_provider_id",
+            ),
         ]
 
 
@@ -203,6 +208,43 @@ class InboundPart(models.Model):
                 name="inbound_part_position",
             ),
         ]
+
+
+class HookEvent(models.Model):
+    """What a provider told one of our hooks, kept until an engine has acted on it: the call was answered once this row was
+    committed. A receipt that came before its message's id is known waits here until `due_ms`.
+    """
+
+    id = AssignedId()
+    connection_id = models.BigIntegerField()
+    organisation_id = models.BigIntegerField()
+    kind = models.CharField(max_length=10, help_text="receipt, inbound, opt_out or opt_in")
+    data = models.BinaryField(help_text="JSON: see chappe.engine.store.hook_event")
+    received_ms = Milliseconds()
+    due_ms = Milliseconds()
+
+    class Meta:
+        db_table = "hook_event"
+        indexes = [models.Index(fields=["due_ms"], name="hook_event_due")]
+
+
+class Exchange(models.Model):
+    """One of the last requests to a provider, or calls of one, for the operator: secrets, numbers and texts are masked."""
+
+    connection_id = models.BigIntegerField()
+    direction = models.CharField(max_length=3, help_text="out: we called; in: we were called")
+    at_ms = Milliseconds()
+    took_ms = models.FloatField(default=0)
+    method = models.CharField(max_length=10)
+    url = models.TextField()
+    request = models.TextField(default="", help_text="headers and body")
+    status = models.IntegerField(default=0, help_text="0: there was no answer")
+    response = models.TextField(default="", help_text="headers and body")
+    outcome = models.CharField(max_length=200, default="", help_text="what we read in it")
+
+    class Meta:
+        db_table = "exchange"
+        indexes = [models.Index(fields=["connection_id", "id"], name="exchange_connection")]
 
 
 class Idempotency(models.Model):

@@ -1,0 +1,91 @@
+"""What a provider told a hook, as it is kept until an engine acts on it: written by the web process, read by the recorder."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from chappe.engine.store import catalogue
+from chappe.engine.store.statement import Row
+from chappe.engine.store.store import Store
+from chappe.messaging import HookEvent, InboundMessage, OptIn, OptOut, Receipt
+from chappe.rules.hook_keyword import KeywordRules
+
+LONGEST_ADDRESS = 64
+LONGEST_ID = 255
+LONGEST_BODY = 20_000
+LONGEST_WORDS = 400
+
+
+class HeldInbound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A text with the keywords that count where it came in; None: those of its connection."""
+
+    message: InboundMessage
+    keywords: KeywordRules | None = None
+
+
+Held = Receipt | HeldInbound | OptOut | OptIn
+
+_KINDS: dict[type, str] = {Receipt: "receipt", HeldInbound: "inbound", OptOut: "opt_out", OptIn: "opt_in"}
+_READERS: dict[str, Callable[[bytes], Held]] = {kind: msgspec.json.Decoder(held).decode for held, kind in _KINDS.items()}
+_write = msgspec.json.encode
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """An event with the connection that it came for."""
+
+    connection_id: int
+    organisation_id: int
+    event: HookEvent
+    received_ms: int
+    keywords: KeywordRules | None = None
+
+
+def keep(store: Store, arrived: Sequence[Arrived]) -> None:
+    """Insert events, in the caller's transaction; what they bring is cut to what the tables hold."""
+    ids = store.take_ids("hook_event", len(arrived))
+    store.database.run(catalogue.INSERT_HOOK_EVENTS, [_row(i, one) for i, one in zip(ids, arrived, strict=True)])
+
+
+def read(kind: str, data: bytes) -> Held:
+    """Raises msgspec.DecodeError or KeyError for a row that this version did not write."""
+    held: Held = _READERS[kind](data)
+    return held
+
+
+def _row(event_id: int, one: Arrived) -> Row:
+    held: Held
+    match one.event:
+        case InboundMessage() as message:
+            held = HeldInbound(_bounded_text(message), one.keywords)
+        case Receipt() as receipt:
+            held = msgspec.structs.replace(
+                receipt,
+                provider_message_id=_bounded(receipt.provider_message_id, LONGEST_ID),
+                status=_bounded(receipt.status, 40),
+                code=_bounded(receipt.code, 40),
+            )
+        case OptOut() | OptIn() as wish:
+            held = msgspec.structs.replace(
+                wish,
+                address=_bounded(wish.address, LONGEST_ADDRESS),
+                evidence=_bounded(wish.evidence, LONGEST_WORDS),
+                sender=_bounded(wish.sender, LONGEST_ADDRESS),
+            )
+    kind, received = _KINDS[type(held)], one.received_ms
+    return (event_id, one.connection_id, one.organisation_id, kind, _write(held), received, received)
+
+
+def _bounded_text(message: InboundMessage) -> InboundMessage:
+    return msgspec.structs.replace(
+        message,
+        sender=_bounded(message.sender, LONGEST_ADDRESS),
+        recipient=_bounded(message.recipient, LONGEST_ADDRESS),
+        body=_bounded(message.body, LONGEST_BODY),
+        provider_message_id=_bounded(message.provider_message_id, LONGEST_ID),
+        linked_sms=_bounded(message.linked_sms, LONGEST_ID),
+    )
+
+
+def _bounded(text: str, most: int) -> str:
+    """Of no more characters, and none that a database does not keep: no NUL, no half of a surrogate pair."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:most]
