@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from chappe.messaging import HookEvent, OutboundMessage, Refused, SendOutcome
+from chappe.messaging import About, Deferred, HookEvent, OutboundMessage, Refused, SendOutcome, Unknown
 from chappe.providers.contract import ProviderSpec, Settings
 
 LONGEST_PAUSE_S = 3600.0
@@ -24,6 +24,9 @@ LONGEST_PAUSE_S = 3600.0
 
 LONGEST_SAID = 200
 """Characters that are kept of a provider's own words."""
+
+ACCOUNT_PAUSE_S = 60.0
+"""Before the next message is tried after the provider turned our account away."""
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -205,6 +208,38 @@ def seconds_left(message: OutboundMessage, shortest_s: int, longest_s: int) -> i
     if not message.expires_ms:
         return None
     return min(max(shortest_s, math.floor(message.expires_ms / 1000 - time.time())), longest_s)
+
+
+_ACCOUNT_TROUBLE = {
+    401: "wrong credentials",
+    402: "no balance left",
+    403: "not allowed to this account",
+}
+
+
+def unexplained(response: HttpResponse, provider: str) -> SendOutcome:
+    """The outcome of a send where only the HTTP status of the answer is understood."""
+    status = response.status
+    reason = f"{provider} answered HTTP {status}"
+    if status == 429:
+        return Deferred(f"{reason}: too many requests", response.retry_after_s(time.time(), 1.0), "429", About.RATE)
+    if response.is_success or status >= 500 or status < 200:
+        return Unknown(f"{reason}, with nothing that tells whether the message was taken")
+    if status in (401, 402, 403, 404, 405) or status < 400:
+        return Deferred(
+            f"{reason}: {_ACCOUNT_TROUBLE.get(status, 'not the API')}", ACCOUNT_PAUSE_S, str(status), About.ACCOUNT
+        )
+    return Deferred(f"{reason} without saying why", ACCOUNT_PAUSE_S, str(status))
+
+
+def probe_problem(response: HttpResponse, provider: str) -> str:
+    """What is wrong according to the HTTP status of an answer to a probe; "" where it is a success."""
+    if response.is_success:
+        return ""
+    trouble = _ACCOUNT_TROUBLE.get(response.status)
+    if trouble is None and 300 <= response.status < 500 and response.status != 429:
+        trouble = "not the API; check the base URL and the account"
+    return f"{provider} answered HTTP {response.status}" + (f": {trouble}" if trouble else "; try again later")
 
 
 def said(value: Any) -> str:

@@ -199,6 +199,7 @@ def base_url(default: str) -> Setting:
             "Base URL",
             "Where the API is called; change it for a region of its own, or a simulator.",
             default,
+            required=True,
         ),
         group=ACCOUNT,
     )
