@@ -359,7 +359,7 @@ DELETE_INBOUND_PARTS = Query(
 
 INBOUND_SEEN = Query(
     "SELECT provider_message_id FROM inbound WHERE connection_id = ? AND provider_message_id IN ?? "
-    "AND provider_message_id <> ''",  # as the index says
+    "AND NOT (provider_message_id = '')",  # as the index says
     ("provider_message_id",),
 )
 
