@@ -20,3 +20,11 @@ def smsc(context: typer.Context) -> None:
     from chappe.simulator.__main__ import main
 
     sys.exit(main(context.args))
+
+
+@app.command("http", context_settings=PASSED_ON)
+def http(context: typer.Context) -> None:
+    """Scriptable HTTP providers; --help lists its options."""
+    from chappe.simulator.http_process import main
+
+    sys.exit(main(context.args))

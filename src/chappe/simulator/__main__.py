@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(quirks: Quirks, options: argparse.Namespace) -> None:
-    done = _told_to_stop(with_stdin=options.until_stdin_ends)
+    done = told_to_stop(with_stdin=options.until_stdin_ends)
     async with Simulator(quirks, host=options.host, port=options.port, http_port=options.http_port) as smsc:
         gc.freeze()
         _announce(smsc, options.ready_file)
@@ -43,7 +43,12 @@ async def _serve(quirks: Quirks, options: argparse.Namespace) -> None:
 
 
 def _announce(smsc: Simulator, ready_file: Path | None) -> None:
-    line = msgspec.json.encode({"port": smsc.port, "http_port": smsc.http_port}).decode()
+    announce({"port": smsc.port, "http_port": smsc.http_port}, ready_file)
+
+
+def announce(ports: dict[str, int], ready_file: Path | None) -> None:
+    """Say where it listens: on standard output, and in a file that is there at once and whole."""
+    line = msgspec.json.encode(ports).decode()
     if ready_file is not None:
         draft = ready_file.with_suffix(".draft")
         draft.write_text(line + "\n")
@@ -52,7 +57,8 @@ def _announce(smsc: Simulator, ready_file: Path | None) -> None:
     sys.stdout.flush()
 
 
-def _told_to_stop(*, with_stdin: bool) -> asyncio.Event:
+def told_to_stop(*, with_stdin: bool) -> asyncio.Event:
+    """Set by SIGTERM or SIGINT, or by the end of standard input where that is asked for."""
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""The simulator in a process of its own, for tests and benchmarks that must not share its loop."""
+"""The simulators in processes of their own, for tests and benchmarks that must not share their loop."""
 
 import json
 import os
@@ -8,12 +8,12 @@ import tempfile
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
 
 import msgspec
 
-from .quirks import Quirks
+from .http_tally import HttpStats
 from .stats import Stats
 
 STOP_S = 10.0
@@ -24,11 +24,15 @@ class SimulatorError(Exception):
     """The process did not start, or answered a request with an error."""
 
 
-class SimulatorProcess:
-    """`with SimulatorProcess("bench") as smsc:` runs from here to there, and never longer than the process that
-    started it."""
+class ChildProcess:
+    """A simulator that runs within `with`, and never longer than the process that started it. Quirks are a struct, or
+    the name of a profile or a file."""
 
-    def __init__(self, quirks: Quirks | str = "plain", *, host: str = "127.0.0.1", port: int = 0) -> None:
+    MODULE: ClassVar[str]
+    CONTROL: ClassVar[str] = ""
+    """What stands before the paths of its control requests."""
+
+    def __init__(self, quirks: msgspec.Struct | str = "plain", *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.host = host
         self.port = port
         self.http_port = 0
@@ -61,10 +65,6 @@ class SimulatorProcess:
             if pipe is not None:
                 pipe.close()
 
-    def stats(self) -> Stats:
-        """What it counted."""
-        return msgspec.convert(self.get("/stats"), Stats)
-
     def get(self, path: str, **query: object) -> Any:
         """What GET answers."""
         return self._ask("GET", f"{path}?{urlencode(query)}" if query else path, None)
@@ -81,8 +81,8 @@ class SimulatorProcess:
         return str(path)
 
     def _start(self, source: str) -> None:
-        command = [sys.executable, "-m", "chappe.simulator", "--until-stdin-ends", "--quirks", source]
-        command += ["--host", self.host, "--port", str(self.port), "--http-port", "0"]
+        command = [sys.executable, "-m", self.MODULE, "--until-stdin-ends", "--quirks", source]
+        command += ["--host", self.host, "--port", str(self.port), *self._options()]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         assert self._process.stdout is not None
@@ -92,12 +92,16 @@ class SimulatorProcess:
             self.stop()
             raise SimulatorError(f"the simulator ended with {code} before it listened")
         ports = json.loads(line)
-        self.pid, self.port, self.http_port = self._process.pid, ports["port"], ports["http_port"]
+        self.pid, self.port = self._process.pid, ports["port"]
+        self.http_port = ports.get("http_port", self.port)
+
+    def _options(self) -> list[str]:
+        return []
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
         connection = HTTPConnection(self.host, self.http_port, timeout=ANSWER_S)
         try:
-            connection.request(method, path, body)
+            connection.request(method, self.CONTROL + path, body)
             answer = connection.getresponse()
             values = json.loads(answer.read())
         finally:
@@ -105,3 +109,31 @@ class SimulatorProcess:
         if answer.status != 200:
             raise SimulatorError(f"{method} {path}: {answer.status} {values}")
         return values
+
+
+class SimulatorProcess(ChildProcess):
+    """`with SimulatorProcess("bench") as smsc:`."""
+
+    MODULE = "chappe.simulator"
+
+    def stats(self) -> Stats:
+        """What it counted."""
+        return msgspec.convert(self.get("/stats"), Stats)
+
+    def _options(self) -> list[str]:
+        return ["--http-port", "0"]
+
+
+class HttpSimulatorProcess(ChildProcess):
+    """`with HttpSimulatorProcess("bench") as providers:`."""
+
+    MODULE = "chappe.simulator.http_process"
+    CONTROL = "/simulator"
+
+    def stats(self) -> HttpStats:
+        """What it counted."""
+        return msgspec.convert(self.get("/stats"), HttpStats, strict=False)
+
+    def url(self, vendor: str) -> str:
+        """The base URL of a vendor, where the simulator speaks no TLS."""
+        return f"http://{self.host}:{self.port}/{vendor}"

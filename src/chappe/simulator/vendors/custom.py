@@ -1,0 +1,207 @@
+"""A provider of nobody's: one message in JSON, and every way to prove who sends it that the engine knows.
+
+`POST /custom/messages` takes `{"to", "from", "text", "reference", "callback"}`; which names these members have, which
+proof is wanted and how hooks are proven is the account's.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from typing import Any, Final
+
+import jwt
+import msgspec
+
+from chappe.messaging import FieldError
+
+from ..http_hooks import Call
+from ..http_quirks import VendorRefusal, is_url
+from ..http_server import JSON, Answer, Request, form_fields, json_answer, json_object
+from .token import Tokens
+from .vendor import Decline, Reply, Report, Text, Vendor, basic, credentials, forged, iso_ms, matches, utc_now
+
+HASHES: Final = {"sha256": hashlib.sha256, "sha512": hashlib.sha512, "sha1": hashlib.sha1, "md5": hashlib.md5}
+SENDING: Final = ("none", "basic", "api_key", "mac", "oauth", "jwt")
+HOOKS: Final = ("none", "basic", "header", "hmac")
+
+
+class Custom(Vendor):
+    KEY = "custom"
+    LABEL = "a custom provider"
+    ACCOUNT = {
+        "auth": "none",  # one of SENDING
+        "user": "user",
+        "password": "simulator",
+        "header": "X-API-Key",  # of api_key; empty: the query holds it under the name `parameter`
+        "parameter": "api_key",
+        "key": "simulator",  # of api_key; the token of mac; the key that signs jwt
+        "secret": "simulator",  # of mac
+        "hash": "sha256",  # of mac and of the hooks' hmac
+        "client_id": "client",
+        "client_secret": "simulator",
+        "issuer": "",  # of jwt; empty: any
+        "to_field": "to",
+        "from_field": "from",
+        "text_field": "text",
+        "reference_field": "reference",
+        "callback_field": "callback",
+        "hook_auth": "none",  # one of HOOKS
+        "hook_user": "hook",
+        "hook_password": "simulator",
+        "hook_header": "X-Signature",
+        "hook_secret": "simulator",
+    }
+    READ = "read"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.tokens = Tokens(self)
+
+    @classmethod
+    def problems(cls, account: dict[str, str]) -> list[FieldError]:
+        allowed = {"auth": SENDING, "hook_auth": HOOKS, "hash": tuple(HASHES)}
+        return [
+            FieldError(f"vendors.custom.account.{name}", f"is none of {', '.join(words)}")
+            for name, words in allowed.items()
+            if account[name] not in words
+        ]
+
+    def answer(self, request: Request, path: list[str]) -> Answer:
+        match path:
+            case ["messages"] if request.method == "POST":
+                self._check(request)
+                return self._send(json_object(request.body))
+            case ["messages" | "account"] if request.method == "GET":
+                self._check(request)
+                return json_answer(200, {"status": "active"})
+            case ["oauth", "token"] if request.method == "POST":
+                return self._token(request)
+        return self.not_found()
+
+    def throttled(self) -> Answer:
+        return _error(429, "too_many_requests")
+
+    def failed(self, status: int) -> Answer:
+        return _error(status, "server_error")
+
+    def refused(self, refusal: VendorRefusal) -> Answer:
+        return _error(422, str(refusal.code))
+
+    def not_found(self) -> Answer:
+        return _error(404, "not_found")
+
+    def _check(self, request: Request) -> None:
+        if not self._is_proven(request):
+            self.unauthorised(_error(401, "unauthorised"))
+
+    def _is_proven(self, request: Request) -> bool:
+        account, given = self.account, request.header(b"authorization")
+        match account["auth"]:
+            case "basic":
+                pair = credentials(given)
+                return pair is not None and matches(pair[0], account["user"]) and matches(pair[1], account["password"])
+            case "api_key":
+                name = account["header"].lower().encode("latin-1")
+                value = request.header(name) if name else request.parameters.get(account["parameter"], "")
+                return matches(value, account["key"])
+            case "mac":
+                return self._is_mac(given, request.body)
+            case "oauth":
+                return self.tokens.is_good(given)
+            case "jwt":
+                return self._is_jwt(given)
+        return True
+
+    def _is_mac(self, given: str, body: bytes) -> bool:
+        """`MAC <token>:<tag>`, the tag in hexadecimal or Base64."""
+        scheme, _, rest = given.partition(" ")
+        token, _, tag = rest.partition(":")
+        right = hmac.new(self.account["secret"].encode(), body, HASHES[self.account["hash"]]).digest()
+        is_right = matches(tag.lower(), right.hex()) or matches(tag, base64.b64encode(right).decode("ascii"))
+        return scheme == "MAC" and matches(token, self.account["key"]) and is_right
+
+    def _is_jwt(self, given: str) -> bool:
+        scheme, _, token = given.partition(" ")
+        try:
+            claims = jwt.decode(
+                token,
+                self.account["key"],
+                ["HS256", "HS384", "HS512"],
+                options={"verify_aud": False, "require": ["exp"]},
+            )
+        except jwt.PyJWTError:
+            return False
+        return scheme == "Bearer" and matches(str(claims.get("iss", "")), self.account["issuer"])
+
+    def _token(self, request: Request) -> Answer:
+        """Client credentials (RFC 6749, section 4.4) in Basic, a form or JSON."""
+        fields = json_object(request.body)
+        if fields is None:
+            fields = form_fields(request.body)
+        pair = credentials(request.header(b"authorization"))
+        client_id, secret = pair or (str(fields.get("client_id", "")), str(fields.get("client_secret", "")))
+        is_right = matches(client_id, self.account["client_id"]) and matches(secret, self.account["client_secret"])
+        return self.tokens.answer(is_right=is_right, is_grant=fields.get("grant_type") == "client_credentials")
+
+    def _send(self, values: dict[str, Any] | None) -> Answer:
+        if values is None:
+            raise Decline(_error(400, "not_json"))
+        read = {name: values.get(self.account[f"{name}_field"]) for name in ("to", "from", "text")}
+        for name, value in read.items():
+            if not isinstance(value, str) or (not value and name != "from"):
+                raise Decline(_error(422, f"missing_{name}"))
+        more = {name: values.get(self.account[f"{name}_field"]) or "" for name in ("reference", "callback")}
+        if not all(isinstance(value, str) for value in more.values()):
+            raise Decline(_error(422, "not_a_text"))
+        if more["callback"] and not is_url(more["callback"]):
+            raise Decline(_error(422, "invalid_callback"))
+        text = Text(str(read["to"]), str(read["from"]), str(read["text"]), more["callback"], more["reference"])
+        text.message_id = f"c{self.next_id():x}"
+        return self.send([text], _accepted)
+
+    def status_calls(self, report: Report, url: str) -> list[Call]:
+        text = report.text
+        values = {
+            "id": text.message_id,
+            "to": text.recipient,
+            "from": text.sender,
+            "status": report.status,
+            "error": report.code,
+            "reference": text.reference,
+            "timestamp": iso_ms(utc_now()),
+        }
+        return [self._call(url, values, is_forged=text.is_forged)]
+
+    def inbound_call(self, reply: Reply, url: str) -> Call:
+        values = {
+            "id": f"i{self.next_id():x}",
+            "from": reply.sender,
+            "to": reply.recipient,
+            "text": reply.text,
+            "timestamp": iso_ms(utc_now()),
+        }
+        return self._call(url, values, is_forged=reply.is_forged)
+
+    def _call(self, url: str, values: dict[str, str], *, is_forged: bool) -> Call:
+        account, body = self.account, msgspec.json.encode(values)
+        headers = [("Content-Type", JSON)]
+        match account["hook_auth"]:
+            case "basic":
+                password = forged(account["hook_password"], is_forged=is_forged)
+                headers.append(("Authorization", basic(account["hook_user"], password)))
+            case "header":
+                headers.append((account["hook_header"], forged(account["hook_secret"], is_forged=is_forged)))
+            case "hmac":
+                secret = forged(account["hook_secret"], is_forged=is_forged)
+                tag = hmac.new(secret.encode(), body, HASHES[account["hash"]]).hexdigest()
+                headers.append((account["hook_header"], tag))
+        return Call("POST", url, tuple(headers), body)
+
+
+def _accepted(texts: Sequence[Text]) -> Answer:
+    return json_answer(200, {"id": texts[0].message_id, "status": "accepted"})
+
+
+def _error(status: int, code: str) -> Answer:
+    return json_answer(status, {"error": {"code": code, "message": code.replace("_", " ")}})
