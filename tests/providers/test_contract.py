@@ -150,6 +150,85 @@ def test_secrets_are_kept_apart_and_never_shown() -> None:
     assert "mum" not in shown
 
 
+LOCKING = ProviderSpec(
+    key="locking",
+    label="Locking",
+    channels=frozenset({Channel.SMS}),
+    settings=(
+        Setting("token", T.PASSWORD, ""),
+        Setting(
+            "headers",
+            T.TABLE,
+            locks="value",
+            columns=(Setting("label", required=True), Setting("value"), Setting("locked", T.BOOLEAN)),
+        ),
+    ),
+)
+HEADERS = [
+    {"label": "Accept", "value": "text/plain"},
+    {"label": "X-Key", "value": "hush", "locked": True},
+]
+
+
+def test_a_locked_value_is_a_secret_and_the_two_halves_make_the_whole_again() -> None:
+    parsed = LOCKING.parse({"headers": HEADERS})
+    assert "hush" not in repr(parsed)
+    public, secret = LOCKING.split(parsed)
+    assert secret == {"token": "", "headers[X-Key]": "hush"}
+    assert "hush" not in str(public)
+    assert LOCKING.parse({**public, **secret}) == parsed
+
+
+def test_the_secret_of_a_row_goes_with_its_row() -> None:
+    _, secret = LOCKING.split(LOCKING.parse({"headers": HEADERS}))
+    for rows in ([], HEADERS[:1], [{"label": "X-Other", "locked": "on"}]):
+        assert "hush" not in str(LOCKING.split(LOCKING.parse({**secret, "headers": rows})))
+    assert LOCKING.parse(secret)["headers"] == ()
+
+
+def test_what_is_shown_of_a_locked_value_is_a_mask_and_writing_it_back_keeps_it() -> None:
+    public, secret = LOCKING.split(LOCKING.parse({"headers": HEADERS}))
+    shown = LOCKING.shown(public, secret, "***")
+    assert shown["token"] == ""
+    assert [row["value"] for row in shown["headers"]] == ["text/plain", "***"]
+    moved = {**shown, "headers": [*reversed(shown["headers"])]}
+    assert [row["value"] for row in LOCKING.parse(LOCKING.unmasked(moved, secret, "***")).rows("headers")] == [
+        "hush",
+        "text/plain",
+    ]
+    assert [row["value"] for row in LOCKING.shown(public, None, "***")["headers"]] == ["text/plain", "***"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"label": "X-Key", "value": "***", "locked": False},
+        {"label": "X-Key", "value": "***"},
+        {"label": "X-Other", "value": "***", "locked": True},
+    ],
+)
+def test_a_mask_gives_no_secret_to_a_row_that_is_open_or_another(row: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        LOCKING.unmasked({"headers": [row]}, {"headers[X-Key]": "hush"}, "***")
+    assert [error.field for error in caught.value.errors] == ["headers[0].value"]
+
+
+def test_two_locked_rows_of_one_name_could_not_be_told_apart() -> None:
+    with pytest.raises(ConfigError, match="another row"):
+        LOCKING.parse({"headers": [HEADERS[1], HEADERS[1]]})
+
+
+@given(st.lists(st.fixed_dictionaries({"label": st.text(min_size=1), "value": st.text(), "locked": st.booleans()})))
+def test_locked_values_are_never_in_the_public_half(rows: list[dict[str, Any]]) -> None:
+    try:
+        parsed = LOCKING.parse({"headers": rows})
+    except ConfigError:
+        return
+    public, secret = LOCKING.split(parsed)
+    assert all("value" not in row for row in public["headers"] if row["locked"])
+    assert LOCKING.parse({**public, **secret}) == parsed
+
+
 def test_typed_getters_give_their_type() -> None:
     parsed = SPEC.parse({})
     assert (parsed.text("name"), parsed.integer("least"), parsed.number("least"), parsed.flag("is_on")) == (

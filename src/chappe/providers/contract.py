@@ -54,7 +54,8 @@ class Setting:
     `minimum` and `maximum` bound numbers, the length of texts and the rows of tables. `default` None on an integer or
     a number means that it may stay empty. `groups` is how many capture groups a pattern must have (None: any number).
     `applies_when` names another setting and the value that makes this one count; elsewhere it is not required.
-    `check` returns what is wrong with a value of the right type, or None.
+    `check` returns what is wrong with a value of the right type, or None. `locks` names the column of a table whose value is
+    a secret in each row that has its column `locked` on; the first column tells such rows apart.
     """
 
     name: str
@@ -73,6 +74,13 @@ class Setting:
     groups: int | None = None
     unit: str = ""
     check: Callable[[Any], str | None] | None = None
+    locks: str = ""
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        assert not self.locks or {self.locks, "locked"} <= set(names[1:]), (
+            f"{self.name}: locks a column that is not there"
+        )
 
     @property
     def is_secret(self) -> bool:
@@ -93,6 +101,21 @@ class Setting:
             case SettingType.CHOICE:
                 return self.choices[0].value
         return ""
+
+    def locked_cells(self, rows: object) -> Iterator[tuple[int, str]]:
+        """The locked rows of a table, raw or parsed: the place of each and the name its secret goes by."""
+        if self.locks and isinstance(rows, list | tuple):
+            for index, row in enumerate(rows):
+                if isinstance(row, Mapping) and _is_on(row.get("locked")):
+                    yield index, f"{self.name}[{row.get(self.columns[0].name, '')}]"
+
+    def is_cell(self, name: str) -> bool:
+        """Whether a secret of this name may belong to a row of the table."""
+        return bool(self.locks) and name.startswith(f"{self.name}[")
+
+
+def _is_on(raw: object) -> bool:
+    return raw is True or (isinstance(raw, str) and raw.strip().lower() in _TRUE)
 
 
 class Settings(Mapping[str, Any]):
@@ -185,10 +208,11 @@ class ProviderSpec:
         return {setting.name: setting.empty for setting in self.settings}
 
     def parse(self, values: Mapping[str, object]) -> Settings:
-        """The typed settings of raw values: from JSON, or from a form where all is text.
+        """The typed settings of raw values: from JSON, or from a form where all is text; both halves of `split`, if merged.
 
         Raises `ConfigError` with a `FieldError` for each field that cannot be used.
         """
+        values = self._with_cells(values)
         errors: list[FieldError] = list(_unknown(values, self._by_name, ""))
         parsed, field_errors = _parse_fields(values, self.settings, "")
         errors += field_errors
@@ -202,10 +226,69 @@ class ProviderSpec:
         return settings
 
     def split(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Values apart by whether they may be shown: (public, secret)."""
-        secrets = self.secrets
-        public = {name: plain(value) for name, value in values.items() if name not in secrets}
-        return public, {name: value for name, value in values.items() if name in secrets}
+        """Values apart by whether they may be shown: (public, secret). A locked row is in the one without what it locks."""
+        names = self.secrets
+        public = {name: plain(value) for name, value in values.items() if name not in names}
+        secret = {name: value for name, value in values.items() if name in names}
+        for setting in self.settings:
+            for index, cell in setting.locked_cells(public.get(setting.name)):
+                secret[cell] = public[setting.name][index].pop(setting.locks, "")
+        return public, secret
+
+    def shown(self, public: Mapping[str, Any], secrets: Mapping[str, str] | None, mask: str) -> dict[str, Any]:
+        """What people may see of the halves: `mask` for each secret that is there; for all where none can be opened (None)."""
+
+        def masked(name: str) -> str:
+            return mask if secrets is None or secrets.get(name) else ""
+
+        shown = {**public, **{name: masked(name) for name in (self.secrets if secrets is None else secrets)}}
+        for setting in self.settings:
+            rows = [dict(row) for row in public.get(setting.name, ())] if setting.locks else []
+            for index, cell in setting.locked_cells(rows):
+                rows[index][setting.locks] = masked(cell)
+            if rows:
+                shown[setting.name] = rows
+        known = [setting.name for setting in self.settings if setting.name in shown]
+        return {name: shown[name] for name in dict.fromkeys([*known, *shown]) if not self._is_cell(name)}
+
+    def unmasked(self, values: Mapping[str, Any], secrets: Mapping[str, str], mask: str) -> dict[str, Any]:
+        """Values as they were written over what `shown` gave, with the old secrets where they were left out or masked.
+
+        Raises ConfigError for a mask where there is no secret, or where the row is locked no longer: writing it without
+        the secret must not show it.
+        """
+        complete, errors = {**secrets, **values}, []
+        for setting in self.settings:
+            if setting.is_secret and complete.get(setting.name) == mask:
+                complete[setting.name] = secrets.get(setting.name, mask)
+                if setting.name not in secrets:
+                    errors.append(FieldError(setting.name, _ONLY_MASK))
+            rows = complete.get(setting.name)
+            if setting.locks and isinstance(rows, list | tuple):
+                complete[setting.name], row_errors = _unmasked_rows(setting, rows, secrets, mask)
+                errors += row_errors
+        if errors:
+            raise ConfigError(errors)
+        return complete
+
+    def _is_cell(self, name: str) -> bool:
+        return any(setting.is_cell(name) for setting in self.settings)
+
+    def _with_cells(self, values: Mapping[str, object]) -> Mapping[str, object]:
+        """Raw values with the secrets of locked rows back in their rows; those whose row is gone go with it."""
+        cells = {name: value for name, value in values.items() if self._is_cell(name)}
+        if not cells:
+            return values
+        merged = {name: value for name, value in values.items() if name not in cells}
+        for setting in self.settings:
+            rows = merged.get(setting.name)
+            if setting.locks and isinstance(rows, list | tuple):
+                filled = list(rows)
+                for index, cell in setting.locked_cells(rows):
+                    if cell in cells and rows[index].get(setting.locks) is None:
+                        filled[index] = {**rows[index], setting.locks: cells[cell]}
+                merged[setting.name] = filled
+        return merged
 
     def _missing(self, parsed: Mapping[str, Any]) -> Iterator[FieldError]:
         for setting in self.settings:
@@ -225,6 +308,23 @@ class ProviderSpec:
         return "\n".join(lines).rstrip() + "\n"
 
 
+_ONLY_MASK = "is only the mask of a secret; write the secret itself"
+
+
+def _unmasked_rows(
+    setting: Setting, rows: Sequence[Any], secrets: Mapping[str, str], mask: str
+) -> tuple[list[Any], list[FieldError]]:
+    """Rows without their masks, so that the secrets that go by their names come back."""
+    cells = dict(setting.locked_cells(rows))
+    unmasked, errors = list(rows), []
+    for index, row in enumerate(rows):
+        if isinstance(row, Mapping) and row.get(setting.locks) == mask:
+            unmasked[index] = {name: value for name, value in row.items() if name != setting.locks}
+            if cells.get(index) not in secrets:
+                errors.append(FieldError(f"{setting.name}[{index}].{setting.locks}", _ONLY_MASK))
+    return unmasked, errors
+
+
 def applies(setting: Setting, values: Mapping[str, Any]) -> bool:
     """Whether the setting counts, given the values of the others."""
     return setting.applies_when is None or values[setting.applies_when[0]] == setting.applies_when[1]
@@ -232,7 +332,7 @@ def applies(setting: Setting, values: Mapping[str, Any]) -> bool:
 
 def plain(value: Any) -> Any:
     """A parsed value as JSON knows it."""
-    if isinstance(value, Settings):
+    if isinstance(value, Settings | dict):
         return {name: plain(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
@@ -391,7 +491,13 @@ def _rows(setting: Setting, raw: object, path: str) -> tuple[Settings, ...]:
                 for column in setting.columns
                 if column.required and parsed[column.name] in ("", None)
             ]
-        rows.append(Settings(parsed))
+        is_locked = bool(setting.locks) and parsed["locked"] is True
+        rows.append(Settings(parsed, frozenset({setting.locks}) if is_locked else frozenset()))
+    seen: set[str] = set()
+    for index, cell in setting.locked_cells(rows):
+        if cell in seen:
+            errors.append(FieldError(f"{path}[{index}].{setting.columns[0].name}", "is locked in another row already"))
+        seen.add(cell)
     if errors:
         raise ConfigError(errors)
     return tuple(rows)
@@ -433,6 +539,8 @@ def _entry(setting: Setting) -> list[str]:
                 what += " One of " + ", ".join(f"`{choice.value}`" for choice in column.choices) + "."
             lines.append(f"| `{column.name}` | {_cell(what)} | {_cell(_shown(column.empty))} |")
         lines.append("")
+    if setting.locks:
+        lines += [f"Where `locked` is on, `{setting.locks}` is a secret: never shown again once saved.", ""]
     return lines
 
 

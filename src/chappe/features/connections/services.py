@@ -121,14 +121,13 @@ def delete_connection(organisation_id: int, connection_id: int) -> None:
 def shown_settings(connection: Connection) -> dict[str, Any]:
     """Every setting as people may see it: secrets masked, empty where none was given."""
     spec = _spec_or_none(connection.provider)
+    if spec is None:
+        return dict(connection.settings)
     try:
-        secrets = {name: MASK if value else "" for name, value in open_secrets(connection).items()}
+        secrets: Mapping[str, str] | None = open_secrets(connection)
     except Sealed:
-        secrets = dict.fromkeys(spec.secrets if spec else (), MASK)
-    shown = {**connection.settings, **secrets}
-    # In the order of the declaration: a JSON column does not keep one.
-    order = [setting.name for setting in spec.settings if setting.name in shown] if spec else []
-    return {name: shown[name] for name in dict.fromkeys([*order, *shown])}
+        secrets = None
+    return spec.shown(connection.settings, secrets, MASK)
 
 
 def open_secrets(connection: Connection) -> dict[str, str]:
@@ -215,6 +214,10 @@ def _need_every_secret(
         for setting in spec.settings
         if setting.is_secret and applies(setting, values) and given.get(setting.name, MASK) in (MASK, None)
     ]
+    for setting in spec.settings:
+        for index, _ in setting.locked_cells(values[setting.name]):
+            if values[setting.name][index].get(setting.locks, MASK) in (MASK, None):
+                missing.append(f"{setting.name}[{index}].{setting.locks}")
     if missing:
         words = f"is needed again, for what is kept cannot be opened: {error}"
         raise InvalidInput([FieldError(f"settings.{name}", words) for name in missing])
@@ -241,14 +244,8 @@ def _parsed(
     spec: "ProviderSpec", given: Mapping[str, object], old_secrets: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Public and secret settings, complete. A secret left out or masked is the old one. Raises InvalidInput."""
-    values: dict[str, object] = {**old_secrets, **given}
-    for name in spec.secrets:
-        if values.get(name) == MASK:
-            if name not in old_secrets:
-                raise InvalidInput.at(f"settings.{name}", "is only the mask of a secret; write the secret itself")
-            values[name] = old_secrets[name]
     try:
-        public, secrets = spec.split(spec.parse(values))
+        public, secrets = spec.split(spec.parse(spec.unmasked(given, old_secrets, MASK)))
     except ConfigError as error:
         raise InvalidInput([FieldError(f"settings.{one.field}", one.message) for one in error.errors]) from None
     return public, {name: str(value) for name, value in secrets.items()}
