@@ -2,6 +2,8 @@
 
 import msgspec
 
+from chappe.messaging.content import Content
+
 
 class OutgoingTlv(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One optional parameter to send: `value` is octets already in their final form."""
@@ -15,6 +17,8 @@ class MessageOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `transmission_mode` is `dest_addr_subunit` (0 unspecified-but-sent, 1 flash, 2 mobile, 3 SIM as numbered by the
     standard; None: not sent). `maximum_segments` 0 means no limit. `short_code` scopes the quarantine; empty: the connection's.
+    `content` is what RCS or MMS carry; where a connection has neither, the body goes out. `profile` and `delivery_name` are
+    what a custom provider's payload may say of the person and of the delivery.
     """
 
     transmission_mode: int | None = None
@@ -23,6 +27,9 @@ class MessageOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     short_code: str = ""
     wants_receipt: bool = True
     tlvs: tuple[OutgoingTlv, ...] = ()
+    content: Content | None = None
+    profile: dict[str, str] | None = None
+    delivery_name: str = ""
 
 
 class OutboundMessage(msgspec.Struct, array_like=True, gc=False):

@@ -8,9 +8,13 @@ from chappe.messaging.state import ErrorKind
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
-    """The provider took it; one id a segment, "" where it gave none. One id may stand for all segments of a message."""
+    """The provider took it; one id a segment, "" where it gave none. One id may stand for all segments of a message.
+
+    `echoes_ours`: its receipts will name our id of the message, in decimal, which is to be kept as the provider's then.
+    """
 
     ids: tuple[str, ...]
+    echoes_ours: bool = False
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
