@@ -4,6 +4,7 @@ from chappe.providers.smpp import SPEC
 
 def test_provider_is_found_by_its_key() -> None:
     assert registry.spec("smpp") is SPEC
+    assert registry.spec("twilio") is registry.HTTP["twilio"].SPEC
     assert all(key == spec.key for key, spec in registry.PROVIDERS.items())
 
 
@@ -18,5 +19,6 @@ def test_every_setting_has_words_for_people() -> None:
 
 def test_every_provider_has_a_reference_page() -> None:
     pages = registry.reference_pages()
-    assert list(pages) == ["smpp-settings.md"]
-    assert all(f"`{setting.name}`" in pages["smpp-settings.md"] for setting in SPEC.settings)
+    assert list(pages) == [f"{key}-settings.md" for key in registry.PROVIDERS]
+    for key, spec in registry.PROVIDERS.items():
+        assert all(f"`{setting.name}`" in pages[f"{key}-settings.md"] for setting in spec.settings)

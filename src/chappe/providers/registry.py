@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from chappe.providers import messagebird, twilio, vonage
 from chappe.providers.contract import ProviderSpec
 from chappe.providers.http import HttpProvider
 from chappe.providers.smpp_settings import SPEC as SMPP
 
-_ADAPTERS: tuple[HttpProvider, ...] = ()
+_ADAPTERS: tuple[HttpProvider, ...] = (
+    twilio,
+    vonage,
+    messagebird,
+)
 
 HTTP: Mapping[str, HttpProvider] = MappingProxyType({adapter.SPEC.key: adapter for adapter in _ADAPTERS})
 """Adapters of the providers that are called by HTTP."""
