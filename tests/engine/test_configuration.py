@@ -157,3 +157,31 @@ def test_every_setting_is_declared_once_with_a_default_that_can_be_read() -> Non
         assert declared.help
         declared.read(declared.default)
     assert {name.removeprefix("CHAPPE_").lower() for name in names} == set(Configuration.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ""),
+        ("https://chappe.example.org", "https://chappe.example.org"),
+        ("https://chappe.example.org/", "https://chappe.example.org"),
+        ("http://[::1]:8025/sms/", "http://[::1]:8025/sms"),
+    ],
+)
+def test_the_public_address_is_kept_without_a_slash_at_its_end(environ: dict[str, str], given: str, kept: str) -> None:
+    assert Configuration.load(environ | {"CHAPPE_PUBLIC_URL": given}).public_url == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "chappe.example.org",
+        "ftp://chappe.example.org",
+        "https://",
+        "https://a@b.example",
+        "https://b.example/?x=1",
+        "https://é.fr",
+    ],
+)
+def test_a_public_address_that_is_none_stops_the_start(environ: dict[str, str], given: str) -> None:
+    assert "https://chappe.example.org" in refusal(environ | {"CHAPPE_PUBLIC_URL": given})["CHAPPE_PUBLIC_URL"]

@@ -62,6 +62,14 @@ def _names(value: str) -> tuple[str, ...]:
     return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
 
 
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    is_address = parts.scheme in ("https", "http") and parts.hostname and not (parts.query or parts.fragment)
+    if value and not (is_address and "@" not in parts.netloc and value.isascii() and value.isprintable()):
+        raise Unreadable("must be an address such as https://chappe.example.org, without a user, query or fragment")
+    return value.rstrip("/")
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value.lower() not in choices:
@@ -75,6 +83,13 @@ def _database_url(value: str) -> str:
     if value == "" or sqlite_path(value) is not None or urlsplit(value).scheme in POSTGRESQL:
         return value
     raise Unreadable("must be sqlite:///path/to/file or postgresql://user:password@host:port/name")
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment):
+        raise Unreadable("must be an address such as https://chappe.example.org")
+    return value.rstrip("/")
 
 
 def _keys(value: str) -> tuple[bytes, ...]:
@@ -132,6 +147,14 @@ DECLARATION: tuple[Declared, ...] = (
     Declared("CHAPPE_HOST", "address", "127.0.0.1", "Address the web process listens on.", _text),
     Declared("CHAPPE_PORT", "port", "8025", "Port the web process listens on.", _port),
     Declared(
+        "CHAPPE_PUBLIC_URL",
+        "URL",
+        "",
+        "Where providers reach the web process from outside, such as https://chappe.example.org. It is told to providers, and "
+        "their calls are signed with it. Empty: providers are told nothing.",
+        _public_url,
+    ),
+    Declared(
         "CHAPPE_ALLOWED_HOSTS",
         "names, comma list",
         "localhost,127.0.0.1,[::1]",
@@ -144,6 +167,15 @@ DECLARATION: tuple[Declared, ...] = (
         "",
         "Origins (https://chappe.example.org) whose forms are accepted when a proxy in front changes the scheme.",
         _names,
+    ),
+    Declared(
+        "CHAPPE_PUBLIC_URL",
+        "address",
+        "",
+        "Where providers reach this installation from outside, such as https://chappe.example.org. The addresses of hooks "
+        "begin with it, and providers sign them with it. Empty: nothing is told to providers about where to report, and "
+        "signatures are checked with the address that a call itself names.",
+        _public_url,
     ),
     Declared(
         "CHAPPE_METRICS_TOKEN",
@@ -181,8 +213,10 @@ class Configuration(msgspec.Struct, frozen=True):
     secret_key: str
     host: str
     port: int
+    public_url: str
     allowed_hosts: tuple[str, ...]
     trusted_origins: tuple[str, ...]
+    public_url: str
     metrics_token: str
     language: str
     log_level: str

@@ -91,6 +91,16 @@ def connection_place(organisation_id: int, connection_id: int) -> str:
     return f"organisation/{organisation_id}/connection/{connection_id}"
 
 
+def callback_place(organisation_id: int, endpoint_id: int) -> str:
+    """Where the secrets of a customer's endpoint belong."""
+    return f"organisation/{organisation_id}/callback/{endpoint_id}"
+
+
+def hook_place(organisation_id: int, hook_id: int) -> str:
+    """Where the secret of a hook belongs."""
+    return f"organisation/{organisation_id}/hook/{hook_id}"
+
+
 def _id_of(key: bytes) -> bytes:
     """Names a key without telling anything of it."""
     return hashlib.sha256(b"chappe key id\0" + key).digest()[:ID_OCTETS]

@@ -141,7 +141,7 @@ def _xml_read(escape: str) -> Pieces:
     name = escape[1:-1]
     if not name.startswith("#"):
         return [(_NAMED_XML[name], len(escape))]
-    code = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+    code = int(f"0{name[1:]}", 0) if name[1] in "xX" else int(name[1:])
     return [(chr(code) if code <= sys.maxunicode else "", len(escape))]
 
 
