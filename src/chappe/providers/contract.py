@@ -53,7 +53,8 @@ class Setting:
 
     `minimum` and `maximum` bound numbers, the length of texts and the rows of tables. `default` None on an integer or
     a number means that it may stay empty. `groups` is how many capture groups a pattern must have (None: any number).
-    `applies_when` names another setting and the value that makes this one count; elsewhere it is not required.
+    `applies_when` names another setting and the value, or a tuple of values, that makes this one count; elsewhere it is not
+    required.
     `check` returns what is wrong with a value of the right type, or None. `locks` names the column of a table whose value is
     a secret in each row that has its column `locked` on; the first column tells such rows apart.
     """
@@ -327,7 +328,10 @@ def _unmasked_rows(
 
 def applies(setting: Setting, values: Mapping[str, Any]) -> bool:
     """Whether the setting counts, given the values of the others."""
-    return setting.applies_when is None or values[setting.applies_when[0]] == setting.applies_when[1]
+    if setting.applies_when is None:
+        return True
+    name, wanted = setting.applies_when
+    return values[name] in wanted if isinstance(wanted, tuple) else values[name] == wanted
 
 
 def plain(value: Any) -> Any:
@@ -525,7 +529,9 @@ def _entry(setting: Setting) -> list[str]:
     if setting.is_secret:
         facts.append("secret: never shown again once saved")
     if setting.applies_when:
-        facts.append(f"counts when `{setting.applies_when[0]}` is {_shown(setting.applies_when[1])}")
+        name, wanted = setting.applies_when
+        words = " or ".join(_shown(one) for one in (wanted if isinstance(wanted, tuple) else (wanted,)))
+        facts.append(f"counts when `{name}` is {words}")
     lines += ["; ".join(facts) + ".", ""]
     if setting.help:
         lines += [setting.help, ""]

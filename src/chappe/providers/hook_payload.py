@@ -116,7 +116,7 @@ STATUSES: Mapping[str, Meaning] = MappingProxyType(
 )
 """The usual words, in lower case; a hook's own table comes first."""
 
-_KINDS = {
+RECEIPT_KINDS: Mapping[Meaning, ReceiptKind] = {
     Meaning.DELIVERED: ReceiptKind.SUCCESS,
     Meaning.FAILED: ReceiptKind.ERROR,
     Meaning.SENT: ReceiptKind.INTERMEDIATE,
@@ -286,7 +286,7 @@ def feedback_events(payload: HookPayload, statuses: Mapping[str, Meaning], reque
         meaning = table.get(status.lower(), Meaning.SENT)
         if meaning is not Meaning.IGNORED:
             message_id = said(record.get(MESSAGE_ID) or record.get(CLIENT_REFERENCE, ""))
-            receipts.append(Receipt(message_id, _KINDS[meaning], status, said(record.get(FAILURE_CODE, ""))))
+            receipts.append(Receipt(message_id, RECEIPT_KINDS[meaning], status, said(record.get(FAILURE_CODE, ""))))
     return receipts
 
 

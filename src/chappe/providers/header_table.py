@@ -1,0 +1,104 @@
+"""Headers as an operator lists them: constant or made for each message, open or locked (encrypted, and never shown again)."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from chappe.messaging import ConfigError, FieldError
+from chappe.providers.contract import Choice, Setting, Settings, SettingType
+from chappe.providers.payload import VARIABLES, compiled_text
+
+ALWAYS = ("Content-Type", "Charset")
+"""Headers that are there from the start and stay."""
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_OURS = frozenset({"connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"})
+
+
+def _name_problem(name: str) -> str | None:
+    if not _NAME.fullmatch(name):
+        return "expected the name of a header: letters, digits and hyphens"
+    return "is written by the sender itself" if name.lower() in _OURS else None
+
+
+def _value_problem(value: str) -> str | None:
+    return None if all(c.isprintable() for c in value) else "expected one line without control characters"
+
+
+def headers(help_text: str) -> Setting:
+    return Setting(
+        "headers",
+        SettingType.TABLE,
+        (
+            {"label": "Content-Type", "type": "constant", "value": "application/json", "locked": False},
+            {"label": "Charset", "type": "constant", "value": "UTF-8", "locked": False},
+        ),
+        "Headers",
+        help_text,
+        maximum=30,
+        locks="value",
+        columns=(
+            Setting("label", SettingType.TEXT, "", "Name", maximum=100, required=True, check=_name_problem),
+            Setting(
+                "type",
+                SettingType.CHOICE,
+                "constant",
+                "Type",
+                choices=(
+                    Choice("constant", "as it is"),
+                    Choice("template", "made for each message, as the payload is: {{ message_id }}"),
+                ),
+            ),
+            Setting("value", SettingType.TEXT, "", "Value", maximum=4000, check=_value_problem),
+            Setting("locked", SettingType.BOOLEAN, False, "Locked", "Encrypted, and never shown again."),
+        ),
+    )
+
+
+def header_errors(settings: Settings) -> list[FieldError]:
+    """What is wrong with the rows together, and with their templates."""
+    rows = settings.rows("headers")
+    names = [row.text("label").lower() for row in rows]
+    errors = [
+        FieldError("headers", f"{name} is there from the start and cannot be removed")
+        for name in ALWAYS
+        if name.lower() not in names
+    ]
+    for index, row in enumerate(rows):
+        place = f"headers[{index}]"
+        if names[index] in names[:index]:
+            errors.append(FieldError(f"{place}.label", "is in another row already"))
+        if names[index] == "content-type" and "json" not in row.text("value").lower():
+            errors.append(FieldError(f"{place}.value", "expected a type of JSON, such as application/json"))
+        if row.text("type") == "template":
+            errors += _template_errors(row.text("value"), f"{place}.value")
+    return errors
+
+
+def open_headers(settings: Settings, values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The headers that are no secrets, for one message. Raises PayloadFailed."""
+    return _headers(settings, values, is_locked=False)
+
+
+def locked_headers(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """The secret ones, which go on with the proof of who sends; they are the same for all messages."""
+    return _headers(settings, {}, is_locked=True)
+
+
+def _headers(settings: Settings, values: Mapping[str, Any], *, is_locked: bool) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (row.text("label"), _value(row, values)) for row in settings.rows("headers") if row.flag("locked") is is_locked
+    )
+
+
+def _value(row: Settings, values: Mapping[str, Any]) -> str:
+    is_template = row.text("type") == "template" and not row.flag("locked")
+    return compiled_text(row.text("value")).line(values) if is_template else row.text("value")
+
+
+def _template_errors(source: str, place: str) -> list[FieldError]:
+    try:
+        problems = compiled_text(source).unknown(VARIABLES)
+    except ConfigError as error:
+        problems = [one.message for one in error.errors]
+    return [FieldError(place, problem) for problem in problems]
