@@ -67,6 +67,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "STALE_INBOUND_PARTS": ([1, 2], 1),
     "DELETE_INBOUND_PARTS": (1, "a", "b", 7, 2),
     "INBOUND_SEEN": (1, ["a", "b"]),
+    "HOOK_EVENTS_ARE_DUE": (1, [1, 2]),
     "DUE_HOOK_EVENTS": (1, [1, 2], 10),
     "TRIM_EXCHANGES": (1, 1, 100),
     "CONNECTIONS": (),

@@ -14,11 +14,11 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from tests.engine.certificate import issue
 
-from chappe.engine.flow import endpoints
 from chappe.engine.net import check as module
 from chappe.engine.net import trial
 from chappe.engine.net.check import Finding, check_connection
 from chappe.engine.net.diagnosis import connect_words, tls_words
+from chappe.engine.smpp_flow import endpoints
 from chappe.providers.smpp import SPEC
 from chappe.simulator import Quirks, Simulator
 from chappe.simulator.message_id import IdFormat

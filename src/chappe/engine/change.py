@@ -8,7 +8,7 @@ from chappe.engine.store import catalogue
 from chappe.engine.store.frame import Configure, ProviderError, PutOff, Received, Settled
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
-from chappe.messaging import ENDS, Channel, DeliveryState, ErrorKind, ReceiptKind, may_become
+from chappe.messaging import ENDS, DeliveryState, ErrorKind, ReceiptKind, may_become
 from chappe.rules import error as error_rules
 from chappe.rules import quarantine as quarantine_rules
 from chappe.rules import retry as retry_rules
@@ -21,6 +21,16 @@ MAX_ATTEMPTS = 15
 MOST_TRIES = 32_767
 """What the column holds; a message whose engine is interrupted again and again gets there."""
 INTERRUPTED = "the engine was interrupted while this message may have been on its way"
+_STATES = {
+    ReceiptKind.SUCCESS.value: DeliveryState.DELIVERED,
+    ReceiptKind.READ.value: DeliveryState.READ,
+    ReceiptKind.ERROR.value: DeliveryState.FAILED,
+}
+_REASONS = {
+    ErrorKind.HARD: error_rules.Reason.USER_UNKNOWN,
+    ErrorKind.SOFT: error_rules.Reason.UNREACHABLE,
+    ErrorKind.IGNORED: error_rules.Reason.ERROR_IGNORED,
+}
 ROUND_MS = 200
 """Messages put off to nearly the same time share an outbox row."""
 
@@ -39,6 +49,13 @@ class Policy:
     unknown_receipt_wait_ms: int
     replies: tuple[AutomaticReply, ...]
     large_account_from_short_code: bool
+    provider: str
+    channel: str
+
+    @property
+    def kin(self) -> tuple[int, str]:
+        """Connections with the same: those of one organisation with one provider."""
+        return self.organisation_id, self.provider
 
     @classmethod
     def of(cls, configure: Configure) -> "Policy":
@@ -53,6 +70,8 @@ class Policy:
             int(configure.unknown_receipt_wait_s * 1000),
             reply_rows(configure.automatic_replies),
             configure.large_account_from_short_code,
+            configure.provider,
+            configure.channel,
         )
 
 
@@ -105,6 +124,33 @@ class MessageNow:
         return True
 
 
+@dataclass(frozen=True)
+class Wish:
+    """A person's yes or no, by which door it came, and what was said there."""
+
+    is_given: bool
+    source: str
+    evidence: str
+    connection_id: int
+
+
+@dataclass(frozen=True)
+class Error:
+    """What a provider says of a message that it did not take, or did not deliver; see `frame.ProviderError`."""
+
+    status: str
+    code: str
+    words: str = ""
+    kind: str = ""
+    is_retried: bool = True
+    after_ms: int = 0
+    is_receipt: bool = False
+
+
+def _error_of(error: ProviderError) -> Error:
+    return Error(error.status, error.code, error.words, error.kind, error.is_retried, error.after_ms)
+
+
 @dataclass
 class Changes:
     """Collects changes of one transaction; `write` carries them out. Counts and news go to the given collections."""
@@ -121,6 +167,7 @@ class Changes:
     _events: list[Row] = field(default_factory=list)
     _back: dict[tuple[int, int, int], list[MessageNow]] = field(default_factory=lambda: defaultdict(list))
     _reopened: set[int] = field(default_factory=set)
+    _consent: list[Row] = field(default_factory=list)
 
     # -- what can happen ---------------------------------------------------------------------------------------------
 
@@ -186,10 +233,13 @@ class Changes:
         self._load(error.message_id for error in errors)
         for error in errors:
             message = self._messages.get(error.message_id)
-            if message is not None and message.state == DeliveryState.WAITING:
-                self._fail(
-                    message, error.status, error.code, error.words, is_receipt=False, is_retried=error.is_retried
-                )
+            if message is None:
+                continue
+            if error.opts_out:
+                said = Wish(False, "provider", f"{error.words} {error.code}".strip(), error.connection_id)
+                self.person_asked(message.organisation_id, message.recipient, "", said)
+            if message.state == DeliveryState.WAITING:
+                self._fail(message, _error_of(error))
 
     def receipts(self, hits: Sequence[tuple[Received, Hit]]) -> None:
         """Receipts for segments of messages in any state."""
@@ -199,11 +249,15 @@ class Changes:
             if message is not None:
                 self._receipt(message, receipt, hit.segment_id)
 
-    def person_asked(self, organisation_id: int, address: str, short_code: str, *, stop: bool, reason: str) -> None:
-        """A person wants no more, or wants again, for one short code ("" for all)."""
-        entry = self._entry(organisation_id, address, short_code)
-        after = quarantine_rules.after_stop(entry, reason) if stop else quarantine_rules.after_release(entry)
-        self._set_entry(organisation_id, address, after)
+    def person_asked(self, organisation_id: int, address: str, short_code: str, wish: "Wish") -> None:
+        """A person wants no more, or wants again, for one short code ("" for all). Said again, it is one line of the ledger
+        more and changes nothing else."""
+        channel = self.policies[wish.connection_id].channel
+        entry = self._entry(organisation_id, channel, address, short_code)
+        released, stopped = quarantine_rules.after_release(entry), quarantine_rules.after_stop(entry, wish.evidence)
+        self._set_entry(organisation_id, channel, address, released if wish.is_given else stopped)
+        head = (organisation_id, channel, address, short_code, wish.is_given, self.now_ms)
+        self._consent.append((*head, wish.source, wish.evidence[:400], wish.connection_id))
 
     # -- receipts ----------------------------------------------------------------------------------------------------
 
@@ -212,34 +266,38 @@ class Changes:
         if receipt.kind == ReceiptKind.INTERMEDIATE:
             self._told[segment_id] = (status, code, segment_id)  # where nothing final was said before
             return
-        is_success = receipt.kind == ReceiptKind.SUCCESS
-        if message.state in ENDS:
+        state = _STATES[receipt.kind]
+        is_repeated = state == message.state or (state, message.state) == (DeliveryState.DELIVERED, DeliveryState.READ)
+        if is_repeated and segment_id & 255 == 0:
+            return  # providers say many things twice
+        if message.state in ENDS and not may_become(message.state, state):
             self._event(message, "receipt_ignored", f"{status} came after the end")
             return
-        state = DeliveryState.DELIVERED if is_success else DeliveryState.FAILED
         self._segments.append((state, status, code, receipt.at_ms, segment_id))
-        if is_success:
+        if state != DeliveryState.FAILED:
             # The first segment alone asks for a receipt: a phone shows a message once it has that one.
             if segment_id & 255 == 0:
-                message.become(DeliveryState.DELIVERED, done_ms=receipt.at_ms)
+                message.become(state, done_ms=receipt.at_ms)
         elif segment_id >> 8 & 15 == message.attempt:
-            self._fail(message, status, code, "", is_receipt=True)
+            self._fail(message, Error(status, code, kind=receipt.error_kind, is_receipt=True))
 
-    def _fail(
-        self, message: MessageNow, status: str, code: str, words: str, *, is_receipt: bool, is_retried: bool = True
-    ) -> None:
+    def _fail(self, message: MessageNow, error: "Error") -> None:
         """An error of the provider: its qualification says whether the message is tried again and what the number gets."""
-        policy = self.policies[message.connection_id]
-        qualification = self._qualify(policy, status, code, words)
-        reason = words or f"{status} {code}".strip()
+        policy, is_receipt = self.policies[message.connection_id], error.is_receipt
+        qualification = self._qualify(policy, error)
+        reason = error.words or f"{error.status} {error.code}".strip()
         self._event(message, "error", f"{reason} ({qualification.kind}: {qualification.reason})")
         self._count_error(message, qualification)
         attempt = message.attempt + message.tries + 1
         again = retry_rules.next_attempt(
-            policy.retry, attempt=attempt, now_ms=self.now_ms, expires_ms=message.expires_ms
+            policy.retry,
+            attempt=attempt,
+            now_ms=self.now_ms,
+            expires_ms=message.expires_ms,
+            after_s=error.after_ms / 1000,
         )
         is_over = isinstance(again, retry_rules.GiveUp) or (is_receipt and message.attempt >= MAX_ATTEMPTS)
-        if qualification.kind == ErrorKind.HARD or is_over or not is_retried:
+        if qualification.kind == ErrorKind.HARD or is_over or not error.is_retried:
             message.become(DeliveryState.FAILED, reason, self.now_ms)
             return
         assert isinstance(again, retry_rules.Again)
@@ -257,11 +315,14 @@ class Changes:
         self._event(message, "put_off", reason)
         self._back[message.connection_id, message.delivery_id, -(-due_ms // ROUND_MS) * ROUND_MS].append(message)
 
-    def _qualify(self, policy: Policy, status: str, code: str, words: str) -> error_rules.Qualification:
+    def _qualify(self, policy: Policy, error: "Error") -> error_rules.Qualification:
         """By the organisation's table, in which an error met for the first time gets a row."""
+        status, code = error.status, error.code
         text = error_rules.normalise(error_rules.outcome_text(policy.implementation_name, status, code))
         first = error_rules.qualify(text, {}, policy.default_error_kind, status=status)
-        original = f"{status} {code} {words}".strip()
+        if error.kind and not first.is_known:
+            first = error_rules.Qualification(ErrorKind(error.kind), _REASONS[ErrorKind(error.kind)])
+        original = f"{status} {code} {error.words}".strip()
         known = "keep" if first.is_known else "to_qualify"
         values = (policy.organisation_id, text, original, first.kind, first.reason, known, 1, self.now_ms, self.now_ms)
         ((kind, reason, qualified),) = self.store.database.query(catalogue.QUALIFICATION, values)
@@ -269,27 +330,28 @@ class Changes:
 
     def _count_error(self, message: MessageNow, qualification: error_rules.Qualification) -> None:
         """Add the error to what is known of the number."""
-        entry = self._entry(message.organisation_id, message.recipient, "")
+        channel = self.policies[message.connection_id].channel
+        entry = self._entry(message.organisation_id, channel, message.recipient, "")
         if entry.error_count and self._was_reached_since(message, entry.last_error_ms):
             entry = quarantine_rules.after_success(entry)
         after = quarantine_rules.after_error(entry, qualification.kind, qualification.reason, self.now_ms)
         if after != entry:
-            self._set_entry(message.organisation_id, message.recipient, after)
+            self._set_entry(message.organisation_id, channel, message.recipient, after)
 
     def _was_reached_since(self, message: MessageNow, since_ms: int) -> bool:
         values = (message.recipient, message.organisation_id, since_ms)
         return bool(self.store.database.query(catalogue.DELIVERED_SINCE, values))
 
-    def _entry(self, organisation_id: int, address: str, short_code: str) -> QuarantineEntry:
-        values = (organisation_id, Channel.SMS.value, address, short_code)
+    def _entry(self, organisation_id: int, channel: str, address: str, short_code: str) -> QuarantineEntry:
+        values = (organisation_id, channel, address, short_code)
         rows = self.store.database.query(catalogue.QUARANTINE_NOW, values)
         if not rows:
             return QuarantineEntry(short_code=short_code)
         status, reason, errors, last_ms = rows[0]
         return QuarantineEntry(QuarantineStatus(status), short_code, reason, errors, last_ms)
 
-    def _set_entry(self, organisation_id: int, address: str, entry: QuarantineEntry) -> None:
-        head = (organisation_id, Channel.SMS.value, address, entry.short_code, entry.status.value, entry.reason[:200])
+    def _set_entry(self, organisation_id: int, channel: str, address: str, entry: QuarantineEntry) -> None:
+        head = (organisation_id, channel, address, entry.short_code, entry.status.value, entry.reason[:200])
         values = (*head, entry.error_count, entry.last_error_ms, self.now_ms, self.now_ms)
         self.store.database.query(catalogue.SET_QUARANTINE, values)
         self.blocked.append((organisation_id, address, entry.short_code, entry.status.value))
@@ -331,6 +393,7 @@ class Changes:
         ended = [(m.state, m.first_segment) for m in self._messages.values() if m.state in ENDS]
         database.run(catalogue.CLOSE_SEGMENT, [*self._closed, *ended])
         database.run(catalogue.INSERT_EVENTS, self._events)
+        database.run(catalogue.INSERT_CONSENT_EVENTS, self._consent)
         statuses = self.store.statuses(delivery_id for _, delivery_id, _ in self._back)
         for (connection_id, delivery_id, due_ms), waiting in self._back.items():
             messages = {message.id: message for message in waiting if message.state == DeliveryState.WAITING}
@@ -342,4 +405,5 @@ class Changes:
             database.query(catalogue.REOPEN_DELIVERY, (self.now_ms, delivery_id))
         self._messages, self._segments, self._closed, self._events, self._reopened = {}, [], [], [], set()
         self._told.clear()
+        self._consent.clear()
         self._back.clear()

@@ -10,21 +10,27 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 import uvloop
 
 from chappe.engine import log as log_settings
+from chappe.engine.address import hook_urls
 from chappe.engine.bus.local import LocalBus
 from chappe.engine.configuration import Configuration
 from chappe.engine.flow import DRAIN_S, ConnectionSettings, Flow
+from chappe.engine.http_flow import HttpFlow
 from chappe.engine.ledger import Ledger
 from chappe.engine.receipts import Links as LinkNumbers
 from chappe.engine.receipts import acknowledge
+from chappe.engine.smpp_flow import SmppFlow
 from chappe.engine.store.client import StoreClient
 from chappe.engine.store.frame import (
     Answer,
     Answered,
+    Collect,
+    Collected,
     Connections,
     Fates,
     Leased,
@@ -42,6 +48,7 @@ from chappe.engine.vault import Sealed, Vault, connection_place
 from chappe.engine.worker import POLL_S
 from chappe.messaging import ConfigError, StoreError
 from chappe.providers import registry
+from chappe.providers.contract import Settings
 
 log = structlog.get_logger("chappe.engine")
 
@@ -58,7 +65,8 @@ class Engine:
         self._ledger = Ledger(self._client)
         self._links = LinkNumbers()
         self._bus = LocalBus(configuration.database_url)
-        self._flows: dict[int, Flow] = {}
+        self._flows: dict[int, Flow[Any]] = {}
+        self._is_collecting = False
         self._versions: dict[int, int] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
@@ -122,6 +130,13 @@ class Engine:
                 if not self._client.is_behind:
                     number, until_ms = self._client.number(), flow.worker.answered_until_ms()
                     self._client.send(Answered(number, flow.connection.id, until_ms))
+            self._collect()
+
+    def _collect(self) -> None:
+        """Act on what providers told our hooks, if anything; one look at a time."""
+        if not self._is_collecting and not self._client.is_behind:
+            self._is_collecting = True
+            self._client.send(Collect(self._client.number()))
 
     def _wake(self) -> None:
         """Somebody put messages into the store; many say so at once, one look is enough."""
@@ -133,21 +148,19 @@ class Engine:
         self._is_waking = False
         for flow in self._flows.values():
             flow.worker.poll()
+        self._collect()
 
     # -- answers of the store process --------------------------------------------------------------------------------
 
     def _answered(self, answer: Answer) -> None:
         match answer:
             case Recorded(number, lost):
-                if lost:
-                    for flow in self._flows.values():
-                        flow.worker.lost(lost)
-                self._ledger.committed(number)
+                self._recorded(number, lost)
             case Fates(_, unknown):
                 acknowledge(self._links, answer)
                 for connection_id, token, times in unknown:
                     if connection_id in self._flows:
-                        self._flows[connection_id].incoming.told([(token, times)])
+                        self._flows[connection_id].told([(token, times)])
             case Leases(_, connection_id, leases):
                 self._leased(connection_id, leases)
             case News(blocked, deliveries):
@@ -157,8 +170,18 @@ class Engine:
                     flow.hold([number for identifier, number in taken if identifier == flow.connection.id])
             case Connections(_, connections):
                 self._configure(connections)
+            case Collected(_, is_all):
+                self._is_collecting = False
+                if not is_all:
+                    self._collect()
             case Trouble(text):
                 log.warning("store.trouble", reason=text) if text else log.info("store.recovered")
+
+    def _recorded(self, number: int, lost: Sequence[int]) -> None:
+        if lost:
+            for flow in self._flows.values():
+                flow.worker.lost(lost)
+        self._ledger.committed(number)
 
     def _leased(self, connection_id: int, leases: Sequence[Leased]) -> None:
         if connection_id in self._flows:
@@ -186,36 +209,54 @@ class Engine:
         """Start, change and stop flows so that they are what the connections' rows say."""
         present, is_changed = set(), False
         for identifier, organisation_id, name, provider, settings, secret, is_enabled, version in rows:
-            if not is_enabled or provider != "smpp":
-                continue
-            present.add(identifier)
+            if is_enabled:
+                present.add(identifier)
             if self._versions.get(identifier) == version:
                 continue
             self._versions[identifier] = version
-            values = json.loads(settings) if isinstance(settings, str) else settings
             try:
-                hidden = self._vault.decrypt(bytes(secret), connection_place(organisation_id, identifier))
-                parsed = registry.spec(provider).parse({**values, **hidden})
-                connection = ConnectionSettings(identifier, organisation_id, name, parsed, version)
-                if identifier in self._flows:
-                    self._flows[identifier].change(connection)
-                else:
-                    self._flows[identifier] = Flow(connection, self._ledger, self._client, self._links)
-            except (ConfigError, Sealed, ValueError) as error:
+                parsed = self._settings(identifier, organisation_id, provider, settings, bytes(secret))
+                spec = registry.spec(provider)
+                connection = ConnectionSettings(identifier, organisation_id, name, spec, parsed, version)
+                if not is_enabled:
+                    # Nothing is sent, but what its provider still tells of messages sent before is heeded.
+                    self._client.send(connection.policy(self._client.number()))
+                    continue
+                self._start(connection)
+            except (ConfigError, Sealed, ValueError, KeyError) as error:
                 # The other connections are not to stand still for this one.
                 log.error("connection.unusable", connection=identifier, reason=str(error))
                 continue
             is_changed = True
         for identifier in [identifier for identifier in self._flows if identifier not in present]:
             flow = self._flows.pop(identifier)
-            self._versions.pop(identifier, None)
             task = asyncio.create_task(self._end(flow))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
         if is_changed:
             self._keep_links()  # not a beat later
 
-    async def _end(self, flow: Flow) -> None:
+    def _settings(
+        self, connection_id: int, organisation_id: int, provider: str, public: str | dict[str, Any], secret: bytes
+    ) -> Settings:
+        """All settings of a connection. Raises ConfigError, Sealed, ValueError or KeyError."""
+        values = json.loads(public) if isinstance(public, str) else public
+        hidden = self._vault.decrypt(secret, connection_place(organisation_id, connection_id))
+        return registry.spec(provider).parse({**values, **hidden})
+
+    def _start(self, connection: ConnectionSettings) -> None:
+        """Open a flow for a connection, or give the open one its settings."""
+        if connection.id in self._flows:
+            self._flows[connection.id].change(connection)
+            return
+        adapter = registry.HTTP.get(connection.spec.key)
+        if adapter is None:
+            self._flows[connection.id] = SmppFlow(connection, self._ledger, self._client, self._links)
+            return
+        urls = hook_urls(self._configuration.public_url, connection.spec.key, connection.organisation_id, connection.id)
+        self._flows[connection.id] = HttpFlow(connection, self._ledger, self._client, adapter, urls)
+
+    async def _end(self, flow: Flow[Any]) -> None:
         """A connection is switched off or gone: so are its links, and what was shown of them."""
         await flow.stop()
         if flow.connection.id not in self._flows and not self._stop.is_set():

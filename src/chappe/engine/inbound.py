@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from chappe.engine.change import Changes, Policy
+from chappe.engine.change import Changes, Policy, Wish
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import InboundPiece
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.gsm import Encoding, decode
 from chappe.messaging import Category, MessageOptions
-from chappe.rules.keyword import AutomaticReply, KeywordAction, find_reply
+from chappe.rules.hook_keyword import KeywordCategory, KeywordRules, decide
+from chappe.rules.keyword import KeywordAction, find_reply
 from chappe.rules.quarantine import quarantine_address
 from chappe.rules.reassembly import Piece, join
 
@@ -35,6 +36,19 @@ class Details(msgspec.Struct, omit_defaults=True):
     alias: str = ""
     large_account: str = ""
     provider_message_id: str = ""
+    keywords: KeywordRules | None = None
+    is_answered: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a text leads to: `action` is kept with it; `is_given` is the person's yes or no, None for neither."""
+
+    keyword: str
+    action: str
+    reply: str
+    short_code: str = ""
+    is_given: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -147,24 +161,20 @@ class Inbox:
         rows = []
         for inbound_id, text in zip(self._store.take_ids("inbound", len(texts)), texts, strict=True):
             policy = changes.policies[text.connection_id]
-            match = find_reply(policy.replies, text.body, text.recipient) if text.is_complete else None
-            reply_id = self._act(match, text, policy, changes) if match else 0
-            rows.append(_inbound_row(inbound_id, text, policy, match, reply_id))
+            answer = _answer(text, policy) if text.is_complete else None
+            reply_id = self._act(answer, text, policy, changes) if answer else 0
+            rows.append(_inbound_row(inbound_id, text, policy, answer, reply_id))
         self._database.run(catalogue.INSERT_INBOUND, rows)
 
-    def _act(self, match: AutomaticReply, text: Text, policy: Policy, changes: Changes) -> int:
-        """Do what the matching row of the automatic replies says; the id of the reply, 0 for none."""
-        if match.action != KeywordAction.NONE:
-            changes.person_asked(
-                policy.organisation_id,
-                _person(text, policy),
-                match.short_code,
-                stop=match.action == KeywordAction.SEND_TO_QUARANTINE,
-                reason=f"the person wrote {match.keyword or 'any word'}",
-            )
-        if not match.reply or self._is_loop(text, policy, changes.now_ms):
+    def _act(self, answer: Answer, text: Text, policy: Policy, changes: Changes) -> int:
+        """Do what the text leads to; the id of the reply, 0 for none."""
+        if answer.is_given is not None:
+            said = f"the person wrote {answer.keyword or 'any word'}"
+            wish = Wish(answer.is_given, "keyword", said, text.connection_id)
+            changes.person_asked(policy.organisation_id, _person(text, policy), answer.short_code, wish)
+        if not answer.reply or text.details.is_answered or self._is_loop(text, policy, changes.now_ms):
             return 0
-        return self._reply(match, text, policy, changes.now_ms)
+        return self._reply(answer.reply, text, policy, changes.now_ms)
 
     def _is_loop(self, text: Text, policy: Policy, now_ms: int) -> bool:
         """Whether the other side answers our answers: a machine, to which we would write for ever."""
@@ -172,7 +182,7 @@ class Inbox:
         ((replies,),) = self._database.query(catalogue.REPLIES_SINCE, values)
         return bool(replies >= MOST_REPLIES)
 
-    def _reply(self, match: AutomaticReply, text: Text, policy: Policy, now_ms: int) -> int:
+    def _reply(self, reply: str, text: Text, policy: Policy, now_ms: int) -> int:
         (message_id,) = self._store.take_ids("message", 1)
         row = catalogue.new_message(
             message_id,
@@ -180,8 +190,8 @@ class Inbox:
             text.connection_id,
             category=Category.REPLY,
             recipient=_person(text, policy),
-            sender=text.recipient[:21],
-            body=match.reply,
+            sender=text.recipient,
+            body=reply,
             options=NO_RECEIPT,
             segments=1,
             created_ms=now_ms,
@@ -190,6 +200,30 @@ class Inbox:
         )
         self._store.enqueue([OutboxBatch(text.connection_id, 0, REPLY_PRIORITY, now_ms, [row])])
         return message_id
+
+
+_ASKS = {
+    KeywordAction.SEND_TO_QUARANTINE.value: False,
+    KeywordAction.REMOVE_FROM_QUARANTINE.value: True,
+    KeywordCategory.OPT_OUT.value: False,
+    KeywordCategory.OPT_IN.value: True,
+}
+NEAR_MISS = "near_miss"
+
+
+def _answer(text: Text, policy: Policy) -> Answer | None:
+    """By the keywords that the text came with, else by the automatic replies of its connection."""
+    rules = text.details.keywords
+    if rules is None:
+        row = find_reply(policy.replies, text.body, text.recipient)
+        if row is None:
+            return None
+        return Answer(row.keyword, row.action.value, row.reply, row.short_code, _ASKS.get(row.action.value))
+    found = decide(rules, text.body)
+    if found is None:
+        return None
+    action = NEAR_MISS if found.is_near_miss else found.category.value
+    return Answer(found.keyword, action, found.reply, is_given=_ASKS.get(action))
 
 
 def _person(text: Text, policy: Policy) -> str:
@@ -203,7 +237,15 @@ def _kept(text: str) -> str:
 
 
 def _of(piece: InboundPiece) -> Details:
-    return Details(piece.encoding, piece.linked_sms, piece.alias, piece.large_account, piece.provider_message_id)
+    return Details(
+        piece.encoding,
+        piece.linked_sms,
+        piece.alias,
+        piece.large_account,
+        piece.provider_message_id,
+        piece.keywords,
+        piece.is_answered,
+    )
 
 
 def _group(piece: InboundPiece) -> Key:
@@ -214,7 +256,7 @@ def _part_row(piece: InboundPiece) -> Row:
     return (piece.position, piece.octets.hex(), msgspec.json.encode(_of(piece)), piece.at_ms)
 
 
-def _inbound_row(inbound_id: int, text: Text, policy: Policy, match: AutomaticReply | None, reply_id: int) -> Row:
+def _inbound_row(inbound_id: int, text: Text, policy: Policy, answer: Answer | None, reply_id: int) -> Row:
     details = text.details
     account = details.large_account or (text.recipient if policy.large_account_from_short_code else "")
     return (
@@ -230,8 +272,8 @@ def _inbound_row(inbound_id: int, text: Text, policy: Policy, match: AutomaticRe
         details.alias,
         account,
         details.provider_message_id,
-        match.keyword if match else "",
-        match.action.value if match else "",
+        answer.keyword[:40] if answer else "",
+        answer.action if answer else "",
         reply_id,
         text.at_ms,
     )

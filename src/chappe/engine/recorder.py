@@ -11,12 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from chappe.engine.change import Changes, Hit, Policy
+import msgspec
+import structlog
+
+from chappe.engine.arrival import MOST, Arrivals
+from chappe.engine.change import Changes, Hit, Policy, Wish
 from chappe.engine.inbound import Inbox
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import (
     Answer,
     Answered,
+    Collect,
+    Collected,
     Configure,
     Connections,
     Fates,
@@ -31,9 +37,14 @@ from chappe.engine.store.frame import (
     Request,
     Want,
 )
+from chappe.engine.store.statement import Row
 from chappe.engine.store.store import LEASE_MS, LeaseRequest, LeaseResult, Store
-from chappe.messaging import DeliveryState, ReceiptKind
+from chappe.messaging import DeliveryState, OptIn, OptOut, ReceiptKind, StoreBusy, StoreFull, StoreUnsure
 
+log = structlog.get_logger("chappe.recorder")
+
+EXCHANGES = 100
+"""Exchanges with a provider that are kept of each connection."""
 RECENT_SEGMENTS = 500_000
 """Ids of the provider kept in memory for the receipts that come soon, all connections together: some 230 octets each."""
 EARLY_RECEIPTS = 50_000
@@ -122,6 +133,7 @@ class Recorder:
         self._answered_ms: dict[int, int] = {}
         self._known_orphans: dict[Key, None] = {}
         self._inbox = Inbox(store)
+        self._arrivals = Arrivals(store)
         self._held: set[int] = set()
         """Outbox rows that this engine's workers have."""
         self._heard: dict[tuple[object, ...], int] = {}
@@ -137,6 +149,11 @@ class Recorder:
         outcome = Outcome(now_ms)
         if all(isinstance(request, Answered | Configure) for request in requests):
             return []
+        collect = [request.number for request in requests if isinstance(request, Collect)]
+        if collect:
+            told = self._collect(collect[-1], now_ms)
+            requests = [request for request in requests if not isinstance(request, Collect)]
+            return [*told, *self.handle(requests, now_ms)] if requests else told
         with self._store.transaction():
             records = [request for request in requests if isinstance(request, Record)]
             if records:
@@ -154,6 +171,97 @@ class Recorder:
         self._remember(outcome)
         answers: list[Answer] = [Recorded(records[-1].number, outcome.lost)] if records else []
         return [*answers, *self._told(outcome), *outcome.answers]
+
+    # -- hooks -------------------------------------------------------------------------------------------------------
+
+    def _collect(self, number: int, now_ms: int) -> list[Answer]:
+        """Carry out what providers told our hooks. An event that cannot be carried out is refused alone."""
+        try:
+            events, answers = self._carry_out(now_ms, MOST)
+        except (StoreBusy, StoreFull, StoreUnsure):
+            raise
+        except Exception:
+            log.exception("hook_events.apart")
+            events, answers = self._one_by_one(now_ms)
+        return [*answers, Collected(number, is_all=events < MOST)]
+
+    def _one_by_one(self, now_ms: int) -> tuple[int, list[Answer]]:
+        answers: list[Answer] = []
+        for done in range(MOST):
+            try:
+                events, told = self._carry_out(now_ms, 1)
+                answers += told
+            except (StoreBusy, StoreFull, StoreUnsure):
+                raise
+            except Exception:
+                log.exception("hook_event.failed")
+                with self._store.transaction():
+                    events = int(self._arrivals.refuse(now_ms, list(self._policies)))
+            if not events:
+                return done, answers
+        return MOST, answers
+
+    def _carry_out(self, now_ms: int, most: int) -> tuple[int, list[Answer]]:
+        """One transaction over at most so many events: how many there were, and what it leads to."""
+        known = list(self._policies)
+        if not self._arrivals.are_due(now_ms, known):
+            return 0, []
+        outcome = Outcome(now_ms)
+        with self._store.transaction():
+            told = self._arrivals.take(now_ms, known, most)
+            self._record([Record(0, receipts=told.receipts, inbound=told.texts)], outcome)
+            self._heed(told.wishes, outcome)
+            self._arrivals.settle(told, self._still_early(outcome), now_ms)
+            self._count(outcome)
+        outcome.taken = [token for token in outcome.taken if token > 0]
+        outcome.unknown = [one for one in outcome.unknown if one[1] > 0]
+        self._remember(outcome)
+        return len(told.ids), self._told(outcome)
+
+    def _heed(self, wishes: Iterable[tuple[int, OptOut | OptIn]], outcome: Outcome) -> None:
+        changes = self._changes(outcome)
+        for connection_id, wish in wishes:
+            said = Wish(isinstance(wish, OptIn), "provider", wish.evidence, connection_id)
+            organisation_id = self._policies[connection_id].organisation_id
+            changes.person_asked(organisation_id, wish.address, wish.sender, said)
+        changes.write()
+
+    def _still_early(self, outcome: Outcome) -> list[Received]:
+        """Of the receipts with ids that nobody knows, those that are worth another look: the rest is given up.
+
+        A hook that serves all connections with a provider cannot tell which of them a receipt is for, so the others are
+        asked, too.
+        """
+        early, outcome.early = outcome.early, []
+        kept = []
+        for receipt in early:
+            if self._is_for_another(receipt, outcome):
+                continue
+            give_up_ms = receipt.at_ms + self._policies[receipt.connection_id].unknown_receipt_wait_ms
+            if give_up_ms <= outcome.now_ms or self._is_too_late(receipt):
+                self._orphan(receipt, outcome)
+            else:
+                kept.append(receipt)
+        return kept
+
+    def _is_for_another(self, receipt: Received, outcome: Outcome) -> bool:
+        """Whether another connection of the organisation with the same provider knows the id; if so, it is recorded."""
+        policy = self._policies[receipt.connection_id]
+        for other in self._policies.values():
+            if other.connection_id == policy.connection_id or other.kin != policy.kin:
+                continue
+            moved = msgspec.structs.replace(receipt, connection_id=other.connection_id)
+            fast, careful = self._match([moved], outcome)
+            if not fast and not careful:
+                outcome.early.clear()
+                continue
+            changes = self._changes(outcome)
+            changes.receipts([*((one, Hit(*found)) for one, found in fast), *careful])
+            changes.write()
+            return True
+        return False
+
+    # -- time --------------------------------------------------------------------------------------------------------
 
     def tick(self, now_ms: int) -> list[Answer]:
         """What time brings: receipts given up, incomplete texts, cancelled and expired messages."""
@@ -208,7 +316,14 @@ class Recorder:
         outcome.taken += [piece.token for record in records for piece in record.inbound]
         changes.write()
         self._database.run(catalogue.INSERT_EVENTS, [event for record in records for event in record.events])
+        self._keep_exchanges([row for record in records for row in record.exchanges])
         self._outbox(records, outcome)
+
+    def _keep_exchanges(self, rows: Sequence[Row]) -> None:
+        """For the operator: the last of each connection."""
+        self._database.run(catalogue.INSERT_EXCHANGES, rows)
+        for connection_id in {row[0] for row in rows}:
+            self._database.query(catalogue.TRIM_EXCHANGES, (connection_id, connection_id, EXCHANGES))
 
     def _fast(self, segments: Segments, sent: list[tuple[int, int, int]], delivered: Plain, outcome: Outcome) -> bool:
         """The bulk updates; False (and nothing done) when a message was not in the state it was believed to be in.
@@ -425,6 +540,7 @@ class Recorder:
             want.horizon,
             want.resend_unknown,
             want.despite_stop,
+            want.channel,
         )
         result = self._store.lease(request, self._owner, outcome.now_ms, self._held)
         changes = self._changes(outcome)

@@ -1,4 +1,6 @@
-"""Sends the messages of one connection: leases batches, feeds the links, turns answers into records.
+"""Sends the messages of one connection: leases batches, feeds the slots, turns answers into records.
+
+A slot is a link of an SMPP connection, or the requests that an HTTP connection may have at a time.
 
 What bounds what: `ahead` messages are leased beyond those on the wire; a link carries at most `window` messages that are
 not yet *committed* (so at most that many can go out twice after a crash); a message goes out only below the committed
@@ -10,20 +12,30 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
 from chappe.engine.ledger import Ledger
-from chappe.engine.slot import Slot
 from chappe.engine.store.client import StoreClient
 from chappe.engine.store.frame import Leased, ProviderError, PutOff, Settled, Want
 from chappe.engine.store.store import LEASE_MS
-from chappe.messaging import DeliveryState, OutboundMessage, Refused
-from chappe.providers.smpp import Dialect
+from chappe.messaging import (
+    About,
+    Accepted,
+    Channel,
+    Deferred,
+    DeliveryState,
+    OutboundMessage,
+    Refused,
+    SendOutcome,
+    Unknown,
+)
 from chappe.rules.consent import exclusion
 from chappe.rules.ending import ending
 from chappe.rules.quarantine import QuarantineStatus, is_stopped
 from chappe.rules.smpp_status import status_of
+from chappe.rules.throttle import Throttle
 
 log = structlog.get_logger("chappe.worker")
 
@@ -34,6 +46,7 @@ BREATH_S = (0.05,)
 SLOW_DOWN_S = (0.5, 1.0, 2.0, 5.0)
 """How long a link that the provider calls too fast is quiet; longer each time it says so again."""
 MOST_BLOCKED = 100_000
+MOST_SEGMENTS = 255
 GIVE_BACK_S = 5.0
 """After so long without a link the messages in hand go back, for an engine that has one."""
 AHEAD_LEAST, AHEAD_MOST = 500, 8_000
@@ -41,6 +54,52 @@ WISH_MOST = 1_000
 """Messages asked for at once: a longer answer would hold up the commits behind it."""
 AHEAD_S = 5.0
 """How many seconds of a throttled connection's messages are leased ahead."""
+
+
+class Dialect(Protocol):
+    """How a connection writes messages."""
+
+    def segments(self, message: OutboundMessage) -> Sequence[tuple[int, Any]] | Refused:
+        """What is to be sent for a message, each part with its index, in the order to send them."""
+
+
+class Slot(Protocol):
+    """What carries a connection's messages to its provider."""
+
+    limit_per_s: float
+    throttle: Throttle
+    window: int
+    uncommitted: int
+    carry: "deque[Entry]"
+    quiet_until: float
+    slow_downs: int
+
+    @property
+    def can_send(self) -> bool: ...
+    @property
+    def room(self) -> int: ...
+    @property
+    def oldest_unanswered_at(self) -> float | None: ...
+    def submit(self, bodies: Sequence[Any], tokens: Sequence[Any]) -> None: ...
+    def slow_down(self, steps: Sequence[float]) -> None: ...
+
+
+class Failure(NamedTuple):
+    """What the provider said instead of taking a message; the fields are explained at `frame.ProviderError`."""
+
+    name: str
+    code: str
+    words: str
+    is_retried: bool
+    kind: str = ""
+    opts_out: bool = False
+    after_ms: int = 0
+    slows_down: bool = False
+
+    def of(self, message_id: int, connection_id: int, at_ms: int) -> ProviderError:
+        """As it is recorded of a message."""
+        head = (message_id, connection_id, self.name, self.code, self.words, at_ms)
+        return ProviderError(*head, self.is_retried, self.kind, self.opts_out, self.after_ms)
 
 
 class Lease:
@@ -88,13 +147,27 @@ class Flight:
         self.position = position
         self.unanswered = segments
         self.begun = self.left_out = 0
-        self.failed = 0
+        self.failed: Failure | None = None
         self.unknown = ""
 
 
+def _failure_of(status: int) -> Failure:
+    """Of an answer by SMPP; its kind is known by the name."""
+    known = status_of(status)
+    return Failure(known.name, known.code, known.words, known.is_retried, slows_down=known.slows_down)
+
+
+def _put_off(outcome: Deferred) -> Failure:
+    """About the connection as a whole it is no try of the message."""
+    is_try = outcome.about is About.MESSAGE
+    after_ms = round(1000 * outcome.after_s)
+    kind = outcome.kind.value
+    return Failure("", outcome.code, outcome.reason, True, kind, False, after_ms, slows_down=not is_try)
+
+
 Token = Flight | tuple[Flight, int]
-Entry = tuple[bytes, Token]
-"""A segment to be sent, as it is queued."""
+Entry = tuple[Any, Token]
+"""A segment to be sent, as it is queued; or a whole message, where the provider cuts it."""
 
 
 def _flight(entry: Entry) -> Flight:
@@ -119,11 +192,13 @@ class Worker:
         ledger: Ledger,
         client: StoreClient,
         clock: Callable[[], float] = time.time,
+        channel: Channel = Channel.SMS,
     ) -> None:
         self.connection_id = connection_id
         self.organisation_id = organisation_id
         self.dialect = dialect
-        self.slots: list[Slot] = []
+        self.slots: Sequence[Slot] = ()
+        self._channel = channel
         self.is_stopping = False
         self._short_code = ""
         self._resend_unknown = True
@@ -235,6 +310,7 @@ class Worker:
                     window,
                     self._resend_unknown,
                     self._despite_stop,
+                    self._channel.value,
                 )
             )
 
@@ -327,13 +403,13 @@ class Worker:
         if slot.limit_per_s:
             self._wake_at(slot.throttle.next_at(now))
 
-    def _draw(self, slot: Slot, allowed: int) -> tuple[list[bytes], list[Token]]:
+    def _draw(self, slot: Slot, allowed: int) -> tuple[list[Any], list[Token]]:
         """Take segments off the queues into one write, leaving aside what may not go any more.
 
         What was begun on this link goes first, and is asked the same as the others: leases are lost, validities end and
         people say STOP between two segments, too.
         """
-        bodies: list[bytes] = []
+        bodies: list[Any] = []
         tokens: list[Token] = []
         carry, queue, now_ms = slot.carry, self._queue, self._now_ms()
         has_exceptions = bool(self._blocked or self._halted)
@@ -525,9 +601,37 @@ class Worker:
                 (segment_id, self.connection_id, provider_id, now_ms, message.delivery_id)
             )
         else:
-            flight.failed = status
+            flight.failed = _failure_of(status)
         if flight.unanswered == 0:
             self._finish(flight, now_ms)
+
+    def outcomes(self, slot: Slot, outcomes: Sequence[tuple[Flight, SendOutcome]]) -> None:
+        """What became of whole messages."""
+        now_ms = self._now_ms()
+        for flight, outcome in outcomes:
+            flight.unanswered = 0
+            match outcome:
+                case Accepted(ids):
+                    self._taken(flight.message, ids or ("",), now_ms)
+                case Refused(reason, code, kind, opts_out):
+                    flight.failed = Failure("", code, reason, False, kind.value, opts_out)
+                case Deferred():
+                    flight.failed = _put_off(outcome)
+                case Unknown(reason):
+                    flight.unknown = reason
+            self._finish(flight, now_ms)
+        if slot.quiet_until > time.monotonic():
+            self._wake_at(slot.quiet_until)
+        self._ledger.touch(partial(self._committed, slot, len(outcomes)))
+        self.pump()
+
+    def _taken(self, message: OutboundMessage, ids: Sequence[str], now_ms: int) -> None:
+        """The provider's ids: one for the message, or one for each of its segments."""
+        first = message.id << 12 | message.attempt << 8
+        self._ledger.page.segments += [
+            (first | index, self.connection_id, theirs, now_ms, message.delivery_id)
+            for index, theirs in enumerate(ids[:MOST_SEGMENTS])
+        ]
 
     def unknown(self, slot: Slot, tokens: Sequence[Token], reason: str) -> None:
         """These were sent, and nobody answered."""
@@ -551,21 +655,18 @@ class Worker:
         """All segments of a message have had their say, or will have none."""
         message, lease, page = flight.message, flight.lease, self._ledger.page
         self._in_hand -= 1
-        failed = status_of(flight.failed) if flight.failed else None
+        failed = flight.failed
         is_whole = not flight.left_out
         state, reason = (DeliveryState.WAITING, "") if is_whole else self._end_of(flight, now_ms)
         if lease.is_lost and not is_whole:
             pass  # somebody else has it, and knows that some of it may have been sent
         elif failed is not None and not failed.slows_down:
-            page.errors.append(
-                ProviderError(
-                    message.id, self.connection_id, failed.name, failed.code, failed.words, now_ms, failed.is_retried
-                )
-            )
+            page.errors.append(failed.of(message.id, self.connection_id, now_ms))
         elif state != DeliveryState.WAITING:
             page.settled.append(Settled(message.id, state, reason, now_ms))
         elif failed is not None:
-            page.put_off.append(PutOff(message.id, self.connection_id, failed.words, now_ms + UNKNOWN_AFTER_MS))
+            due_ms = now_ms + (failed.after_ms or UNKNOWN_AFTER_MS)
+            page.put_off.append(PutOff(message.id, self.connection_id, failed.words, due_ms))
         elif flight.unknown and self._resend_unknown:
             due_ms = now_ms + UNKNOWN_AFTER_MS
             page.put_off.append(

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from chappe.engine.flow import endpoints
 from chappe.engine.net.arrival import Arrivals
 from chappe.engine.net.diagnosis import (
     bind_words,
@@ -24,6 +23,7 @@ from chappe.engine.net.finding import Finding, Report
 from chappe.engine.net.probe import News, OnPdu, Probe, open_tcp, start
 from chappe.engine.net.smpp_client import Endpoint
 from chappe.engine.net.trial import Trial
+from chappe.engine.smpp_flow import endpoints
 from chappe.messaging import ConfigError
 from chappe.providers.contract import Settings
 from chappe.providers.smpp import SPEC, Dialect

@@ -377,6 +377,7 @@ INSERT_HOOK_EVENTS = Insert(
         Column("due_ms"),
     ),
 )
+HOOK_EVENTS_ARE_DUE = Query("SELECT id FROM hook_event WHERE due_ms <= ? AND connection_id IN ?? LIMIT 1", ("id",))
 DUE_HOOK_EVENTS = Query(
     "SELECT id, connection_id, kind, data, received_ms FROM hook_event WHERE due_ms <= ? AND connection_id IN ?? "
     "ORDER BY due_ms, id LIMIT ? FOR UPDATE SKIP LOCKED",

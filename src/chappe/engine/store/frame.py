@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from chappe.messaging import OutboundMessage
+from chappe.rules.hook_keyword import KeywordRules
 
 Row = tuple[Any, ...]
 
@@ -22,6 +23,7 @@ class Received(msgspec.Struct, array_like=True, gc=False):
     status: str
     code: str
     at_ms: int
+    error_kind: str = ""
 
 
 class InboundPiece(msgspec.Struct, array_like=True, gc=False):
@@ -44,6 +46,8 @@ class InboundPiece(msgspec.Struct, array_like=True, gc=False):
     alias: str = ""
     large_account: str = ""
     provider_message_id: str = ""
+    keywords: KeywordRules | None = None
+    is_answered: bool = False
 
 
 class Settled(msgspec.Struct, array_like=True, gc=False):
@@ -58,7 +62,8 @@ class Settled(msgspec.Struct, array_like=True, gc=False):
 class ProviderError(msgspec.Struct, array_like=True, gc=False):
     """The provider's refusal of a waiting message; the qualification of its text decides what the number gets.
 
-    `is_retried`: whether the same message may be taken another time.
+    `is_retried`: whether the same message may be taken another time, not before `after_ms`. `kind`: what it says of the
+    number, "" where the qualification of the status settles it. `opts_out`: the person asked the provider for no more.
     """
 
     message_id: int
@@ -68,6 +73,9 @@ class ProviderError(msgspec.Struct, array_like=True, gc=False):
     words: str
     at_ms: int
     is_retried: bool
+    kind: str = ""
+    opts_out: bool = False
+    after_ms: int = 0
 
 
 class PutOff(msgspec.Struct, array_like=True, gc=False):
@@ -86,6 +94,7 @@ class Record(msgspec.Struct, array_like=True, tag="record", gc=False):
     `sent`: (message id << 4 | attempt, delivery id, sent ms) of messages whose every segment is taken. `segments`: (segment id,
     connection id, provider's id, sent ms, delivery id). `horizons`: (outbox id, lease token, horizon, lease until ms).
     `finished` and `released`: (outbox id, lease token). `events`: (message id, at ms, kind, text).
+    `exchanges`: rows of `catalogue.INSERT_EXCHANGES`.
     """
 
     number: int
@@ -100,6 +109,7 @@ class Record(msgspec.Struct, array_like=True, tag="record", gc=False):
     finished: list[tuple[int, int]] = []
     released: list[tuple[int, int]] = []
     events: list[tuple[int, int, str, str]] = []
+    exchanges: list[Row] = []
 
 
 class Want(msgspec.Struct, array_like=True, tag="want", gc=False):
@@ -113,6 +123,7 @@ class Want(msgspec.Struct, array_like=True, tag="want", gc=False):
     horizon: int
     resend_unknown: bool
     despite_stop: bool
+    channel: str = "sms"
 
 
 class Configure(msgspec.Struct, array_like=True, tag="configure", gc=False):
@@ -130,6 +141,8 @@ class Configure(msgspec.Struct, array_like=True, tag="configure", gc=False):
     unknown_receipt_wait_s: float
     automatic_replies: list[dict[str, str]]
     large_account_from_short_code: bool = True
+    provider: str = "smpp"
+    channel: str = "sms"
 
 
 class Links(msgspec.Struct, array_like=True, tag="links", gc=False):
@@ -156,7 +169,13 @@ class LoadConnections(msgspec.Struct, array_like=True, tag="connections", gc=Fal
     number: int
 
 
-Request = Record | Want | Configure | Links | LoadConnections | Answered
+class Collect(msgspec.Struct, array_like=True, tag="collect", gc=False):
+    """Act on what providers told our hooks."""
+
+    number: int
+
+
+Request = Record | Want | Configure | Links | LoadConnections | Answered | Collect
 
 
 class Recorded(msgspec.Struct, array_like=True, tag="recorded", gc=False):
@@ -219,4 +238,11 @@ class Trouble(msgspec.Struct, array_like=True, tag="trouble", gc=False):
     text: str
 
 
-Answer = Recorded | Fates | Leases | News | LinksTaken | Connections | Trouble
+class Collected(msgspec.Struct, array_like=True, tag="collected", gc=False):
+    """`is_all`: nothing that is due is left."""
+
+    number: int
+    is_all: bool
+
+
+Answer = Recorded | Fates | Leases | News | LinksTaken | Connections | Trouble | Collected

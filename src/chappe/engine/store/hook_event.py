@@ -26,7 +26,9 @@ class HeldInbound(msgspec.Struct, frozen=True, omit_defaults=True):
 Held = Receipt | HeldInbound | OptOut | OptIn
 
 _KINDS: dict[type, str] = {Receipt: "receipt", HeldInbound: "inbound", OptOut: "opt_out", OptIn: "opt_in"}
-_READERS: dict[str, Callable[[bytes], Held]] = {kind: msgspec.json.Decoder(held).decode for held, kind in _KINDS.items()}
+_READERS: dict[str, Callable[[bytes], Held]] = {
+    kind: msgspec.json.Decoder(held).decode for held, kind in _KINDS.items()
+}
 _write = msgspec.json.encode
 
 

@@ -85,6 +85,7 @@ class LeaseRequest:
     horizon: int
     resend_unknown: bool
     despite_stop: bool = False
+    channel: str = Channel.SMS.value
 
 
 @dataclass
@@ -179,10 +180,12 @@ class Store:
                     emptied.append(delivery_id)
         return emptied
 
-    def blocked(self, organisation_id: int, addresses: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    def blocked(
+        self, organisation_id: int, addresses: Sequence[str], channel: str = Channel.SMS.value
+    ) -> dict[str, list[tuple[str, str]]]:
         """Who of `addresses` is in quarantine: address → (short code or "" for all, status)."""
         found: dict[str, list[tuple[str, str]]] = {}
-        values = (organisation_id, Channel.SMS.value, list(addresses))
+        values = (organisation_id, channel, list(addresses))
         for address, short_code, status, _reason in self.database.query(catalogue.BLOCKED, values):
             found.setdefault(address, []).append((short_code, status))
         return found
@@ -266,9 +269,10 @@ class Store:
         is_cancelled: bool,
     ) -> None:
         """Share `rows` out: to be sent, ended for a reason, left unconfirmed."""
-        blocked = (
-            self.blocked(rows[0][_ORGANISATION], [row[_RECIPIENT] for row in rows]) if rows and request.messages else {}
-        )
+        blocked: dict[str, list[tuple[str, str]]] = {}
+        if rows and request.messages:
+            recipients = [row[_RECIPIENT] for row in rows]
+            blocked = self.blocked(rows[0][_ORGANISATION], recipients, request.channel)
         start = ids[0] if isinstance(ids, range) else 0
         places = {} if isinstance(ids, range) else {message_id: place for place, message_id in enumerate(ids)}
         for row in rows:

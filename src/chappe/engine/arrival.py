@@ -1,0 +1,124 @@
+"""What providers told our hooks, waiting in the table `hook_event` until an engine acts on it.
+
+The web process has answered each call after the commit of its rows; here they are taken out in the transaction that carries
+them out. A receipt whose id nobody knows yet stays, and is looked at again until it is given up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from chappe.engine.store import catalogue
+from chappe.engine.store.frame import InboundPiece, Received
+from chappe.engine.store.hook_event import HeldInbound, read
+from chappe.engine.store.store import Store
+from chappe.gsm import Encoding
+from chappe.messaging import InboundMessage, OptIn, OptOut, Receipt
+
+log = structlog.get_logger("chappe.arrival")
+
+MOST = 1_000
+"""Events carried out in one transaction."""
+SOON_MS, LATER_MS, YOUNG_MS = 200, 1_000, 2_000
+"""A receipt that came early is looked at again soon while it is young, then every second."""
+
+
+@dataclass
+class Told:
+    """Events taken for this transaction. Tokens of receipts and texts are the rows' ids, made negative: no link's are."""
+
+    ids: list[int] = field(default_factory=list)
+    receipts: list[Received] = field(default_factory=list)
+    texts: list[InboundPiece] = field(default_factory=list)
+    wishes: list[tuple[int, OptOut | OptIn]] = field(default_factory=list)
+
+
+class Arrivals:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._database = store.database
+
+    def are_due(self, now_ms: int, connections: Sequence[int]) -> bool:
+        """Whether anything is to be done: a look that writes nothing."""
+        return bool(self._database.query(catalogue.HOOK_EVENTS_ARE_DUE, (now_ms, connections)))
+
+    def take(self, now_ms: int, connections: Sequence[int], most: int) -> Told:
+        """The events that are due longest, of connections that this engine knows; nobody else has them meanwhile."""
+        told = Told()
+        for event_id, connection_id, kind, data, received_ms in self._database.query(
+            catalogue.DUE_HOOK_EVENTS, (now_ms, connections, most)
+        ):
+            told.ids.append(event_id)
+            match read(kind, bytes(data)):
+                case Receipt() as receipt:
+                    told.receipts.append(_received(event_id, connection_id, receipt, received_ms))
+                case HeldInbound() as held:
+                    told.texts.append(_piece(event_id, connection_id, held, received_ms))
+                case (OptOut() | OptIn()) as wish:
+                    told.wishes.append((connection_id, wish))
+        told.texts = self._new(told.texts)
+        return told
+
+    def _new(self, texts: Sequence[InboundPiece]) -> list[InboundPiece]:
+        """Without those that we have: providers repeat a call whose answer they did not get."""
+        asked: dict[int, set[str]] = {}
+        for text in texts:
+            asked.setdefault(text.connection_id, set()).add(text.provider_message_id)
+        seen = {
+            (connection_id, theirs)
+            for connection_id, ids in asked.items()
+            for (theirs,) in self._database.query(catalogue.INBOUND_SEEN, (connection_id, sorted(ids - {""})))
+        }
+        new = []
+        for text in texts:
+            key = (text.connection_id, text.provider_message_id)
+            if key not in seen:
+                new.append(text)
+                if text.provider_message_id:
+                    seen.add(key)
+        return new
+
+    def settle(self, told: Told, kept: Sequence[Received], now_ms: int) -> None:
+        """Delete the events that were carried out; those `kept` are looked at again."""
+        waiting = {-receipt.token: receipt for receipt in kept}
+        self._database.run(catalogue.DELETE_HOOK_EVENTS, [(one,) for one in told.ids if one not in waiting])
+        rows = [
+            (now_ms + (SOON_MS if now_ms - receipt.at_ms < YOUNG_MS else LATER_MS), event_id)
+            for event_id, receipt in waiting.items()
+        ]
+        self._database.run(catalogue.PUT_OFF_HOOK_EVENTS, rows)
+
+    def refuse(self, now_ms: int, connections: Sequence[int]) -> bool:
+        """Delete the first event that is due, which cannot be carried out whatever is tried; False where none is."""
+        rows = self._database.query(catalogue.DUE_HOOK_EVENTS, (now_ms, connections, 1))
+        self._database.run(catalogue.DELETE_HOOK_EVENTS, [(row[0],) for row in rows])
+        for event_id, connection_id, kind, _, _ in rows:
+            log.error("hook_event.refused", event=event_id, connection=connection_id, kind=kind)
+        return bool(rows)
+
+
+def _received(event_id: int, connection_id: int, receipt: Receipt, at_ms: int) -> Received:
+    kind = receipt.error_kind.value if receipt.error_kind else ""
+    head = (-event_id, connection_id, receipt.provider_message_id, receipt.kind.value)
+    return Received(*head, receipt.status, receipt.code, at_ms, kind)
+
+
+def _piece(event_id: int, connection_id: int, held: HeldInbound, at_ms: int) -> InboundPiece:
+    message: InboundMessage = held.message
+    return InboundPiece(
+        -event_id,
+        connection_id,
+        message.sender,
+        message.recipient,
+        Encoding.UCS2.value,
+        message.body.encode("utf-16-be", "surrogatepass"),
+        message.reference,
+        message.total,
+        message.position,
+        at_ms,
+        linked_sms=message.linked_sms,
+        provider_message_id=message.provider_message_id,
+        keywords=held.keywords,
+        is_answered=message.is_answered,
+    )

@@ -1,0 +1,122 @@
+"""A connection by HTTP: one slot, which one engine holds, so that its limits are those of the connection."""
+
+import time
+
+import structlog
+
+from chappe.engine.exchange import Exchanges
+from chappe.engine.flow import ConnectionSettings, Flow, percentiles_ms
+from chappe.engine.http_slot import HttpSlot
+from chappe.engine.ledger import Ledger
+from chappe.engine.net.egress import EgressPolicy
+from chappe.engine.net.http_client import HttpClient, Tls
+from chappe.engine.net.http_sender import HttpSender
+from chappe.engine.store.client import StoreClient
+from chappe.engine.store.statement import Row
+from chappe.messaging import OutboundMessage, Refused
+from chappe.providers.contract import Settings
+from chappe.providers.http import Account, HttpProvider, HttpRequest
+from chappe.providers.smpp_settings import allowed_networks
+
+log = structlog.get_logger("chappe.http")
+
+TOKEN_CONNECTIONS = 2
+
+
+def egress_of(settings: Settings) -> EgressPolicy:
+    networks, hosts = allowed_networks(settings.text("allowed_networks"))
+    return EgressPolicy(tuple(networks), tuple(hosts))
+
+
+def mutual_tls(settings: Settings) -> Tls:
+    return Tls(settings.text("certificate_authority"), settings.text("client_certificate"), settings.text("client_key"))
+
+
+def open_sender(adapter: HttpProvider, account: Account) -> HttpSender:
+    """A sender as the settings say. Raises ConfigError where certificates cannot be used; to be closed."""
+    settings, egress = account.settings, egress_of(account.settings)
+    connect_s, authority = settings.number("connect_timeout_s"), settings.text("certificate_authority")
+    mutual, plain = mutual_tls(settings).context(), Tls(authority).context()
+    concurrency = settings.integer("concurrency")
+    return HttpSender(
+        adapter.auth(account),
+        HttpClient(egress, connections=concurrency, connect_s=connect_s, tls=mutual),
+        # The client certificate is for the provider alone: a token endpoint may be somebody else's.
+        HttpClient(egress, connections=TOKEN_CONNECTIONS, connect_s=connect_s, tls=plain),
+        response_s=settings.number("response_timeout_s"),
+    )
+
+
+class HttpDialect:
+    """A message is one request, however many segments the provider makes of it."""
+
+    def __init__(self, adapter: HttpProvider, account: Account) -> None:
+        self._adapter, self._account = adapter, account
+
+    def segments(self, message: OutboundMessage) -> list[tuple[int, HttpRequest]] | Refused:
+        try:
+            request = self._adapter.build(message, self._account)
+        except Exception as error:
+            # One message that an adapter cannot write must not keep the others of its batch.
+            log.exception("message.unwritable", connection=self._account.connection_id, message=message.id)
+            return Refused(f"the request could not be written: {type(error).__name__}")
+        return request if isinstance(request, Refused) else [(0, request)]
+
+
+class HttpFlow(Flow[HttpSlot]):
+    def __init__(
+        self,
+        connection: ConnectionSettings,
+        ledger: Ledger,
+        client: StoreClient,
+        adapter: HttpProvider,
+        urls: tuple[str, str],
+    ) -> None:
+        """`urls`: where this provider tells what became of messages, and brings texts; "" where nobody outside can."""
+        self._adapter, self._urls = adapter, urls
+        super().__init__(connection, ledger, client)
+
+    def _take_over(self, connection: ConnectionSettings) -> None:
+        account = Account(connection.settings, connection.id, connection.organisation_id, *self._urls)
+        mutual_tls(connection.settings).context()  # while nothing has changed yet
+        self._account = account
+        self.dialect = HttpDialect(self._adapter, account)
+        self._exchanges = Exchanges(connection.spec, account, self._ledger)
+
+    def _open(self, number: int) -> HttpSlot:
+        settings = self.connection.settings
+        return HttpSlot(
+            number,
+            self._adapter,
+            self._account,
+            open_sender(self._adapter, self._account),
+            limit_per_s=settings.number("max_per_s"),
+            concurrency=settings.integer("concurrency"),
+            host=self.worker,
+            watcher=self._exchanges,
+        )
+
+    def _keep(self, slot: HttpSlot) -> bool:
+        """Anything may be part of a request or of its proof; opening anew costs little, for nothing is bound."""
+        return slot.account == self._account
+
+    def states(self, owner: str, now_ms: int) -> list[Row]:
+        return [self._state(slot, owner, now_ms) for slot in self.slots.values()]
+
+    def _state(self, slot: HttpSlot, owner: str, now_ms: int) -> Row:
+        state = "down" if slot.reason else "slowed" if slot.quiet_until > time.monotonic() else "ready"
+        return (
+            self.connection.id,
+            slot.number,
+            "http",
+            owner,
+            state,
+            slot.reason,
+            slot.window,
+            slot.uncommitted,
+            self._rate(slot),
+            slot.limit_per_s,
+            *percentiles_ms(slot.round_trips),
+            slot.since_ms,
+            now_ms,
+        )
