@@ -16,7 +16,7 @@ import structlog
 import uvloop
 
 from chappe.engine import log as log_settings
-from chappe.engine.address import hook_urls
+from chappe.engine.address import inbound_url, status_url
 from chappe.engine.bus.local import LocalBus
 from chappe.engine.configuration import Configuration
 from chappe.engine.flow import DRAIN_S, ConnectionSettings, Flow
@@ -253,7 +253,8 @@ class Engine:
         if adapter is None:
             self._flows[connection.id] = SmppFlow(connection, self._ledger, self._client, self._links)
             return
-        urls = hook_urls(self._configuration.public_url, connection.spec.key, connection.organisation_id, connection.id)
+        place = (self._configuration.public_url, connection.spec.key, connection.organisation_id, connection.id)
+        urls = status_url(*place), inbound_url(*place)
         self._flows[connection.id] = HttpFlow(connection, self._ledger, self._client, adapter, urls)
 
     async def _end(self, flow: Flow[Any]) -> None:
