@@ -1,7 +1,7 @@
 """A provider of nobody's: one message in JSON, and every way to prove who sends it that the engine knows.
 
-`POST /custom/messages` takes `{"to", "from", "text", "reference", "callback"}`; which names these members have, which
-proof is wanted and how hooks are proven is the account's.
+`POST /custom/messages` takes `{"to", "from", "text", "reference", "callback"}`; where these members stand (a name, or a
+path with dots such as `messages.0.to`), which proof is wanted and how hooks are proven is the account's.
 """
 
 import base64
@@ -62,7 +62,7 @@ class Custom(Vendor):
     def problems(cls, account: dict[str, str]) -> list[FieldError]:
         allowed = {"auth": SENDING, "hook_auth": HOOKS, "hash": tuple(HASHES)}
         return [
-            FieldError(f"vendors.custom.account.{name}", f"is none of {', '.join(words)}")
+            FieldError(f"vendors.{cls.KEY}.account.{name}", f"is none of {', '.join(words)}")
             for name, words in allowed.items()
             if account[name] not in words
         ]
@@ -146,19 +146,38 @@ class Custom(Vendor):
 
     def _send(self, values: dict[str, Any] | None) -> Answer:
         if values is None:
-            raise Decline(_error(400, "not_json"))
-        read = {name: values.get(self.account[f"{name}_field"]) for name in ("to", "from", "text")}
+            raise declined(400, "not_json")
+        read = {name: self.member(values, name) for name in ("to", "from", "text")}
         for name, value in read.items():
             if not isinstance(value, str) or (not value and name != "from"):
-                raise Decline(_error(422, f"missing_{name}"))
-        more = {name: values.get(self.account[f"{name}_field"]) or "" for name in ("reference", "callback")}
+                raise declined(422, f"missing_{name}")
+        more = {name: self.member(values, name) or "" for name in ("reference", "callback")}
         if not all(isinstance(value, str) for value in more.values()):
-            raise Decline(_error(422, "not_a_text"))
+            raise declined(422, "not_a_text")
         if more["callback"] and not is_url(more["callback"]):
-            raise Decline(_error(422, "invalid_callback"))
+            raise declined(422, "invalid_callback")
         text = Text(str(read["to"]), str(read["from"]), str(read["text"]), more["callback"], more["reference"])
         text.message_id = f"c{self.next_id():x}"
+        self.check_text(text, values)
         return self.send([text], _accepted)
+
+    def check_text(self, text: Text, values: dict[str, Any]) -> None:
+        """What else a message has to be. Raises Decline."""
+
+    def member(self, values: dict[str, Any], name: str) -> Any:
+        """What the body holds where the account says that `name` stands; None for nothing."""
+        path = self.account[f"{name}_field"]
+        if path in values:
+            return values[path]
+        place: Any = values
+        for step in path.split("."):
+            if isinstance(place, dict):
+                place = place.get(step)
+            elif isinstance(place, list) and step.isdecimal() and int(step) < len(place):
+                place = place[int(step)]
+            else:
+                return None
+        return place
 
     def status_calls(self, report: Report, url: str) -> list[Call]:
         text = report.text
@@ -201,6 +220,11 @@ class Custom(Vendor):
 
 def _accepted(texts: Sequence[Text]) -> Answer:
     return json_answer(200, {"id": texts[0].message_id, "status": "accepted"})
+
+
+def declined(status: int, code: str) -> Decline:
+    """A request that is answered with an error."""
+    return Decline(_error(status, code))
 
 
 def _error(status: int, code: str) -> Answer:

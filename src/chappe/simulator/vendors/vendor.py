@@ -52,6 +52,8 @@ class Text(msgspec.Struct):
     status_url: str = ""
     reference: str = ""
     message_id: str = ""
+    ids: tuple[str, ...] = ()
+    """Those of its segments, where the vendor gives each one of its own."""
     wants_status: bool = True
     more: dict[str, str] = msgspec.field(default_factory=dict)
     refusal: VendorRefusal | None = None
@@ -80,6 +82,19 @@ class Reply(msgspec.Struct):
 Due = Report | Reply
 
 
+class Manner(Protocol):
+    """How one API of a vendor says no."""
+
+    def throttled(self) -> Answer:
+        """Too many requests."""
+
+    def failed(self, status: int) -> Answer:
+        """A server error."""
+
+    def refused(self, refusal: VendorRefusal) -> Answer:
+        """The whole request is refused with this code."""
+
+
 class House(Protocol):
     """What a vendor needs of the simulator."""
 
@@ -100,8 +115,6 @@ class Vendor(ABC):
     SENT: ClassVar[str] = "sent"
     DELIVERED: ClassVar[str] = "delivered"
     READ: ClassVar[str] = ""
-    REFUSES_SINGLY: ClassVar[bool] = False
-    """Whether a refused message leaves the others of the request alone."""
 
     def __init__(self, house: House, quirks: VendorQuirks, seed: int) -> None:
         self.house = house
@@ -179,23 +192,35 @@ class Vendor(ABC):
         self.tally.answers[answer.status] += 1
         return answer
 
-    def send(self, texts: Sequence[Text], accepted: Callable[[Sequence[Text]], Answer]) -> Answer:
-        """Take the messages of a request that is well formed; the ids are theirs already. Raises Decline."""
+    def send(
+        self,
+        texts: Sequence[Text],
+        accepted: Callable[[Sequence[Text]], Answer],
+        *,
+        manner: Manner | None = None,
+        is_singly: bool = False,
+    ) -> Answer:
+        """Take the messages of a request that is well formed; the ids are theirs already. Raises Decline.
+
+        `manner`: how this API says no, where not as the vendor does. `is_singly`: a refused message leaves the others
+        of the request alone, and `accepted` answers for it.
+        """
+        manner = manner or self
         first = texts[0].recipient
         fate, stats = self.fate, self.tally.stats
         stats.requests += 1
         stats.messages += len(texts)
-        self._limit()
+        self._limit(manner)
         lots = fate.lots(first)
         latency_s = fate.latency_s(lots)
         is_unlucky = self._may_stumble and self._is_unlucky(first, lots)
         if is_unlucky and lots[Lot.THROTTLED] < fate.throttled:
             stats.throttled += 1
-            self._decline(self._with_retry_after(self.throttled()), latency_s)
+            self._decline(self._with_retry_after(manner.throttled()), latency_s)
         if is_unlucky and lots[Lot.FAILED] < fate.failed:
             stats.failed += 1
-            self._decline(self.failed(self.quirks.failure_status), latency_s)
-        self._refuse(texts, latency_s)
+            self._decline(manner.failed(self.quirks.failure_status), latency_s)
+        self._refuse(texts, None if is_singly else manner, latency_s)
         for text in texts:
             if text.refusal is None:
                 self._take(text)
@@ -214,12 +239,12 @@ class Vendor(ABC):
         self.tally.stats.unauthorised += 1
         raise Decline(answer)
 
-    def _limit(self) -> None:
+    def _limit(self, manner: Manner) -> None:
         now = time.monotonic()
         rate, limit = self.tally.rate, self.quirks.rate_limit
         if limit and rate.inside(now) >= limit:
             self.tally.stats.throttled += 1
-            raise Decline(self._with_retry_after(self.throttled()))
+            raise Decline(self._with_retry_after(manner.throttled()))
         rate.add(now, 1)
 
     def _with_retry_after(self, answer: Answer) -> Answer:
@@ -238,15 +263,15 @@ class Vendor(ABC):
         tries = self._unlucky[recipient] = self._unlucky.get(recipient, 0) + 1
         return tries <= self.quirks.unlucky_tries
 
-    def _refuse(self, texts: Sequence[Text], latency_s: float) -> None:
+    def _refuse(self, texts: Sequence[Text], manner: Manner | None, latency_s: float) -> None:
         for text in texts:
             refusal = text.refusal or self.fate.refusal(text.recipient, self.fate.lots(text.recipient))
             if refusal is None:
                 continue
             self.tally.refused[str(refusal.code)] += 1
             text.refusal = refusal
-            if not self.REFUSES_SINGLY:
-                self._decline(self.refused(refusal), latency_s)
+            if manner is not None:
+                self._decline(manner.refused(refusal), latency_s)
 
     def _decline(self, answer: Answer, latency_s: float) -> NoReturn:
         answer.delay_s = latency_s
@@ -257,7 +282,7 @@ class Vendor(ABC):
         self.house.tally.take(self.KEY, text.message_id, text.sender, text.recipient, text.text)
         if self.quirks.status_hooks and text.wants_status and (text.status_url or self.quirks.status_url):
             self._plan(text)
-        if self.quirks.inbound_url:
+        if self.quirks.inbound:
             self._plan_replies(text)
 
     def _spoil(self, answer: Answer, ending: str) -> None:
@@ -316,27 +341,38 @@ class Vendor(ABC):
         return tally.texts.stats if isinstance(due, Reply) else tally.statuses.stats
 
     def hand_over(self, dues: list[Due]) -> None:
-        """These are due."""
-        for due in dues:
-            calls = self.calls(due)
-            stats = self.hook_stats(due)
-            stats.held += len(calls) - 1
-            stats.planned += len(calls) - 1
-            self.house.hooks.put(calls)
+        """These are due. One call may say several, and one may take several calls."""
+        reports = [one for one in dues if isinstance(one, Report)]
+        replies = [one for one in dues if isinstance(one, Reply)]
+        tally = self.house.tally
+        self._put(self._calls_of(reports), len(reports), tally.statuses.stats)
+        texts = [self.inbound_call(one, url) for one in replies if (url := self.inbound_url(one))]
+        for call in texts:
+            call.is_text = True
+        self._put(texts, len(replies), tally.texts.stats)
 
-    def calls(self, due: Due) -> list[Call]:
-        """The calls of what is due; none where no address is known any more."""
-        address = self.quirks.hook_address
-        if isinstance(due, Reply):
-            url = self.quirks.inbound_url
-            calls = [self.inbound_call(due, url)] if url else []
-        else:
-            url = due.text.status_url or self.quirks.status_url
-            calls = self.status_calls(due, url) if url else []
+    def inbound_url(self, reply: Reply) -> str:
+        """Where a text goes, "" for nowhere."""
+        return self.quirks.inbound_url
+
+    def report_calls(self, reports: Sequence[Report], url: str) -> list[Call]:
+        """The calls that bring reports to one address."""
+        return [call for report in reports for call in self.status_calls(report, url)]
+
+    def _calls_of(self, reports: Sequence[Report]) -> list[Call]:
+        by_url: dict[str, list[Report]] = {}
+        for report in reports:
+            if url := report.text.status_url or self.quirks.status_url:
+                by_url.setdefault(url, []).append(report)
+        return [call for url, some in by_url.items() for call in self.report_calls(some, url)]
+
+    def _put(self, calls: list[Call], planned: int, stats: HookStats) -> None:
+        more = len(calls) - planned
+        stats.planned += more
+        stats.held += more
         for call in calls:
-            call.address = address
-            call.is_text = isinstance(due, Reply)
-        return calls
+            call.address = self.quirks.hook_address
+        self.house.hooks.put(calls)
 
     def start(self) -> None:
         """Begin with the texts that come by themselves."""
