@@ -85,13 +85,6 @@ def _database_url(value: str) -> str:
     raise Unreadable("must be sqlite:///path/to/file or postgresql://user:password@host:port/name")
 
 
-def _public_url(value: str) -> str:
-    parts = urlsplit(value)
-    if value and (parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment):
-        raise Unreadable("must be an address such as https://chappe.example.org")
-    return value.rstrip("/")
-
-
 def _keys(value: str) -> tuple[bytes, ...]:
     return tuple(_key(text) for text in value.replace("\n", ",").split(",") if text.strip())
 
@@ -146,14 +139,6 @@ DECLARATION: tuple[Declared, ...] = (
     ),
     Declared("CHAPPE_HOST", "address", "127.0.0.1", "Address the web process listens on.", _text),
     Declared("CHAPPE_PORT", "port", "8025", "Port the web process listens on.", _port),
-    Declared(
-        "CHAPPE_PUBLIC_URL",
-        "URL",
-        "",
-        "Where providers reach the web process from outside, such as https://chappe.example.org. It is told to providers, and "
-        "their calls are signed with it. Empty: providers are told nothing.",
-        _public_url,
-    ),
     Declared(
         "CHAPPE_ALLOWED_HOSTS",
         "names, comma list",
@@ -213,7 +198,6 @@ class Configuration(msgspec.Struct, frozen=True):
     secret_key: str
     host: str
     port: int
-    public_url: str
     allowed_hosts: tuple[str, ...]
     trusted_origins: tuple[str, ...]
     public_url: str
