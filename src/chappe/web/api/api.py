@@ -5,7 +5,17 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.types import DictStrAny
 
 import chappe
-from chappe.web.api import connections, contacts, deliveries, inbound, messages, problem, qualifications, quarantine
+from chappe.web.api import (
+    callbacks,
+    connections,
+    contacts,
+    deliveries,
+    inbound,
+    messages,
+    problem,
+    qualifications,
+    quarantine,
+)
 from chappe.web.api.body import BodyParser
 from chappe.web.api.problem import PROBLEM_RESPONSE, PROBLEM_SCHEMA
 from chappe.web.intake import description
@@ -40,6 +50,7 @@ problem.install(api)
 api.add_router("/connections", connections.router)
 api.add_router("/messages", messages.router)
 api.add_router("/inbound", inbound.router)
+api.add_router("/callbacks", callbacks.router)
 api.add_router("/quarantine", quarantine.router)
 api.add_router("/error-qualifications", qualifications.router)
 # These two name their addresses whole: each answers several.
