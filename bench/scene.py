@@ -43,11 +43,15 @@ class Scene:
             "port": port,
             "account": "bench",
             "password": "bench",
-            "allowed_networks": "127.0.0.0/8",
             "window": 1000,
             "reconnect_s": 1,
             **settings,
         }
+        self.connect("smpp", values, is_enabled=is_enabled)
+
+    def connect(self, provider: str, settings: Mapping[str, object], *, is_enabled: bool = True) -> None:
+        """Tables, an organisation, a key and a connection with these settings to something on loopback."""
+        values = {"allowed_networks": "127.0.0.0/8", **settings}
         found = self.django(
             "from django.core.management import call_command\n"
             "call_command('migrate', verbosity=0)\n"
@@ -56,7 +60,7 @@ class Scene:
             "o = a.create_organisation('Bench', now)\n"
             "k = a.create_api_key(o, 'bench', ['send', 'read', 'manage'], now)\n"
             f"v = json.loads({json.dumps(json.dumps(values))})\n"
-            f"x = c.create_connection(o.id, 'Bench', 'smpp', v, now, is_enabled={is_enabled})\n"
+            f"x = c.create_connection(o.id, 'Bench', {provider!r}, v, now, is_enabled={is_enabled})\n"
             "result = {'organisation': o.id, 'connection': x.id, 'key': k.secret}"
         )
         self.organisation_id, self.connection_id = int(str(found["organisation"])), int(str(found["connection"]))
