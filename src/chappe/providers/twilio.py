@@ -116,10 +116,10 @@ def _sid_problem(text: str) -> str | None:
 
 
 def _sender_problem(text: str) -> str | None:
-    if not text or _SERVICE.fullmatch(text) or re.fullmatch(r"\+?[0-9]{3,15}", text):
-        return None
     if text.startswith("00"):
         return "begins with 00; expected the country code first, such as +13531234567"
+    if not text or _SERVICE.fullmatch(text) or re.fullmatch(r"\+?[0-9]{3,15}", text):
+        return None
     if text.startswith("MG") and len(text) > 11:
         return "is no Messaging Service SID; expected MG followed by 32 hexadecimal digits"
     if is_name(text):
