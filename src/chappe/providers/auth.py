@@ -93,7 +93,7 @@ class Mac(_WithoutToken):
     `is_base64`: the tag is written so, else in lower-case hexadecimal.
     """
 
-    token: str
+    token: str = field(repr=False)
     secret: str = field(repr=False)
     hash: Hash = Hash.SHA256
     is_base64: bool = False

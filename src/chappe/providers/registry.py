@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from chappe.providers import messagebird, twilio, vonage
+from chappe.providers import custom_http, esp, messagebird, twilio, vonage
 from chappe.providers.contract import ProviderSpec
 from chappe.providers.http import HttpProvider
 from chappe.providers.smpp_settings import SPEC as SMPP
 
 _ADAPTERS: tuple[HttpProvider, ...] = (
+    custom_http,
+    esp,
     twilio,
     vonage,
     messagebird,
