@@ -139,7 +139,7 @@ def knobs(vendor: str, hooks: Receiver, **more: Any) -> dict[str, Any]:
 @in_loop
 async def test_a_message_names_where_its_report_goes(vendor: str) -> None:
     async with receiver() as hooks, HttpSimulator(quirks(key(vendor), **knobs(vendor, hooks))) as simulator:
-        url = PUBLIC if key(vendor) not in ("link_mobility",) else ""
+        url = PUBLIC if vendor != "link_mobility" else ""
         if not url:
             simulator.change({"vendors": {key(vendor): {"status_url": PUBLIC}}})
         await send(simulator, message(vendor, url=url))
