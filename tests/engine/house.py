@@ -17,6 +17,8 @@ from chappe.features.accounts.models import Organisation
 from chappe.features.connections import services
 from chappe.messaging import DeliveryState
 from chappe.simulator import Quirks, Simulator
+from chappe.simulator.http_quirks import HttpQuirks, VendorQuirks
+from chappe.simulator.http_simulator import HttpSimulator
 from chappe.simulator.profile import parse
 
 PATIENCE_S = 15.0
@@ -47,21 +49,20 @@ async def until(condition: Callable[[], object], what: str, seconds: float = PAT
         await asyncio.sleep(0.01)
 
 
-class House:
-    """An installation: its database, one organisation, one SMPP connection."""
+SMPP = {"host": "127.0.0.1", "account": "relais", "password": "secret", "reconnect_s": 0.2}
+TWILIO = {"account_sid": "AC" + "1" * 32, "auth_token": "secret", "sender": "+33600000000", "max_per_s": 0}
+USUAL = {"smpp": SMPP, "twilio": TWILIO}
 
-    def __init__(self, url: str, **settings: Any) -> None:
+
+class House:
+    """An installation: its database, one organisation, one connection."""
+
+    def __init__(self, url: str, provider: str = "smpp", **settings: Any) -> None:
         organisation, _ = Organisation.objects.get_or_create(name="Relais")
-        values = {
-            "host": "127.0.0.1",
-            "account": "relais",
-            "password": "secret",
-            "allowed_networks": "127.0.0.0/8",
-            "reconnect_s": 0.2,
-            **settings,
-        }
+        values = {"allowed_networks": "127.0.0.0/8", **USUAL.get(provider, {}), **settings}
         self.url = url
-        self.connection_id = services.create_connection(organisation.pk, "North", "smpp", values, _now_ms()).pk
+        self.provider = provider
+        self.connection_id = services.create_connection(organisation.pk, "North", provider, values, _now_ms()).pk
         self.stock = Stock(url, self.connection_id, organisation.pk)
         self.first = 0
 
@@ -127,6 +128,21 @@ class House:
             self.set(port=smsc.port)
             async with self.engine() as engine:
                 yield engine, smsc
+
+    @asynccontextmanager
+    async def online(self, **knobs: Any) -> AsyncIterator[tuple[Engine, HttpSimulator]]:
+        """The provider of an HTTP connection with these knobs, and an engine that calls it."""
+        async with HttpSimulator(vendor_quirks(self.provider, **knobs)) as provider:
+            self.set(base_url=provider.url(self.provider))
+            async with self.engine() as engine:
+                yield engine, provider
+
+
+def vendor_quirks(vendor: str, **knobs: Any) -> HttpQuirks:
+    """A simulated HTTP provider that knows messages by `#id` in their text and makes no reports unless told to."""
+    account = {"account_sid": TWILIO["account_sid"], "auth_token": TWILIO["auth_token"]} if vendor == "twilio" else {}
+    values = {"account": account, "status_hooks": False, **knobs}
+    return HttpQuirks(identity=r"#(\d+)", vendors={vendor: msgspec.convert(values, VendorQuirks)})
 
 
 def seen(smsc: Simulator) -> set[int]:

@@ -158,10 +158,9 @@ def _failure_of(status: int) -> Failure:
 
 
 def _put_off(outcome: Deferred) -> Failure:
-    """About the connection as a whole it is no try of the message."""
-    is_try = outcome.about is About.MESSAGE
-    after_ms = round(1000 * outcome.after_s)
-    kind = outcome.kind.value
+    """About the connection as a whole it is no try of the message, which may go as soon as the slot does."""
+    is_try, kind = outcome.about is About.MESSAGE, outcome.kind.value
+    after_ms = round(1000 * outcome.after_s) if is_try else 0
     return Failure("", outcome.code, outcome.reason, True, kind, False, after_ms, slows_down=not is_try)
 
 
@@ -665,8 +664,7 @@ class Worker:
         elif state != DeliveryState.WAITING:
             page.settled.append(Settled(message.id, state, reason, now_ms))
         elif failed is not None:
-            due_ms = now_ms + (failed.after_ms or UNKNOWN_AFTER_MS)
-            page.put_off.append(PutOff(message.id, self.connection_id, failed.words, due_ms))
+            page.put_off.append(PutOff(message.id, self.connection_id, failed.words, now_ms + UNKNOWN_AFTER_MS))
         elif flight.unknown and self._resend_unknown:
             due_ms = now_ms + UNKNOWN_AFTER_MS
             page.put_off.append(

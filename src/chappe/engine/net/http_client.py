@@ -8,13 +8,13 @@ import ipaddress
 import socket
 import ssl
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import yarl
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 import chappe
@@ -27,6 +27,8 @@ MOST_ANSWER = 1 << 20
 KEEP_ALIVE_S = 4.0
 """Shorter than servers keep idle connections, so that we rarely write into one that is being closed."""
 DNS_S = 10
+MOST_PLACES = 1_000
+"""Addresses remembered with what they were found to be; most connections have one."""
 _AGENT = f"Chappe/{chappe.__version__}"
 _AUTOMATIC = ("Accept-Encoding", "User-Agent", "Content-Type", "Accept")
 
@@ -143,19 +145,16 @@ class HttpClient:
             auto_decompress=False,
             trust_env=False,
         )
+        self._places: dict[str, tuple[str, yarl.URL]] = {}
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
     async def exchange(self, request: HttpRequest, *, timeout_s: float) -> HttpResponse:
         """Send a request and read its answer, whatever its status. Raises NotSent or NoAnswer."""
-        host = urlsplit(request.url).hostname or ""
-        try:
-            self._guard.literal(host)
-        except EgressDenied as error:
-            raise NotSent(str(error)) from None
+        host, url = self._place(request.url)
         try:
             async with self._session.request(
                 request.method,
-                request.url,
+                url,
                 data=request.body or None,
                 headers=[("User-Agent", _AGENT), *request.headers],
                 timeout=self._timeout(timeout_s),
@@ -166,6 +165,23 @@ class HttpClient:
                 return HttpResponse(response.status, body, headers)
         except (aiohttp.ClientError, OSError, TimeoutError, ChappeError, ValueError) as error:
             raise _told(error, host, timeout_s, self._connect_s) from error
+
+    def _place(self, text: str) -> tuple[str, yarl.URL]:
+        """The host of an address, and the address as the library takes it, octet for octet. Raises NotSent."""
+        known = self._places.get(text)
+        if known is None:
+            try:
+                host = urlsplit(text).hostname or ""
+                self._guard.literal(host)
+                known = host, yarl.URL(text, encoded=True)
+            except EgressDenied as error:
+                raise NotSent(str(error)) from None
+            except ValueError:
+                raise NotSent("the address that is to be called is none") from None
+            if len(self._places) >= MOST_PLACES:
+                self._places.clear()
+            self._places[text] = known
+        return known
 
     def _timeout(self, timeout_s: float) -> aiohttp.ClientTimeout:
         found = self._timeouts.get(timeout_s)
@@ -182,8 +198,8 @@ class HttpClient:
 
 async def _read(content: aiohttp.StreamReader) -> bytes:
     """The body; what is beyond the bound stays unread, and so closes the connection."""
-    parts: Sequence[bytes] = []
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while size < MOST_ANSWER:
         part = await content.read(MOST_ANSWER - size)
         if not part:
