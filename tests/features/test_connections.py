@@ -16,6 +16,9 @@ from chappe.features.contacts.models import ContactList
 from chappe.features.deliveries.models import Delivery
 from chappe.features.messages.models import Outbox
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
+from chappe.messaging import OutboundMessage
+from chappe.providers import registry
+from chappe.providers.http import Account, HttpRequest
 
 SETTINGS = {"host": "smsc.example.org", "account": "relais", "password": "s3cr3t-1"}
 
@@ -220,3 +223,83 @@ def test_a_connection_whose_key_is_lost_cannot_be_verified_and_says_why(
 def test_a_setting_that_a_newer_release_dropped_does_not_stand_in_the_way(connection: Connection) -> None:
     Connection.objects.update(settings=connection.settings | {"gone": 1})
     assert "gone" not in change(connection, settings={"window": 50}).settings
+
+
+# -- tables with locked rows -------------------------------------------------------------------------------------------
+
+KEY = {"label": "X-Key", "type": "constant", "value": "s3cr3t-key", "locked": True}
+HEADERS = [
+    {"label": "Content-Type", "value": "application/json"},
+    {"label": "Charset", "value": "UTF-8"},
+    KEY,
+    {"label": "X-Open", "value": "open"},
+]
+CUSTOM = {"url": "https://sms.example.org/send", "headers": HEADERS}
+
+
+@pytest.fixture
+def custom(organisation: Organisation) -> Connection:
+    return services.create_connection(organisation.pk, "Custom", "custom", CUSTOM, NOW_MS)
+
+
+def header_sent(connection: Connection, name: str = "X-Key") -> str | None:
+    """What the engine would send: the row as it reads it, opened, parsed and signed."""
+    spec = services.provider_spec("custom")
+    account = Account(spec.parse({**stored(connection).settings, **services.open_secrets(stored(connection))}))
+    adapter = registry.HTTP["custom"]
+    made = adapter.build(OutboundMessage(1, "+33612345678", "", "Hello", 0, 0, 0, 0, 0, 7), account)
+    assert isinstance(made, HttpRequest)
+    return dict(adapter.auth(account).sign(made, "", 0.0).headers).get(name)
+
+
+def shown_headers(connection: Connection) -> dict[str, str]:
+    return {row["label"]: row["value"] for row in services.shown_settings(stored(connection))["headers"]}
+
+
+def test_the_value_of_a_locked_header_is_encrypted_masked_and_sent(custom: Connection) -> None:
+    columns = " ".join(repr(value) for value in Connection.objects.values_list().get())
+    assert "s3cr3t-key" not in columns
+    assert "s3cr3t-key" not in str(services.shown_settings(stored(custom)))
+    assert (shown_headers(custom)["X-Key"], shown_headers(custom)["X-Open"]) == (MASK, "open")
+    assert header_sent(custom) == "s3cr3t-key"
+
+
+def test_a_locked_header_survives_writing_back_what_is_shown_and_moving_its_row(custom: Connection) -> None:
+    shown = services.shown_settings(stored(custom))
+    assert change(custom, settings=shown).version == 1
+    change(custom, settings={"headers": [*reversed(shown["headers"])]})
+    assert header_sent(custom) == "s3cr3t-key"
+    change(custom, settings={"sender": "36180"})
+    assert header_sent(custom) == "s3cr3t-key"
+
+
+def test_a_locked_header_written_anew_replaces_the_old_value(custom: Connection) -> None:
+    assert change(custom, settings={"headers": [*HEADERS[:2], KEY | {"value": "s3cr3t-new"}]}).version == 2
+    assert header_sent(custom) == "s3cr3t-new"
+
+
+@pytest.mark.parametrize("row", [{"locked": False, "value": MASK}, {"label": "X-Other", "value": MASK}])
+def test_the_mask_brings_no_secret_into_a_header_that_is_open_or_another(
+    custom: Connection, row: dict[str, object]
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        change(custom, settings={"headers": [*HEADERS[:2], KEY | row]})
+    assert fields_of(caught) == ["settings.headers[2].value"]
+    assert "s3cr3t" not in str(services.shown_settings(stored(custom)))
+
+
+def test_a_locked_header_that_is_removed_leaves_nothing_behind(custom: Connection) -> None:
+    change(custom, settings={"headers": HEADERS[:2]})
+    assert "s3cr3t-key" not in str(services.open_secrets(stored(custom)))
+    change(custom, settings={"headers": [*HEADERS[:2], {"label": "X-Key", "value": "open now"}]})
+    assert header_sent(custom) == "open now"
+
+
+def test_without_the_key_a_locked_header_shows_its_mask_and_is_needed_again(
+    custom: Connection, keys: list[bytes]
+) -> None:
+    keys[:] = [b"another key of the process 32 by"]
+    assert shown_headers(custom)["X-Key"] == MASK
+    with pytest.raises(InvalidInput) as caught:
+        change(custom, settings={"sender": "36180"})
+    assert "settings.headers[2].value" in fields_of(caught)

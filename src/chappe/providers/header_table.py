@@ -70,7 +70,9 @@ def header_errors(settings: Settings) -> list[FieldError]:
             errors.append(FieldError(f"{place}.label", "is in another row already"))
         if names[index] == "content-type" and "json" not in row.text("value").lower():
             errors.append(FieldError(f"{place}.value", "expected a type of JSON, such as application/json"))
-        if row.text("type") == "template":
+        if row.text("type") == "template" and row.flag("locked"):
+            errors.append(FieldError(f"{place}.type", "a locked value is constant: the same for all messages"))
+        elif row.text("type") == "template":
             errors += _template_errors(row.text("value"), f"{place}.value")
     return errors
 
@@ -92,8 +94,7 @@ def _headers(settings: Settings, values: Mapping[str, Any], *, is_locked: bool) 
 
 
 def _value(row: Settings, values: Mapping[str, Any]) -> str:
-    is_template = row.text("type") == "template" and not row.flag("locked")
-    return compiled_text(row.text("value")).line(values) if is_template else row.text("value")
+    return compiled_text(row.text("value")).line(values) if row.text("type") == "template" else row.text("value")
 
 
 def _template_errors(source: str, place: str) -> list[FieldError]:
