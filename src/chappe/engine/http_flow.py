@@ -98,6 +98,7 @@ class HttpFlow(Flow[HttpSlot]):
 
     def _keep(self, slot: HttpSlot) -> bool:
         """Anything may be part of a request or of its proof; opening anew costs little, for nothing is bound."""
+        slot.try_again()  # whoever saves the settings wants to see whether it works now
         return slot.account == self._account
 
     def states(self, owner: str, now_ms: int) -> list[Row]:

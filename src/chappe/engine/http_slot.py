@@ -109,6 +109,11 @@ class HttpSlot:
         self._quiet(steps[min(self.slow_downs, len(steps) - 1)])
         self.slow_downs += 1
 
+    def try_again(self) -> None:
+        """Do not wait for the end of a pause that the account or the network made necessary."""
+        if self.reason:
+            self.quiet_until = 0.0
+
     async def stop(self) -> None:
         """Let what is on the way be answered, within a bound; what is not has no answer."""
         if self._lanes:
