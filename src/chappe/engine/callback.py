@@ -72,12 +72,11 @@ def of_text(organisation_id: int, inbound_id: int, at_ms: int) -> Happening:
     return organisation_id, INBOUND, inbound_id, at_ms, None
 
 
-def of_consent(
-    organisation_id: int, at_ms: int, *, channel: str, address: str, sender: str, is_given: bool, source: str
-) -> Happening:
-    """A person's yes or no."""
-    told = {"channel": channel, "address": address, "sender": sender, "is_given": is_given, "source": source}
-    return organisation_id, CONSENT, 0, at_ms, _write(told)
+def of_consent(rows: Iterable[Row]) -> Iterator[Happening]:
+    """What people said of being written to, from the lines of the ledger, as `INSERT_CONSENT_EVENTS` takes them."""
+    for organisation_id, channel, address, sender, is_given, at_ms, source, _, _ in rows:
+        told = {"channel": channel, "address": address, "sender": sender, "is_given": is_given, "source": source}
+        yield organisation_id, CONSENT, 0, at_ms, _write(told)
 
 
 class Callbacks:
@@ -120,6 +119,10 @@ class Callbacks:
         if not wanting:
             return []
         through = {segment[0] >> 8: segment[1] for segment in segments}
+        lone = [turn >> 4 for turn, _, _ in sent if turn not in through]
+        if lone:  # their segments were taken before an interruption
+            found = self._database.query(catalogue.CALLBACK_MESSAGES, (lone,))
+            through |= {row[0] << 4 | row[1]: row[2] for row in found}
         return [
             (wanting[connection_id], event, turn >> 4, at_ms, None)
             for turn, _, at_ms in sent

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from chappe.engine.callback import Happening, of_consent, of_messages
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import Configure, ProviderError, PutOff, Received, Settled
 from chappe.engine.store.statement import Row
@@ -153,13 +154,15 @@ def _error_of(error: ProviderError) -> Error:
 
 @dataclass
 class Changes:
-    """Collects changes of one transaction; `write` carries them out. Counts and news go to the given collections."""
+    """Collects changes of one transaction; `write` carries them out. Counts, news and what customers are told go to the given
+    collections."""
 
     store: Store
     policies: dict[int, Policy]
     now_ms: int
     counts: Counter[tuple[int, int]]
     blocked: list[tuple[int, str, str, str]]
+    happened: list[Happening] = field(default_factory=list)
     _messages: dict[int, MessageNow] = field(default_factory=dict)
     _segments: list[Row] = field(default_factory=list)
     _closed: list[Row] = field(default_factory=list)
@@ -394,6 +397,7 @@ class Changes:
         database.run(catalogue.CLOSE_SEGMENT, [*self._closed, *ended])
         database.run(catalogue.INSERT_EVENTS, self._events)
         database.run(catalogue.INSERT_CONSENT_EVENTS, self._consent)
+        self.happened += [*of_messages(changed, self.now_ms), *of_consent(self._consent)]
         statuses = self.store.statuses(delivery_id for _, delivery_id, _ in self._back)
         for (connection_id, delivery_id, due_ms), waiting in self._back.items():
             messages = {message.id: message for message in waiting if message.state == DeliveryState.WAITING}

@@ -18,6 +18,7 @@ import uvloop
 from chappe.engine import log as log_settings
 from chappe.engine.address import inbound_url, status_url
 from chappe.engine.bus.local import LocalBus
+from chappe.engine.callback_sender import CallbackSender
 from chappe.engine.configuration import Configuration
 from chappe.engine.flow import DRAIN_S, ConnectionSettings, Flow
 from chappe.engine.http_flow import HttpFlow
@@ -25,6 +26,7 @@ from chappe.engine.ledger import Ledger
 from chappe.engine.receipts import Links as LinkNumbers
 from chappe.engine.receipts import acknowledge
 from chappe.engine.smpp_flow import SmppFlow
+from chappe.engine.store.callback_frame import CallbackCalls, CallbackEndpoints, CallbacksDue
 from chappe.engine.store.client import StoreClient
 from chappe.engine.store.frame import (
     Answer,
@@ -63,6 +65,7 @@ class Engine:
         self._vault = Vault(configuration.keys)
         self._client = StoreClient(self._answered, self._store_lost)
         self._ledger = Ledger(self._client)
+        self._callbacks = CallbackSender(self._client, self._vault)
         self._links = LinkNumbers()
         self._bus = LocalBus(configuration.database_url)
         self._flows: dict[int, Flow[Any]] = {}
@@ -87,8 +90,9 @@ class Engine:
             poll.cancel()
             await asyncio.gather(beat, poll, return_exceptions=True)
         if self._error is not None:
+            await self._callbacks.stop(wait_s=0.0)
             raise self._error
-        await asyncio.gather(*(flow.stop() for flow in self._flows.values()))
+        await asyncio.gather(self._callbacks.stop(), *(flow.stop() for flow in self._flows.values()))
         await self._settle()
         self._client.send(Links(self._client.number(), slots=[(connection_id, 0) for connection_id in self._flows]))
         await self._client.stop()
@@ -108,6 +112,7 @@ class Engine:
         while True:
             if not self._client.is_behind:
                 self._client.send(LoadConnections(self._client.number()))
+                self._callbacks.poll()
                 self._keep_links()
             await asyncio.sleep(EVERY_S)
 
@@ -170,6 +175,8 @@ class Engine:
                     flow.hold([number for identifier, number in taken if identifier == flow.connection.id])
             case Connections(_, connections):
                 self._configure(connections)
+            case CallbackEndpoints() | CallbackCalls() | CallbacksDue():
+                self._callbacks.heard(answer)
             case Collected(_, is_all):
                 self._is_collecting = False
                 if not is_all:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from chappe.engine.callback import of_text
 from chappe.engine.change import Changes, Policy, Wish
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import InboundPiece
@@ -164,6 +165,7 @@ class Inbox:
             answer = _answer(text, policy) if text.is_complete else None
             reply_id = self._act(answer, text, policy, changes) if answer else 0
             rows.append(_inbound_row(inbound_id, text, policy, answer, reply_id))
+            changes.happened.append(of_text(policy.organisation_id, inbound_id, text.at_ms))
         self._database.run(catalogue.INSERT_INBOUND, rows)
 
     def _act(self, answer: Answer, text: Text, policy: Policy, changes: Changes) -> int:

@@ -15,9 +15,11 @@ import msgspec
 import structlog
 
 from chappe.engine.arrival import MOST, Arrivals
+from chappe.engine.callback import Callbacks, Happening
 from chappe.engine.change import Changes, Hit, Policy, Wish
 from chappe.engine.inbound import Inbox
 from chappe.engine.store import catalogue
+from chappe.engine.store.callback_frame import CallbacksDue, CallbackWork
 from chappe.engine.store.frame import (
     Answer,
     Answered,
@@ -93,6 +95,9 @@ class Outcome:
     unknown: list[tuple[int, int, int]] = field(default_factory=list)
     orphans: list[Key] = field(default_factory=list)
     blocked: list[tuple[int, str, str, str]] = field(default_factory=list)
+    happened: list[Happening] = field(default_factory=list)
+    """What customers' programs may want to be told."""
+    due: list[CallbacksDue] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
 
 
@@ -134,6 +139,7 @@ class Recorder:
         self._known_orphans: dict[Key, None] = {}
         self._inbox = Inbox(store)
         self._arrivals = Arrivals(store)
+        self._callbacks = Callbacks(store)
         self._held: set[int] = set()
         """Outbox rows that this engine's workers have."""
         self._heard: dict[tuple[object, ...], int] = {}
@@ -164,8 +170,11 @@ class Recorder:
                         outcome.answers.append(self._lease(request, outcome))
                     case Links():
                         outcome.answers.append(self._links(request, now_ms))
+                    case CallbackWork():
+                        outcome.answers.append(self._callbacks.work(request, now_ms))
                     case LoadConnections(number):
                         outcome.answers.append(Connections(number, self._database.query(catalogue.CONNECTIONS)))
+                        outcome.answers.append(self._callbacks.load())
             self._count(outcome)
         self._hold(records, outcome)
         self._remember(outcome)
@@ -277,6 +286,7 @@ class Recorder:
                     self._settle_lease(self._store.sweep(self._owner, now_ms, self._held), changes, outcome)
                     self._inbox.give_up_incomplete(now_ms, changes)
                     changes.write()
+                    self._callbacks.sweep(now_ms)
                 self._count(outcome)
             self._sweep_ms = now_ms + RECHECK_MS
         self._remember(outcome)
@@ -353,6 +363,8 @@ class Recorder:
             if delivery_id:
                 outcome.counts[delivery_id, taken] -= messages
                 outcome.counts[delivery_id, ended_state] += messages
+        outcome.happened += self._callbacks.sent(sent, segments, self._policies)
+        outcome.happened += self._callbacks.delivered(delivered, self._policies)
         return True
 
     def _all_wait(self, turns: set[int]) -> bool:
@@ -369,7 +381,7 @@ class Recorder:
         self._database.run(catalogue.SEGMENT_SENT, [(turn << 8,) for turn in late])
 
     def _changes(self, outcome: Outcome) -> Changes:
-        return Changes(self._store, self._policies, outcome.now_ms, outcome.counts, outcome.blocked)
+        return Changes(self._store, self._policies, outcome.now_ms, outcome.counts, outcome.blocked, outcome.happened)
 
     def _outbox(self, records: Sequence[Record], outcome: Outcome) -> None:
         """Move horizons, end or release leases; those that somebody else has by now are told back."""
@@ -492,6 +504,7 @@ class Recorder:
             self._orphan(receipt, outcome)
         for delivery_id in self._store.add_counts(outcome.counts):
             self._database.query(catalogue.FINISH_DELIVERY, (outcome.now_ms, outcome.now_ms, delivery_id))
+        outcome.due = self._callbacks.write(outcome.happened, outcome.now_ms)
 
     def _hold(self, records: Iterable[Record], outcome: Outcome) -> None:
         for record in records:
@@ -527,7 +540,7 @@ class Recorder:
             answers.append(Fates(outcome.taken, outcome.unknown))
         if outcome.blocked:
             answers.append(News(blocked=outcome.blocked))
-        return answers
+        return [*answers, *outcome.due]
 
     # -- leases, links, news -----------------------------------------------------------------------------------------
 

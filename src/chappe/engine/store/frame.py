@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from chappe.engine.store.callback_frame import CallbackCalls, CallbackEndpoints, CallbacksDue, CallbackWork
 from chappe.messaging import OutboundMessage
 from chappe.rules.hook_keyword import KeywordRules
 
@@ -175,7 +176,7 @@ class Collect(msgspec.Struct, array_like=True, tag="collect", gc=False):
     number: int
 
 
-Request = Record | Want | Configure | Links | LoadConnections | Answered | Collect
+Request = Record | Want | Configure | Links | LoadConnections | Answered | Collect | CallbackWork
 
 
 class Recorded(msgspec.Struct, array_like=True, tag="recorded", gc=False):
@@ -245,4 +246,16 @@ class Collected(msgspec.Struct, array_like=True, tag="collected", gc=False):
     is_all: bool
 
 
-Answer = Recorded | Fates | Leases | News | LinksTaken | Connections | Trouble | Collected
+Answer = (
+    Recorded
+    | Fates
+    | Leases
+    | News
+    | LinksTaken
+    | Connections
+    | Trouble
+    | Collected
+    | CallbackEndpoints
+    | CallbackCalls
+    | CallbacksDue
+)
