@@ -159,6 +159,13 @@ def simulator() -> str:
     return render()
 
 
+def http_simulator() -> str:
+    """The knobs, profiles and requests of the simulated HTTP providers."""
+    from chappe.simulator.http_reference import render
+
+    return render()
+
+
 def openapi() -> str:
     """The description of the API, as it answers it itself."""
     from chappe.web.api.api import api
@@ -169,6 +176,7 @@ def openapi() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "configuration.md": configuration,
+    "http-simulator.md": http_simulator,
     "metrics.md": metrics,
     "openapi.json": openapi,
     "problems.md": problems,

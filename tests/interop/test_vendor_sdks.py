@@ -12,7 +12,6 @@ from typing import Any
 import infobip_api_client
 import messagebird
 import pytest
-import requests
 import vonage
 from message_media_messages.configuration import Configuration as MessageMediaConfiguration
 from message_media_messages.exceptions.api_exception import APIException
@@ -41,6 +40,7 @@ from vonage_messages import Sms as VonageText
 from vonage_sms import SmsMessage as VonageSms
 from vonage_sms.errors import SmsError
 
+import requests
 from chappe.simulator import HttpQuirks, HttpSimulator
 from chappe.simulator.http_profile import change
 

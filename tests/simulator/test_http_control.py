@@ -14,9 +14,10 @@ from tests.simulator.client import in_loop
 from tests.simulator.http_client import PHONE, control, get, message, quirks, receiver, send, settled
 
 from chappe.messaging import ConfigError
-from chappe.simulator import HttpQuirks, HttpSimulator, HttpSimulatorProcess
+from chappe.simulator import HttpQuirks, HttpSimulator, HttpSimulatorProcess, VendorQuirks
 from chappe.simulator.http_control import ROUTES
 from chappe.simulator.http_profile import PROFILES, load, of_vendor, parse
+from chappe.simulator.http_reference import render
 from chappe.simulator.process import SimulatorError
 from chappe.simulator.vendors import VENDORS
 
@@ -247,3 +248,13 @@ def test_unknown_quirks_end_the_start_with_a_reason() -> None:
     done = subprocess.run([*COMMAND, "--quirks", "nothing"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "demo" in done.stderr
+
+
+# -- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_every_knob_and_every_vendor_is_described() -> None:
+    page = render()
+    names = [*HttpQuirks.__struct_fields__, *VendorQuirks.__struct_fields__, *VENDORS]
+    names += [name for vendor in VENDORS.values() for name in vendor.ACCOUNT]
+    assert [name for name in names if f"`{name}`" not in page] == []

@@ -344,8 +344,11 @@ async def test_a_token_expires_and_its_endpoint_has_its_troubles() -> None:
         assert simulator.stats().vendors["custom"].tokens == 1
 
 
+API_KEY = "simulator-key-0123456789-0123456789"
+
+
 def _mac(body: bytes, secret: str = "simulator") -> str:
-    return f"MAC simulator:{hmac.new(secret.encode(), body, sha256).hexdigest()}"
+    return f"MAC {API_KEY}:{hmac.new(secret.encode(), body, sha256).hexdigest()}"
 
 
 JWT_KEY = "a key that is long enough for HS256, by far"
@@ -355,7 +358,7 @@ JWT_KEY = "a key that is long enough for HS256, by far"
     ("account", "right", "wrong"),
     [
         ({"auth": "basic"}, lambda body: basic("user"), lambda body: basic("user", "x")),
-        ({"auth": "api_key"}, lambda body: {"X-API-Key": "simulator"}, lambda body: {"X-API-Key": "x"}),
+        ({"auth": "api_key"}, lambda body: {"X-API-Key": API_KEY}, lambda body: {"X-API-Key": "x"}),
         (
             {"auth": "mac"},
             lambda body: {"Authorization": _mac(body)},
@@ -383,7 +386,7 @@ async def test_an_api_key_may_stand_in_the_query() -> None:
     async with HttpSimulator(quirks("custom", account={"auth": "api_key", "header": ""})) as simulator:
         ask = message("custom")
         assert (await send(simulator, ask)).status == 401
-        ask.path += "?api_key=simulator"
+        ask.path += f"?api_key={API_KEY}"
         assert (await send(simulator, ask)).status == 200
 
 

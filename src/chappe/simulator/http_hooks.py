@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -18,7 +18,8 @@ Headers = tuple[tuple[str, str], ...]
 
 class Call(msgspec.Struct):
     """A hook as the vendor calls it. `url` is what was signed; `address` (host:port), where there is one, is connected
-    to instead, without TLS. `is_text` tells texts from phones from status reports."""
+    to instead, without TLS. `is_text` tells texts from phones from status reports. `prove` gives the headers of a proof
+    that takes long to make, so that it is made when the call goes out."""
 
     method: str
     url: str
@@ -26,6 +27,7 @@ class Call(msgspec.Struct):
     body: bytes = b""
     is_text: bool = False
     address: str = ""
+    prove: Callable[[], Headers] | None = None
     tries: int = 0
 
 
@@ -88,6 +90,8 @@ class HookCaller:
             parts = urlsplit(url)
             url = f"http://{call.address}{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
             headers = (*headers, ("Host", parts.netloc))
+        if call.prove is not None:
+            headers = (*headers, *call.prove())
         timeout = aiohttp.ClientTimeout(total=self.quirks.hook_timeout_ms / 1000)
         started = time.perf_counter()
         try:

@@ -64,7 +64,7 @@ class VendorQuirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """What one simulated vendor does. A knob left out does nothing."""
 
     account: dict[str, str] = msgspec.field(default_factory=dict)
-    """The account at the vendor: credentials, and settings that the vendor keeps. Those left out are as listed below; a
+    """The account at the vendor: credentials, and settings that the vendor keeps. Those left out are as listed above; a
     credential that is empty is not checked."""
     latency_ms: Milliseconds = 0.0
     """From a request to its answer."""

@@ -117,17 +117,17 @@ def _profiles() -> str:
 def _differences(one: Quirks) -> str:
     plain = PROFILES["plain"]
     changed = [name for name in Quirks.__struct_fields__ if getattr(one, name) != getattr(plain, name)]
-    return ", ".join(f"`{name}` {_value(getattr(one, name))}" for name in changed)
+    return ", ".join(f"`{name}` {value_of(getattr(one, name))}" for name in changed)
 
 
-def _value(value: object) -> str:
+def value_of(value: object) -> str:
     """A value as it stands in a list; of tables only how many there are."""
     if isinstance(value, tuple):
         return f"({len(value)})"
-    return _shown(value)
+    return shown(value)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}" if value < 1e6 else f"{value:.0f}"
     return msgspec.json.encode(value).decode()
@@ -150,7 +150,7 @@ def _tables() -> Iterator[str]:
 
 
 def _entry(field: msgspec.structs.FieldInfo, text: str) -> str:
-    notes = [_allowed(field), _default(field)]
+    notes = [_allowed(field), default_of(field)]
     if field.name in AT_START:
         notes.append("read at the start only")
     return f"- **`{field.name}`** ({'; '.join(filter(None, notes))}): {text}"
@@ -161,15 +161,15 @@ def _allowed(field: msgspec.structs.FieldInfo) -> str:
         return "one of " + ", ".join(RECEIPT_DIALECTS)
     if field.name in TABLES:
         return f"table, see entries of `{field.name}`"
-    return _kind(msgspec.inspect.type_info(field.type))
+    return kind_of(msgspec.inspect.type_info(field.type))
 
 
-def _kind(info: msgspec.inspect.Type) -> str:
+def kind_of(info: msgspec.inspect.Type) -> str:
     match info:
         case msgspec.inspect.Metadata(type=inner):
-            return _kind(inner)
+            return kind_of(inner)
         case msgspec.inspect.UnionType(types=types):
-            return " or ".join(_kind(one) for one in types if not isinstance(one, msgspec.inspect.NoneType))
+            return " or ".join(kind_of(one) for one in types if not isinstance(one, msgspec.inspect.NoneType))
         case msgspec.inspect.EnumType(cls=cls) if issubclass(cls, StrEnum):
             return "one of " + ", ".join(cls)
         case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
@@ -183,15 +183,15 @@ def _kind(info: msgspec.inspect.Type) -> str:
 
 def _range(info: Any) -> str:
     low = f" from {info.ge:g}" if info.ge is not None else f" above {info.gt:g}" if info.gt is not None else ""
-    return low + (f" to {_shown(info.le)}" if info.le is not None else "")
+    return low + (f" to {shown(info.le)}" if info.le is not None else "")
 
 
-def _default(field: msgspec.structs.FieldInfo) -> str:
+def default_of(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
     if field.default is msgspec.NODEFAULT or field.default in (None, "", ()):
         return ""
-    return f"default {_shown(field.default)}"
+    return f"default {shown(field.default)}"
 
 
 def _requests() -> str:

@@ -13,8 +13,6 @@ from typing import Any, Final
 import jwt
 import msgspec
 
-from chappe.messaging import FieldError
-
 from ..http_hooks import Call
 from ..http_quirks import VendorRefusal, is_url
 from ..http_server import JSON, Answer, Request, form_fields, json_answer, json_object
@@ -30,42 +28,46 @@ class Custom(Vendor):
     KEY = "custom"
     LABEL = "a custom provider"
     ACCOUNT = {
-        "auth": "none",  # one of SENDING
+        "auth": "none",
         "user": "user",
         "password": "simulator",
-        "header": "X-API-Key",  # of api_key; empty: the query holds it under the name `parameter`
+        "header": "X-API-Key",
         "parameter": "api_key",
-        "key": "simulator",  # of api_key; the token of mac; the key that signs jwt
-        "secret": "simulator",  # of mac
-        "hash": "sha256",  # of mac and of the hooks' hmac
+        "key": "simulator-key-0123456789-0123456789",
+        "secret": "simulator",
+        "hash": "sha256",
         "client_id": "client",
         "client_secret": "simulator",
-        "issuer": "",  # of jwt; empty: any
+        "issuer": "",
         "to_field": "to",
         "from_field": "from",
         "text_field": "text",
         "reference_field": "reference",
         "callback_field": "callback",
-        "hook_auth": "none",  # one of HOOKS
+        "hook_auth": "none",
         "hook_user": "hook",
         "hook_password": "simulator",
         "hook_header": "X-Signature",
         "hook_secret": "simulator",
+    }
+    CHOICES = {"auth": SENDING, "hash": tuple(HASHES), "hook_auth": HOOKS}
+    NOTES = {
+        "auth": "how requests prove who sends them",
+        "header": "in which an API key stands; empty: it stands in the query",
+        "parameter": "the API key's name in the query",
+        "key": "the API key, the token of MAC (`Authorization: MAC <token>:<tag>`), the key that signs JWTs",
+        "secret": "that the tag of MAC is made with, over the body",
+        "hash": "of MAC, and of the hooks' `hmac`",
+        "client_id": "of OAuth, at `/oauth/token`",
+        "issuer": "`iss` of JWTs; empty: any",
+        "to_field": "where the recipient stands; the others alike",
+        "hook_auth": "how hooks prove who calls: a user and password, a fixed header, or the HMAC of the body in it",
     }
     READ = "read"
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.tokens = Tokens(self)
-
-    @classmethod
-    def problems(cls, account: dict[str, str]) -> list[FieldError]:
-        allowed = {"auth": SENDING, "hook_auth": HOOKS, "hash": tuple(HASHES)}
-        return [
-            FieldError(f"vendors.{cls.KEY}.account.{name}", f"is none of {', '.join(words)}")
-            for name, words in allowed.items()
-            if account[name] not in words
-        ]
 
     def answer(self, request: Request, path: list[str]) -> Answer:
         match path:

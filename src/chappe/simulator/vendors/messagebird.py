@@ -11,8 +11,6 @@ from urllib.parse import urlencode, urlsplit
 
 import jwt
 
-from chappe.messaging import FieldError
-
 from ..http_hooks import Call
 from ..http_quirks import VendorRefusal, is_url
 from ..http_server import FORM, JSON, Answer, Request, form_fields, json_answer, json_object
@@ -34,14 +32,10 @@ class MessageBird(Vendor):
     ACCOUNT = {
         "access_key": "simulator",
         "signing_key": "simulator-signing-key-0123456789-0123456789-0123456789-0123456789",
-        "algorithm": "HS256",  # of the hooks' tokens: one of ALGORITHMS
+        "algorithm": "HS256",
     }
-
-    @classmethod
-    def problems(cls, account: dict[str, str]) -> list[FieldError]:
-        if account["algorithm"] in ALGORITHMS:
-            return []
-        return [FieldError("vendors.messagebird.account.algorithm", f"is none of {', '.join(ALGORITHMS)}")]
+    CHOICES = {"algorithm": ALGORITHMS}
+    NOTES = {"algorithm": "of the tokens that sign hooks with `signing_key`"}
 
     def answer(self, request: Request, path: list[str]) -> Answer:
         match (request.method, path):

@@ -14,9 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chappe.messaging import FieldError
-
-from ..http_hooks import Call
+from ..http_hooks import Call, Headers
 from ..http_quirks import VendorRefusal, is_url
 from ..http_server import JSON, Answer, Request, json_answer, json_object
 from .vendor import Decline, Reply, Report, Text, Vendor, credentials, iso_ms, matches, segments, utc_now
@@ -36,16 +34,12 @@ class MessageMedia(Vendor):
     ACCOUNT = {
         "api_key": "user",
         "api_secret": "simulator",
-        "digest": "SHA256",  # of signatures: one of DIGESTS
+        "digest": "SHA256",
     }
     SENT = "submitted"
     READ = "read"
-
-    @classmethod
-    def problems(cls, account: dict[str, str]) -> list[FieldError]:
-        if account["digest"] in DIGESTS:
-            return []
-        return [FieldError("vendors.messagemedia.account.digest", f"is none of {', '.join(DIGESTS)}")]
+    CHOICES = {"digest": tuple(DIGESTS)}
+    NOTES = {"digest": "of signatures"}
 
     @cached_property
     def _key(self) -> rsa.RSAPrivateKey:
@@ -162,17 +156,19 @@ class MessageMedia(Vendor):
     def _call(self, url: str, values: dict[str, Any], *, is_forged: bool) -> Call:
         vendor = {"vendor_id": "MessageMedia", "account_id": "Simulator01"}
         body = msgspec.json.encode({**values, "callback_url": url, "vendor_account_id": vendor})
-        date = format_datetime(utc_now(), usegmt=True)
         key = self._other_key if is_forged else self._key
-        headers = (
-            ("Content-Type", JSON),
-            ("Date", date),
-            ("X-MessageMedia-Signature", sign(url, date, body, key, self.account["digest"])),
-            ("X-MessageMedia-Digest-Type", self.account["digest"]),
-            ("X-MessageMedia-Cipher-Type", "RSA"),
-            ("X-MessageMedia-Key-Id", self._key_id),
-        )
-        return Call("POST", url, headers, body)
+
+        def prove() -> Headers:
+            date, digest = format_datetime(utc_now(), usegmt=True), self.account["digest"]
+            return (
+                ("Date", date),
+                ("X-MessageMedia-Signature", sign(url, date, body, key, digest)),
+                ("X-MessageMedia-Digest-Type", digest),
+                ("X-MessageMedia-Cipher-Type", "RSA"),
+                ("X-MessageMedia-Key-Id", self._key_id),
+            )
+
+        return Call("POST", url, (("Content-Type", JSON),), body, prove=prove)
 
 
 def sign(url: str, date: str, body: bytes, key: rsa.RSAPrivateKey, digest: str) -> str:

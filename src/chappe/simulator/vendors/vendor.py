@@ -112,6 +112,10 @@ class Vendor(ABC):
     LABEL: ClassVar[str]
     ACCOUNT: ClassVar[dict[str, str]]
     """Names and defaults of what its account holds."""
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """What some of that may be."""
+    NOTES: ClassVar[dict[str, str]] = {}
+    """What some of that means, where its name does not say it."""
     SENT: ClassVar[str] = "sent"
     DELIVERED: ClassVar[str] = "delivered"
     READ: ClassVar[str] = ""
@@ -167,7 +171,11 @@ class Vendor(ABC):
     @classmethod
     def problems(cls, account: dict[str, str]) -> list[FieldError]:
         """What is wrong with an account."""
-        return []
+        return [
+            FieldError(f"vendors.{cls.KEY}.account.{name}", f"is none of {', '.join(words)}")
+            for name, words in cls.CHOICES.items()
+            if account[name] not in words
+        ]
 
     def public_key(self) -> dict[str, str]:
         """The key that hooks are checked with, where that is no secret."""

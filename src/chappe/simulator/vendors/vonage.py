@@ -15,8 +15,6 @@ from urllib.parse import urlencode, urlsplit
 import jwt
 import msgspec
 
-from chappe.messaging import FieldError
-
 from ..http_hooks import Call
 from ..http_quirks import VendorRefusal, is_url
 from ..http_server import FORM, JSON, Answer, Request, form_fields, json_answer, json_object
@@ -56,25 +54,23 @@ class Vonage(Vendor):
     ACCOUNT = {
         "api_key": "abcd1234",
         "api_secret": "simulator",
-        "signature_secret": "simulator-signature-secret-0123456789",  # empty: the SMS API's hooks are not signed
-        "signature_method": "sha256",  # one of METHODS
-        "hook_form": "post",  # of the SMS API's hooks: one of HOOK_FORMS
-        "inbound_api": "sms",  # which API texts from phones come by: one of APIS
+        "signature_secret": "simulator-signature-secret-0123456789",
+        "signature_method": "sha256",
+        "hook_form": "post",
+        "inbound_api": "sms",
+    }
+    CHOICES = {"signature_method": METHODS, "hook_form": HOOK_FORMS, "inbound_api": APIS}
+    NOTES = {
+        "signature_secret": "signs hooks; empty: those of the SMS API are not signed",
+        "signature_method": "of `sig`",
+        "hook_form": "how hooks of the SMS API are called: by GET, or POST of a form or of JSON",
+        "inbound_api": "by which API texts from phones come",
     }
     READ = "read"
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._messages_api = _MessagesApi()
-
-    @classmethod
-    def problems(cls, account: dict[str, str]) -> list[FieldError]:
-        allowed = {"signature_method": METHODS, "hook_form": HOOK_FORMS, "inbound_api": APIS}
-        return [
-            FieldError(f"vendors.vonage.account.{name}", f"is none of {', '.join(words)}")
-            for name, words in allowed.items()
-            if account[name] not in words
-        ]
 
     def answer(self, request: Request, path: list[str]) -> Answer:
         match (request.method, path):
