@@ -57,7 +57,7 @@ USUAL = {"smpp": SMPP, "twilio": TWILIO}
 class House:
     """An installation: its database, one organisation, one connection."""
 
-    def __init__(self, url: str, provider: str = "smpp", **settings: Any) -> None:
+    def __init__(self, url: str, provider: str = "smpp", /, **settings: Any) -> None:
         organisation, _ = Organisation.objects.get_or_create(name="Relais")
         values = {"allowed_networks": "127.0.0.0/8", **USUAL.get(provider, {}), **settings}
         self.url = url

@@ -610,8 +610,8 @@ class Worker:
         for flight, outcome in outcomes:
             flight.unanswered = 0
             match outcome:
-                case Accepted(ids):
-                    self._taken(flight.message, ids or ("",), now_ms)
+                case Accepted(ids, echoes_ours):
+                    self._taken(flight.message, (str(flight.message.id),) if echoes_ours else ids or ("",), now_ms)
                 case Refused(reason, code, kind, opts_out):
                     flight.failed = Failure("", code, reason, False, kind.value, opts_out)
                 case Deferred():
