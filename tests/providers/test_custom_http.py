@@ -117,6 +117,8 @@ def test_the_body_is_json_whatever_the_content_type() -> None:
         ({"auth_type": "api_key", "api_token": "a\nb"}, "api_token"),
         ({"auth_type": "api_key", "api_token": "x", "api_key_form": "Bearer"}, "api_key_form"),
         ({"auth_type": "api_key", "api_token": "x", "api_key_name": "X Key"}, "api_key_name"),
+        ({"auth_type": "api_key", "api_token": "x", "api_key_name": "X:Key"}, "api_key_name"),
+        ({"auth_type": "mac", "api_token": "a\r\nb", "mac_secret": "x"}, "api_token"),
         ({"auth_type": "mac", "api_token": "x"}, "mac_secret"),
         ({"auth_type": "mac", "mac_secret": "x"}, "api_token"),
         ({"auth_type": "mac", "api_token": "x", "mac_secret": "x", "mac_form": "MAC"}, "mac_form"),

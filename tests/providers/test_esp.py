@@ -83,6 +83,17 @@ def test_any_body_is_sent_as_json_or_refused(body: str) -> None:
         ({"auth_type": "oauth2"}, ["token_url", "client_id", "client_secret"]),
         ({"client_secret_name": "client_id"}, ["client_secret_name"]),
         ({"client_id_name": "client id"}, ["client_id_name"]),
+        (
+            {
+                "auth_type": "oauth2",
+                "token_url": "https://x.example",
+                "client_id": "a",
+                "client_secret": "b",
+                "credentials_sent_as": "headers",
+                "client_id_name": "(id)",
+            },
+            ["client_id_name"],
+        ),
         ({"headers": [{"label": "Content-Type", "value": "application/json"}]}, ["headers"]),
     ],
 )

@@ -10,6 +10,7 @@ import jwt
 from chappe.messaging import FieldError
 from chappe.providers.auth import Basic, Hash, Header, Jwt, Mac, NoAuth, OAuth, Query
 from chappe.providers.contract import Choice, Setting, Settings, SettingType
+from chappe.providers.header_table import is_header_name
 from chappe.providers.http import Auth, HttpRequest
 from chappe.providers.http_settings import LONGEST_PEM, url
 
@@ -236,9 +237,12 @@ def auth_errors(settings: Settings) -> list[FieldError]:
     errors = []
     if kind in ("api_key", "mac", "jwt") and not token:
         errors.append(FieldError("api_token", "is needed"))
-    elif kind == "api_key" and not token.isprintable():
+    elif kind in ("api_key", "mac") and not token.isprintable():
         errors.append(FieldError("api_token", "expected one line without control characters"))
-    if kind == "api_key" and "{token}" not in settings.text("api_key_form"):
+    is_in_header = kind == "api_key" and settings.text("api_key_place") == "header"
+    if is_in_header and not is_header_name(settings.text("api_key_name")):
+        errors.append(FieldError("api_key_name", "expected the name of a header: letters, digits and hyphens"))
+    if is_in_header and "{token}" not in settings.text("api_key_form"):
         errors.append(FieldError("api_key_form", "expected {token} in it"))
     if kind == "mac" and "{mac}" not in settings.text("mac_form"):
         errors.append(FieldError("mac_form", "expected {mac} in it"))

@@ -29,7 +29,7 @@ from chappe.providers.answer import answer_settings, read_answer
 from chappe.providers.auth import Basic, NoAuth, OAuth, WithHeaders
 from chappe.providers.contract import Choice, Feature, ProviderSpec, Setting, Settings, SettingType
 from chappe.providers.custom_auth import AUTHENTICATION
-from chappe.providers.header_table import header_errors, headers, locked_headers, open_headers
+from chappe.providers.header_table import header_errors, headers, is_header_name, locked_headers, open_headers
 from chappe.providers.http import NOTHING, Account, Auth, HookRequest, HttpRequest, HttpResponse
 from chappe.providers.http_settings import ACCOUNT, http_settings, mtls_errors, url
 from chappe.providers.payload import PayloadFailed, values_of
@@ -88,6 +88,10 @@ def _errors(settings: Settings) -> Iterator[FieldError]:
     names = settings.text("client_id_name"), settings.text("client_secret_name")
     if names[0] == names[1]:
         yield FieldError("client_secret_name", "must differ from the name of the client id")
+    if settings.text("auth_type") == "oauth2" and settings.text("credentials_sent_as") == "headers":
+        for place, name in zip(("client_id_name", "client_secret_name"), names, strict=True):
+            if not is_header_name(name):
+                yield FieldError(place, "expected the name of a header: letters, digits and hyphens")
     yield from header_errors(settings)
 
 

@@ -15,8 +15,12 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _OURS = frozenset({"connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"})
 
 
+def is_header_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
 def _name_problem(name: str) -> str | None:
-    if not _NAME.fullmatch(name):
+    if not is_header_name(name):
         return "expected the name of a header: letters, digits and hyphens"
     return "is written by the sender itself" if name.lower() in _OURS else None
 
