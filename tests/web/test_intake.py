@@ -18,8 +18,8 @@ from chappe.features.connections.models import Connection
 from chappe.features.consent.models import Quarantine
 from chappe.features.messages.models import Message, Outbox
 from chappe.messaging import Category, DeliveryState
-from chappe.web.intake.app import MOST_HELD, MOST_OCTETS, _read
-from chappe.web.intake.request import BadRequest
+from chappe.web.intake.app import MOST_HELD, MOST_OCTETS
+from chappe.web.wire import BadRequest, read_body
 
 PROBLEM = "application/problem+json"
 GOOD: dict[str, Any] = {"to": "+33612345678", "text": "Bonjour"}
@@ -395,7 +395,7 @@ def test_a_body_that_trickles_in_is_not_waited_for_for_ever() -> None:
         return {"type": "http.request", "body": b" ", "more_body": True}
 
     with pytest.raises(BadRequest, match="too slowly") as caught:
-        asyncio.run(_read(an_octet, 10_000, 0.1))
+        asyncio.run(read_body(an_octet, 10_000, 0.1))
     assert caught.value.status == 408
 
 

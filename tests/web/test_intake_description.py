@@ -13,7 +13,8 @@ from chappe.features.consent.models import Quarantine
 from chappe.web.api.api import api
 from chappe.web.intake.app import MOST_LINES, Answer
 from chappe.web.intake.description import PROBLEMS
-from chappe.web.intake.request import BadRequest, MessageIn, OptionsIn, read_lines, read_one
+from chappe.web.intake.request import MessageIn, OptionsIn, read_lines, read_one
+from chappe.web.wire import BadRequest
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema()))
 SCHEMAS = DOCUMENT["components"]["schemas"]

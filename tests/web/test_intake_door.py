@@ -17,8 +17,9 @@ from chappe.features.accounts import services as accounts
 from chappe.features.accounts.models import ApiKey
 from chappe.features.connections.models import Connection
 from chappe.messaging import StoreBusy
+from chappe.web import failures as failing
+from chappe.web.failures import FAILURE_MS, MOST_FAILURES, Failures, address_of
 from chappe.web.intake import door, lookup
-from chappe.web.intake.door import FAILURE_MS, MOST_FAILURES, Failures, _address
 
 GOOD: dict[str, Any] = {"to": "+33612345678", "text": "Bonjour"}
 
@@ -77,7 +78,7 @@ def test_a_key_that_is_none_is_looked_up_once(watched: Watched) -> None:
 def test_many_different_keys_that_are_none_are_looked_up_together(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "FAILURE_MS", 3_600_000)  # a slow machine would forgive some meanwhile
+    monkeypatch.setattr(failing, "FAILURE_MS", 3_600_000)  # a slow machine would forgive some meanwhile
     statuses = watched.statuses(*(f"chp_{number}" for number in range(500)))
     assert Counter(statuses) == {401: MOST_FAILURES, 429: 500 - MOST_FAILURES}
     assert watched.questions <= MOST_FAILURES + 2
@@ -89,10 +90,10 @@ def test_many_different_keys_that_are_none_are_looked_up_together(
     assert watched.questions <= MOST_FAILURES + 2 + 1 + (time.monotonic() - started) / door.TURN_S
 
 
-def test_good_keys_pass_whatever_came_from_their_address(
+def test_good_keys_pass_whatever_came_from_theiraddress_of(
     watched: Watched, call_as: Callable[..., Caller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "FAILURE_MS", 3_600_000)
+    monkeypatch.setattr(failing, "FAILURE_MS", 3_600_000)
     bad = [f"chp_{number}" for number in range(50)]
     assert watched.status(watched.desk.key) == 202
     assert set(watched.statuses(*bad)) == {401, 429}
@@ -172,7 +173,7 @@ def test_what_is_taken_back_leaves_nothing() -> None:
 
 
 def test_no_more_addresses_are_remembered_than_fit_and_those_that_go_on_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "MOST_ADDRESSES", 3)
+    monkeypatch.setattr(failing, "MOST_ADDRESSES", 3)
     failures = Failures(lambda: 7)
     for _ in range(MOST_FAILURES):
         failures.add("loud")
@@ -194,5 +195,5 @@ def test_no_more_addresses_are_remembered_than_fit_and_those_that_go_on_stay(mon
     ],
 )
 def test_whose_a_request_is(host: str, address: str) -> None:
-    assert _address((host, 1)) == address
-    assert _address(None) == ""
+    assert address_of((host, 1)) == address
+    assert address_of(None) == ""

@@ -22,8 +22,8 @@ import pytest
 from tests.e2e.installation import HOST, Installation, until
 
 from chappe.engine.configuration import sqlite_path
+from chappe.web.failures import MOST_FAILURES
 from chappe.web.intake.app import MANY, MOST_HELD, MOST_OCTETS, ONE
-from chappe.web.intake.door import MOST_FAILURES
 
 SETTINGS = {"host": "127.0.0.1", "account": "relais", "allowed_networks": "127.0.0.0/8"}
 GOOD = {"to": "+33612345678", "text": "Bonjour"}

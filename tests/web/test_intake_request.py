@@ -16,7 +16,8 @@ from chappe.web.intake.app import check_message
 from chappe.web.intake.committer import Checked
 from chappe.web.intake.lookup import Target
 from chappe.web.intake.lookup import _target as target_of
-from chappe.web.intake.request import BadRequest, MessageIn, due_ms, read_lines, read_one
+from chappe.web.intake.request import MessageIn, due_ms, read_lines, read_one
+from chappe.web.wire import BadRequest
 
 NOW_MS = 1_767_225_600_000
 GOOD: dict[str, Any] = {"to": "+33612345678", "text": "Bonjour"}

@@ -4,8 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from chappe.web.intake.request import BadRequest
-from chappe.web.intake.room import Room
+from chappe.web.room import Room
+from chappe.web.wire import BadRequest
 
 MIB = 1024 * 1024
 

@@ -54,7 +54,7 @@ async def _submit(database_url: str, organisation_id: int, messages: Sequence[di
     from chappe.features.refusal import InvalidInput
     from chappe.web.intake.app import check_message
     from chappe.web.intake.committer import Checked, Committer, Submission
-    from chappe.web.intake.request import BadRequest
+    from chappe.web.wire import BadRequest
 
     bus = LocalBus(database_url)
     committer = Committer(lambda: open_store(database_url), bus.tell)
@@ -80,7 +80,8 @@ async def _submit(database_url: str, organisation_id: int, messages: Sequence[di
 def _read(message: dict[str, object]) -> "MessageIn":
     """As the intake reads a body, so that its limits hold here too."""
     from chappe.features.refusal import InvalidInput
-    from chappe.web.intake.request import BadRequest, read_one
+    from chappe.web.intake.request import read_one
+    from chappe.web.wire import BadRequest
 
     try:
         return read_one(msgspec.json.encode(message))

@@ -2,10 +2,9 @@
 
 import asyncio
 import hashlib
-import http
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Annotated, Literal
 
 import msgspec
 import structlog
@@ -17,21 +16,29 @@ from chappe.web.intake.lookup import Caller, Target
 from chappe.web.intake.request import (
     MOST_ERRORS,
     NOTHING_SENT,
-    BadRequest,
     MessageIn,
     due_ms,
     line_field,
-    problem,
     read_lines,
     read_one,
     recipient_of,
 )
-from chappe.web.intake.room import Room
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from chappe.web.room import Room
+from chappe.web.wire import (
+    PATIENCE_S,
+    PROBLEM,
+    Application,
+    BadRequest,
+    Gone,
+    Receive,
+    Scope,
+    Send,
+    expected,
+    headers_of,
+    problem_of,
+    read_body,
+    say,
+)
 
 ONE, MANY = "/v1/messages", "/v1/messages/batch"
 MOST_OCTETS = {ONE: 64 * 1024, MANY: 32 * 1024 * 1024}
@@ -39,13 +46,9 @@ MOST_HELD = 256 * 1024 * 1024
 """Octets of all bodies together that are being read or waiting to be stored. See `Room`."""
 MOST_LINES = 10_000
 MOST_KEY = 255
-PATIENCE_S = 30.0
-"""How long a body may make no progress."""
-WHOLE_BODY = 4
-"""A whole body may take this many times the patience for one piece of it."""
 QUICK_OCTETS = 8 * 1024
 """Longer bodies are checked in a thread: a text of ten thousand characters may take a while, and others do not wait."""
-JSON, NDJSON, PROBLEM = b"application/json", b"application/x-ndjson", b"application/problem+json"
+JSON, NDJSON = b"application/json", b"application/x-ndjson"
 KINDS = {
     ONE: frozenset({"application/json"}),
     MANY: frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}),
@@ -57,10 +60,6 @@ _KEY = re.compile(rf'"?([ !#-~]{{1,{MOST_KEY}}})"?')
 _encoder = msgspec.json.Encoder()
 
 log = structlog.get_logger("chappe.intake")
-
-
-class Gone(Exception):
-    """The caller went away before the request was whole: nobody is there to be answered."""
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
@@ -131,17 +130,17 @@ class Intake:
         except Gone:
             return
         except BadRequest as error:
-            status, kind, body = error.status, PROBLEM, _problem(error)
-            more = _headers_of(error, headers)
+            status, kind, body = error.status, PROBLEM, problem_of(error)
+            more = headers_of(error, headers)
         except (StoreBusy, StoreFull) as error:
             refusal = BadRequest(503, f"Nothing was stored: {error}. Try again.")
-            status, kind, body = 503, PROBLEM, _problem(refusal)
-            more = _headers_of(refusal, headers)
+            status, kind, body = 503, PROBLEM, problem_of(refusal)
+            more = headers_of(refusal, headers)
         except Exception:
             log.exception("intake.failed")
             status, kind = 500, PROBLEM
-            body = _problem(BadRequest(500, "Nothing was stored; the log of the web process says why."))
-        await _say(send, status, kind, body, more)
+            body = problem_of(BadRequest(500, "Nothing was stored; the log of the web process says why."))
+        await say(send, status, kind, body, more)
 
     async def _accept(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Submission:
         """Read and check the whole request, then store all of it; returns what was committed."""
@@ -153,8 +152,8 @@ class Intake:
         if not caller.may_send:
             raise BadRequest(403, "This API key does not have the scope send.")
         _check_kind(path, headers)
-        with self.room.taken(caller.organisation_id, _expected(headers, MOST_OCTETS[path])):
-            body = await _read(receive, MOST_OCTETS[path], self._patience_s)
+        with self.room.taken(caller.organisation_id, expected(headers, MOST_OCTETS[path])):
+            body = await read_body(receive, MOST_OCTETS[path], self._patience_s)
             submission = await self._submission(path, _key(headers), body, caller)
             if not submission.is_replay:
                 await self._committer.commit(submission)
@@ -297,71 +296,7 @@ def _check_kind(path: str, headers: dict[bytes, bytes]) -> None:
         raise BadRequest(415, "Send the body without Content-Encoding.")
 
 
-def _expected(headers: dict[bytes, bytes], most: int) -> int:
-    """The octets to come, at most. Raises BadRequest before any of them is read."""
-    length = headers.get(b"content-length", b"")
-    if not length.isdigit():
-        return most
-    if len(length) > len(str(most)) or int(length) > most:
-        raise BadRequest(413, f"The body has more than the {most} octets it may have.")
-    return int(length)
-
-
-async def _read(receive: Receive, most: int, patience_s: float) -> bytes:
-    """The whole body, or nothing: one that is broken off must not pass for a shorter one."""
-    parts: list[bytes] = []
-    size = 0
-    loop = asyncio.get_running_loop()
-    until = loop.time() + WHOLE_BODY * patience_s
-    while True:
-        try:
-            # Octet by octet a body would hold its room for ever: the pieces have a limit each, and all of them one.
-            async with asyncio.timeout_at(min(loop.time() + patience_s, until)):
-                message = await receive()
-        except TimeoutError:
-            raise BadRequest(
-                408, f"The body came too slowly: a pause of {patience_s:g} s, or too long in all."
-            ) from None
-        if message["type"] != "http.request":
-            raise Gone
-        part = message.get("body", b"")
-        size += len(part)
-        if size > most:
-            raise BadRequest(413, f"The body has more than the {most} octets it may have.")
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _problem(error: BadRequest) -> bytes:
-    return problem(error.status, http.HTTPStatus(error.status).phrase, error.detail, error.errors)
-
-
-def _headers_of(error: BadRequest, request: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    """What is said beside a problem.
-
-    A body that is too long is let pass unread where its end is known, so that a client that writes all of it before it
-    reads can read why; where it is not, or where the client may not send it after all, the connection ends.
-    """
-    match error.status:
-        case 401:
-            return [(b"www-authenticate", b'Bearer realm="chappe"')]
-        case 429 | 503:
-            return [(b"retry-after", str(error.retry_s).encode())]
-        case 408:
-            return [(b"connection", b"close")]
-        case 413 if b"content-length" not in request or b"expect" in request:
-            return [(b"connection", b"close")]
-    return []
-
-
 async def _refuse_method(path: str, send: Send) -> None:
     allowed = b"GET, POST" if path == ONE else b"POST"
-    body = _problem(BadRequest(405, "This address does not answer this method."))
-    await _say(send, 405, PROBLEM, body, [(b"allow", allowed)])
-
-
-async def _say(send: Send, status: int, kind: bytes, body: bytes, more: list[tuple[bytes, bytes]]) -> None:
-    start = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *more]
-    await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": body})
+    body = problem_of(BadRequest(405, "This address does not answer this method."))
+    await say(send, 405, PROBLEM, body, [(b"allow", allowed)])

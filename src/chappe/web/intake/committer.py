@@ -15,10 +15,11 @@ from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.messaging import Category, DeliveryState, MessageOptions, StoreBusy, StoreFull, StoreUnsure
 from chappe.rules.consent import Exclusion, exclusion
+from chappe.web.group import Groups
 from chappe.web.intake.lookup import Caller, Lookup, Target, now_ms
-from chappe.web.intake.request import BadRequest, MessageIn
+from chappe.web.intake.request import MessageIn
+from chappe.web.wire import BadRequest
 
-GATHER_S = 0.001
 MOST_WAITING = 50_000
 """Messages gathered and not yet committed; past that a request is answered 503."""
 LOOK_AGAIN_MS = 50
@@ -82,29 +83,22 @@ class Submission:
         self.accepted, self.is_replay, self.error = [], False, None
 
 
-class Group:
-    __slots__ = ("done", "size", "submissions")
-
-    def __init__(self) -> None:
-        self.submissions: list[Submission] = []
-        self.size = 0
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-
 class Committer:
     """Owns the intake's store and the one thread that uses it."""
 
     def __init__(self, open_store: Callable[[], Store], tell: Callable[[], None]) -> None:
         self._open = open_store
-        self._tell = tell
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._store: Store | None = None
         self._lookup: Lookup | None = None
-        self._group: Group | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._groups = Groups(self._thread, self._write, lambda submission: len(submission.messages), tell)
         self._ids = iter(range(0))
         self._left = 0
-        self.waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """Messages gathered and not yet committed."""
+        return self._groups.waiting
 
     # -- asked by requests -------------------------------------------------------------------------------------------
 
@@ -132,15 +126,7 @@ class Committer:
         """Returns when the submission is committed (its answers are in it); raises BadRequest when it is not."""
         if self.waiting + len(submission.messages) > MOST_WAITING:
             raise BadRequest(503, "Too many messages are waiting to be stored. Try again in a moment.")
-        group = self._group
-        if group is None:
-            group = self._group = Group()
-        group.submissions.append(submission)
-        self.waiting += len(submission.messages)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        # One future for all of a group, not one a message.
-        await asyncio.shield(group.done)
+        await self._groups.written(submission)
         if submission.error is not None:
             raise submission.error
 
@@ -163,8 +149,7 @@ class Committer:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._reread)
 
     async def close(self) -> None:
-        if self._task is not None:
-            await self._task
+        await self._groups.finished()
         if self._store is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._store.database.close)
         self._thread.shutdown()
@@ -185,20 +170,6 @@ class Committer:
         now = now_ms()
         if not 0 <= now - self._lookup.read_ms < LOOK_AGAIN_MS:
             self._lookup.refresh(now)
-
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._group is not None:
-                await asyncio.sleep(GATHER_S)
-                group, self._group = self._group, None
-                is_stored = await loop.run_in_executor(self._thread, self._write, group.submissions)
-                self.waiting -= sum(len(submission.messages) for submission in group.submissions)
-                group.done.set_result(None)
-                if is_stored:
-                    self._tell()
-        finally:
-            self._task = None
 
     # -- in the thread -----------------------------------------------------------------------------------------------
 

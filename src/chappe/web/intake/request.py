@@ -2,11 +2,12 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from chappe.messaging import FieldError
+from chappe.web.wire import BadRequest
 
 LONGEST_BODY = 10_000
 LONGEST_VALIDITY_S = 14 * 86_400
@@ -103,16 +104,6 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
         str, msgspec.Meta(max_length=200, description="your own name for it, given back with its status")
     ] = ""
     options: OptionsIn | None = None
-
-
-class BadRequest(Exception):
-    """The request cannot be taken; nothing of it was."""
-
-    def __init__(self, status: int, detail: str, errors: list[FieldError] | None = None, *, retry_s: int = 1) -> None:
-        self.status, self.detail, self.errors = status, detail, errors or []
-        self.retry_s = retry_s
-        """When it may be tried again, where the status says that it may."""
-        super().__init__(detail)
 
 
 _one = msgspec.json.Decoder(MessageIn)
@@ -229,11 +220,3 @@ def _plain(words: str) -> str:
         if found:
             return found.expand(plain)
     return "cannot be used"
-
-
-def problem(status: int, title: str, detail: str, errors: list[FieldError]) -> bytes:
-    """RFC 9457, as the rest of the API answers."""
-    content: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    if errors:
-        content["errors"] = [{"field": error.field, "message": error.message} for error in errors]
-    return msgspec.json.encode(content)

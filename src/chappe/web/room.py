@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chappe.web.intake.request import BadRequest
+from chappe.web.wire import BadRequest
 
 
 class Room:
