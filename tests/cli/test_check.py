@@ -74,7 +74,7 @@ def test_a_receipt_that_does_not_come_says_whether_an_engine_may_have_it(
         south = connections.create_connection(organisation.pk, "South", "smpp", values, NOW_MS)
         LinkLease.objects.create(connection_id=south.pk, slot=0, owner="engine-1", until_ms=until_ms)
         assert words in shell.done("check", "South", "--to", "+33612345678").out
-        verified = connections.verify_connection(south, test_number="+33612345678")
+        verified = connections.verify_connection(south, test_number="+33612345678").findings
         assert any(words in finding.text for finding in verified)
 
 
@@ -86,5 +86,5 @@ def test_secrets_that_cannot_be_opened_are_said(shell: Shell, north: Connection)
 
 
 def test_the_service_finds_what_the_command_finds(database: str, north: Connection) -> None:
-    findings = connections.verify_connection(north)
+    findings = connections.verify_connection(north).findings
     assert {finding.level for finding in findings} == {"ok"}

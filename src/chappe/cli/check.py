@@ -10,6 +10,9 @@ from chappe.cli.database import ready
 from chappe.cli.screen import AsJson, counted, screen, show_findings, show_json
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from chappe.engine.net.http_check import ShownExchange
     from chappe.features.connections.models import Connection
 
 
@@ -17,43 +20,54 @@ def check(
     connection: Annotated[str, typer.Argument(help="Its name or number; may be left out where there is one.")] = "",
     to: Annotated[str, typer.Option(help="A number to send a test message to.")] = "",
     text: Annotated[str, typer.Option(help="The text of the test message.")] = "",
-    trace: Annotated[bool, typer.Option("--trace", help="Show every PDU, without password and text.")] = False,
+    trace: Annotated[
+        bool,
+        typer.Option(
+            "--trace", help="Show every PDU without password and text, or every request and answer without secrets."
+        ),
+    ] = False,
     organisation: OrganisationName = "",
     as_json: AsJson = False,
 ) -> None:
     """Connect, log in, measure, optionally send a test message. Exit code 1 where anything is wrong."""
     ready()
-    from chappe.engine.net.check import check_connection
+    from chappe.engine.net.verification import verify
     from chappe.engine.vault import Sealed
-    from chappe.features.clock import now_ms
-    from chappe.features.connections.link import held_slots
-    from chappe.features.connections.services import open_secrets
+    from chappe.features.connections.services import verification_subject
 
     row = chosen_connection(chosen_organisation(organisation), connection)
     log = screen(stderr=True)
     try:
-        secrets = open_secrets(row)
+        subject = verification_subject(row)
     except Sealed as error:
         log.print(f"The secrets of {row.name} cannot be read: {error}. Write them again.")
         raise typer.Exit(1) from None
     if not as_json and (held := _held_links(row)):
         log.print(f"An engine holds {counted(held, 'link')} with this login while it is checked.")
-    findings = asyncio.run(
-        check_connection(
-            row.settings,
-            secrets,
+    found = asyncio.run(
+        verify(
+            subject,
             test_number=to or None,
             test_text=text or None,
-            engine_links=held_slots(row.pk, now_ms()),
             on_pdu=(lambda direction, line: log.print(f"{direction:>3} {line}", style="dim")) if trace else None,
         )
     )
+    if trace:
+        for exchange in found.exchanges:
+            _show_exchange(exchange, log)
     if as_json:
-        show_json(findings)
+        show_json(found.findings)
     else:
-        show_findings((finding.level, finding.text, "") for finding in findings)
-    if any(finding.level == "error" for finding in findings):
+        show_findings((finding.level, finding.text, "") for finding in found.findings)
+    if not found.is_usable:
         raise typer.Exit(1)
+
+
+def _show_exchange(exchange: "ShownExchange", log: "Console") -> None:
+    """Brackets are the provider's, and no markup."""
+    log.print(f"{exchange.what} ({exchange.took_ms:g} ms): {exchange.reading}", markup=False)
+    for mark, text in ((">", exchange.request), ("<", exchange.response)):
+        log.print("".join(f"{mark} {line}\n" for line in text.splitlines()), style="dim", markup=False)
 
 
 def _held_links(row: "Connection") -> int:

@@ -58,6 +58,17 @@ class HttpSender:
             response = await self._exchange(request, await self._current())
         return response
 
+    async def ready(self) -> float:
+        """Have a token, where one is needed; for how many seconds it will be used. Raises NoToken."""
+        if self._auth.needs_token:
+            await self._current()
+        return max(0.0, self._good_until - self._clock())
+
+    async def proven(self, request: HttpRequest) -> HttpRequest:
+        """The request as it goes out, secrets and all. Raises NoToken."""
+        token = await self._current() if self._auth.needs_token else ""
+        return self._auth.sign(request, token, self._clock())
+
     async def _exchange(self, request: HttpRequest, token: str) -> HttpResponse:
         signed = self._auth.sign(request, token, self._clock())
         return await self._messages.exchange(signed, timeout_s=self._response_s)

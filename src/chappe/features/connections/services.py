@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, QuerySet
 
+from chappe.engine.address import inbound_url, status_url
 from chappe.engine.vault import Sealed, Vault, connection_place
 from chappe.features import clock
 from chappe.features.accounts.services import checked_name
@@ -22,7 +23,7 @@ from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
 from chappe.messaging import ConfigError, FieldError
 
 if TYPE_CHECKING:
-    from chappe.engine.net.check import Finding
+    from chappe.engine.net.verification import Subject, Verification
     from chappe.providers.contract import ProviderSpec
 
 MASK = "********"
@@ -137,20 +138,35 @@ def open_secrets(connection: Connection) -> dict[str, str]:
 
 def verify_connection(
     connection: Connection, *, test_number: str | None = None, test_text: str | None = None
-) -> "list[Finding]":
-    """Log in at the provider as the engine would, and say what was found.
+) -> "Verification":
+    """Use a connection as the engine would, and say what was found.
 
     Raises Conflict where the secrets stay closed. No transaction may be open: a provider takes its time.
     """
+    from chappe.engine.net.verification import verify
+
     try:
-        secrets = open_secrets(connection)
+        subject = verification_subject(connection)
     except Sealed as error:
         raise Conflict(f"The secrets of this connection cannot be opened: {error}. Write them again.") from None
-    from chappe.engine.net.check import check_connection
+    return async_to_sync(verify)(subject, test_number=test_number, test_text=test_text)
 
-    check = async_to_sync(check_connection)
-    held = held_slots(connection.pk, clock.now_ms())
-    return check(dict(connection.settings), secrets, test_number=test_number, test_text=test_text, engine_links=held)
+
+def verification_subject(connection: Connection) -> "Subject":
+    """What is to be known to verify a connection. Raises Sealed."""
+    from chappe.engine.net.verification import Subject
+
+    place = (django_settings.CONFIGURATION.public_url, connection.provider, connection.organisation_id, connection.pk)
+    return Subject(
+        connection.provider,
+        dict(connection.settings),
+        open_secrets(connection),
+        connection.pk,
+        connection.organisation_id,
+        status_url(*place),
+        inbound_url(*place),
+        held_slots(connection.pk, clock.now_ms()),
+    )
 
 
 def rotate_secrets() -> int:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
 from django.http import HttpRequest
 from ninja import Router, Schema
 from ninja.responses import Status
@@ -75,9 +76,18 @@ class FindingOut(Schema):
     text: str
 
 
+class ExchangeOut(Schema):
+    what: str = Field(description="credentials, or test message")
+    request: str = Field(description="as it went out, but for secrets")
+    response: str = Field(description="as it came, but for secrets; empty where there was none")
+    reading: str = Field(description="what was made of it")
+    took_ms: float
+
+
 class VerificationOut(Schema):
     is_usable: bool = Field(description="true where no finding is an error")
     findings: list[FindingOut]
+    exchanges: list[ExchangeOut] = Field(description="of a provider that is called by HTTP")
 
 
 @router.get("", response=ConnectionList, auth=may_read, summary="List connections")
@@ -119,13 +129,14 @@ def delete_connection(request: HttpRequest, connection_id: int) -> Status[None]:
 
 @router.post("/{int:connection_id}/verify", response=VerificationOut, auth=may_manage, summary="Verify a connection")
 def verify_connection(request: HttpRequest, connection_id: int, payload: Verification | None = None) -> VerificationOut:
-    """Logs in at the provider with the settings as they are kept, and says what it found."""
+    """Uses the connection with the settings as they are kept, and says what it found."""
     connection = services.find_connection(organisation_of(request), connection_id)
     wanted = payload or Verification()
-    findings = services.verify_connection(connection, test_number=wanted.test_number, test_text=wanted.test_text)
+    found = services.verify_connection(connection, test_number=wanted.test_number, test_text=wanted.test_text)
     return VerificationOut(
-        is_usable=all(finding.level != "error" for finding in findings),
-        findings=[FindingOut(level=finding.level, text=finding.text) for finding in findings],
+        is_usable=found.is_usable,
+        findings=[FindingOut(level=finding.level, text=finding.text) for finding in found.findings],
+        exchanges=[ExchangeOut(**msgspec.structs.asdict(exchange)) for exchange in found.exchanges],
     )
 
 

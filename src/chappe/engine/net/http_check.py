@@ -1,0 +1,267 @@
+"""Try a connection by HTTP as the engine would use it: what was sent, what was answered, and how that was read."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography import x509
+
+from chappe.engine.exchange import outcome_words, secret_values
+from chappe.engine.http_flow import egress_of, mutual_tls, open_sender
+from chappe.engine.net.diagnosis import (
+    EXPIRY_WARNING_DAYS,
+    NOT_TRUSTED,
+    SELF_SIGNED,
+    SELF_SIGNED_IN_CHAIN,
+    UNKNOWN_ISSUER,
+    WRONG_ADDRESS,
+    WRONG_HOST,
+    connect_words,
+    judge_certificate,
+)
+from chappe.engine.net.egress import EgressDenied, HostNotFound
+from chappe.engine.net.finding import Report
+from chappe.engine.net.http_client import NoAnswer, NotSent
+from chappe.engine.net.http_sender import HttpSender, NoToken
+from chappe.engine.net.redact import redact
+from chappe.messaging import Accepted, Category, ConfigError, Deferred, OutboundMessage, Refused
+from chappe.providers.http import Account, HttpProvider, HttpRequest, HttpResponse
+
+TEXT = "Test of the connection by Chappe"
+CONNECT_S = 10.0
+LONGEST_SHOWN = 20_000
+DIRECTIONS = ("base_url", "url", "endpoint_host")
+"""Settings that say where messages go; the request of a test message settles it where none of these does."""
+
+
+class ShownExchange(msgspec.Struct, frozen=True):
+    """A request exactly as it went out and its answer exactly as it came, but for secrets; `reading`: what we made of it."""
+
+    what: str
+    request: str
+    response: str
+    reading: str
+    took_ms: float
+
+
+class HttpCheck:
+    """One run over one connection. Nothing is raised for what a provider does."""
+
+    def __init__(self, adapter: HttpProvider, account: Account, report: Report) -> None:
+        self._adapter, self._account, self._report = adapter, account, report
+        self._secrets = secret_values(adapter.SPEC, account.settings)
+        self.exchanges: list[ShownExchange] = []
+
+    async def run(self, number: str, text: str) -> None:
+        """Certificates, the way there, the token, the credentials; then a test message where a number is given."""
+        self._judge_client_certificate()
+        try:
+            sender = open_sender(self._adapter, self._account)
+        except ConfigError as error:
+            for one in error.errors:
+                self._report.error(f"The setting '{one.field}' cannot be used: {one.message}.")
+            return
+        try:
+            message = self._message(number, text) if number else None
+            if number and message is None:
+                return
+            if await self._is_reachable(message) and await self._has_token(sender):
+                await self._probe(sender)
+                if message is not None:
+                    await self._send(sender, message)
+        finally:
+            await sender.close()
+        self._judge_hooks()
+
+    # -- before anything is sent -------------------------------------------------------------------------------------
+
+    def _judge_client_certificate(self) -> None:
+        text = self._account.settings.text("client_certificate")
+        if not text:
+            return
+        try:
+            certificate = x509.load_pem_x509_certificate(text.encode("ascii"))
+        except ValueError:
+            return  # `open_sender` says so
+        until = certificate.not_valid_after_utc
+        days = (until - datetime.now(UTC)).days
+        if days < 0:
+            self._report.error(f"Our client certificate expired on {until:%Y-%m-%d}. Have it renewed.")
+        elif days <= EXPIRY_WARNING_DAYS:
+            self._report.warning(
+                f"Our client certificate expires in {days} days, on {until:%Y-%m-%d}. Have it renewed."
+            )
+        else:
+            self._report.ok(f"Our client certificate is good for {days} more days.")
+
+    def _message(self, number: str, text: str) -> HttpRequest | None:
+        """The request of the test message; None where there can be none, which is then said."""
+        now_ms = int(time.time() * 1000)
+        sample = OutboundMessage(
+            id=now_ms,
+            recipient=number,
+            sender="",
+            body=text or TEXT,
+            category=int(Category.TRANSACTIONAL),
+            attempt=0,
+            tries=0,
+            expires_ms=now_ms + 3_600_000,
+            delivery_id=0,
+            organisation_id=self._account.organisation_id,
+        )
+        request = self._adapter.build(sample, self._account)
+        if isinstance(request, Refused):
+            self._report.error(f"The test message cannot be written: {request.reason}.")
+            return None
+        return request
+
+    async def _is_reachable(self, message: HttpRequest | None) -> bool:
+        """Whether a connection, and a TLS one where that is wanted, can be made to where messages go."""
+        address = self._address(message)
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        if not host:
+            return True
+        place = f"{host}:{port}"
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                found = await egress_of(self._account.settings).resolve(host, port)
+                await self._connect(host, found[0][1], is_tls=parts.scheme == "https")
+        except (EgressDenied, HostNotFound) as error:
+            self._report.error(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        except ssl.SSLCertVerificationError as error:
+            self._report.error(f"{_certificate_words(error, host)}.")
+        except ssl.SSLError as error:
+            self._report.error(f"{place}: the TLS handshake failed ({(error.reason or 'no reason').lower()}).")
+        except (OSError, TimeoutError) as error:
+            self._report.error(connect_words(error, place, CONNECT_S))
+        else:
+            if parts.scheme != "https":
+                self._report.warning(f"{place} is called without TLS: whoever stands in between can read everything.")
+            return True
+        return False
+
+    def _address(self, message: HttpRequest | None) -> str:
+        request = message or self._adapter.probe(self._account)
+        if request is not None:
+            return request.url
+        return next((self._account.settings.text(name) for name in DIRECTIONS if name in self._account.settings), "")
+
+    async def _connect(self, host: str, address: tuple[str, int], *, is_tls: bool) -> None:
+        context = mutual_tls(self._account.settings).context() if is_tls else None
+        _, writer = await asyncio.open_connection(*address, ssl=context, server_hostname=host if is_tls else None)
+        try:
+            secure = writer.get_extra_info("ssl_object")
+            if secure is not None:
+                der = secure.getpeercert(binary_form=True)
+                judge_certificate(der, secure.version() or "TLS", "full", datetime.now(UTC), self._report)
+            else:
+                self._report.ok(f"{host} takes connections.")
+        finally:
+            writer.close()
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    async def _has_token(self, sender: HttpSender) -> bool:
+        if not self._adapter.auth(self._account).needs_token:
+            return True
+        try:
+            left_s = await sender.ready()
+        except NoToken as error:
+            self._report.error(f"The token endpoint gives no token: {self._hidden(error.reason)}.")
+            return False
+        self._report.ok(f"The token endpoint gives a token, which is used for {left_s:.0f} s.")
+        return True
+
+    async def _probe(self, sender: HttpSender) -> None:
+        request = self._adapter.probe(self._account)
+        if request is None:
+            self._report.ok("This provider has no call that tests the credentials at no cost: only a message will.")
+            return
+        with self._exchange("credentials", await sender.proven(request)) as shown:
+            shown.response = response = await sender.send(request)
+            problem = self._adapter.probed(response, self._account)
+            shown.reading = problem or "the credentials are right"
+            if problem:
+                self._report.error(f"The provider does not accept the credentials: {self._hidden(problem)}.")
+            else:
+                self._report.ok("The credentials are right.")
+
+    async def _send(self, sender: HttpSender, request: HttpRequest) -> None:
+        with self._exchange("test message", await sender.proven(request)) as shown:
+            shown.response = response = await sender.send(request)
+            outcome = self._adapter.read(response, self._account)
+            shown.reading = outcome_words(outcome)
+            if isinstance(outcome, Accepted):
+                ids = " ".join(outcome.ids).strip()
+                self._report.ok(f"The test message was accepted{f' as {ids}' if ids else ', without an id'}.")
+                if not ids:
+                    self._report.warning("Receipts find their message by the id, so there will be none that match.")
+            elif isinstance(outcome, Deferred):
+                self._report.error(f"The test message was put off: {self._hidden(outcome.reason)}.")
+            else:
+                self._report.error(f"The test message was not taken: {self._hidden(outcome.reason)}.")
+
+    @contextmanager
+    def _exchange(self, what: str, request: HttpRequest) -> "Iterator[_Shown]":
+        """Keeps what is exchanged; trouble on the way becomes a finding."""
+        shown, began = _Shown(), time.monotonic()
+        try:
+            yield shown
+        except (NotSent, NoAnswer, NoToken) as error:
+            shown.reading = error.reason
+            self._report.error(f"The {what}: {self._hidden(error.reason)}.")
+        took_ms = round((time.monotonic() - began) * 1000, 1)
+        head = f"{request.method} {request.url}\n"
+        answer = _written_answer(shown.response) if shown.response is not None else ""
+        written = head + _written(dict(request.headers), request.body)
+        self.exchanges.append(
+            ShownExchange(what, self._hidden(written), self._hidden(answer), self._hidden(shown.reading), took_ms)
+        )
+
+    def _hidden(self, text: str) -> str:
+        """Without secrets; the number and the text are those that were typed for the test."""
+        return redact(text[:LONGEST_SHOWN], self._secrets)
+
+    # -- hooks -------------------------------------------------------------------------------------------------------
+
+    def _judge_hooks(self) -> None:
+        if self._account.status_url:
+            self._report.ok(f"Status reports are expected at {self._account.status_url}")
+        else:
+            self._report.warning(
+                "This installation is not told its public address (CHAPPE_PUBLIC_URL), so the provider cannot be told where "
+                "to report what became of messages."
+            )
+
+
+class _Shown:
+    def __init__(self) -> None:
+        self.response: HttpResponse | None = None
+        self.reading = ""
+
+
+def _certificate_words(error: ssl.SSLCertVerificationError, host: str) -> str:
+    if error.verify_code in (WRONG_HOST, WRONG_ADDRESS):
+        return f"TLS refused: the provider's certificate is for another name than {host}"
+    if error.verify_code in (SELF_SIGNED, SELF_SIGNED_IN_CHAIN, UNKNOWN_ISSUER):
+        return (
+            "TLS refused: the provider's certificate is signed by nobody that this machine trusts. If it is meant, write the "
+            "certificate of its authority under 'Private certificate authority'"
+        )
+    words = NOT_TRUSTED.get(error.verify_code, f"cannot be verified: {error.verify_message}")
+    return f"TLS refused: the provider's certificate {words.rstrip('.')}"
+
+
+def _written_answer(response: HttpResponse) -> str:
+    return f"{response.status}\n{_written(response.headers, response.body)}"
+
+
+def _written(headers: Mapping[str, str], body: bytes) -> str:
+    head = "".join(f"{name}: {value}\n" for name, value in headers.items())
+    return f"{head}\n{body[:LONGEST_SHOWN].decode('utf-8', 'replace')}"

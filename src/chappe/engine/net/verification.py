@@ -1,0 +1,73 @@
+"""Verify a connection of any provider: what was found, and what was exchanged on the way."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from chappe.engine.net.check import check_connection
+from chappe.engine.net.finding import Finding, Report
+from chappe.engine.net.http_check import HttpCheck, ShownExchange
+from chappe.engine.net.probe import OnPdu
+from chappe.messaging import ConfigError
+from chappe.providers import registry
+from chappe.providers.contract import ProviderSpec
+from chappe.providers.http import Account
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """`exchanges` are those of a provider that is called by HTTP."""
+
+    findings: list[Finding]
+    exchanges: list[ShownExchange] = []
+
+    @property
+    def is_usable(self) -> bool:
+        return all(finding.level != "error" for finding in self.findings)
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """The connection to verify: its settings as they are kept, and where its provider is told to call us."""
+
+    provider: str
+    settings: Mapping[str, object]
+    secrets: Mapping[str, str]
+    connection_id: int = 0
+    organisation_id: int = 0
+    status_url: str = ""
+    inbound_url: str = ""
+    engine_links: int | None = None
+    """Links that engines hold of it; None where that is not known."""
+
+
+async def verify(
+    subject: Subject, *, test_number: str | None = None, test_text: str | None = None, on_pdu: OnPdu | None = None
+) -> Verification:
+    """Use the connection as the engine would. Every wait is bounded; never raises for what a provider does."""
+    adapter = registry.HTTP.get(subject.provider)
+    if adapter is None:
+        findings = await check_connection(
+            subject.settings,
+            subject.secrets,
+            test_number=test_number,
+            test_text=test_text,
+            on_pdu=on_pdu,
+            engine_links=subject.engine_links,
+        )
+        return Verification(findings)
+    report = Report()
+    try:
+        parsed = adapter.SPEC.parse({**subject.settings, **subject.secrets})
+    except ConfigError as error:
+        for one in error.errors:
+            report.error(f"The setting {_label(adapter.SPEC, one.field)} {one.message}.")
+        return Verification(report.findings)
+    urls = subject.status_url, subject.inbound_url
+    check = HttpCheck(adapter, Account(parsed, subject.connection_id, subject.organisation_id, *urls), report)
+    await check.run(test_number or "", test_text or "")
+    return Verification(report.findings, check.exchanges)
+
+
+def _label(spec: ProviderSpec, field: str) -> str:
+    """A setting as the form calls it, with its name."""
+    label = next((setting.label for setting in spec.settings if setting.name == field.partition("[")[0]), "")
+    return f"'{label}' ({field})" if label else field
