@@ -13,6 +13,8 @@ import infobip_api_client
 import messagebird
 import pytest
 import vonage
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from message_media_messages.configuration import Configuration as MessageMediaConfiguration
 from message_media_messages.exceptions.api_exception import APIException
 from message_media_messages.exceptions.send_messages_400_response_exception import SendMessages400ResponseException
@@ -48,8 +50,8 @@ HOOK_URL = "https://hooks.example.org/h?conn=4%202"
 OWN = "+33700000001"
 TEXT = "Hé, à 5 € ☺ #1"
 SIGNATURE_SECRET = "a signature secret that is long enough"
+APPLICATION_ID = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab"
 SIGNING_KEY = "a signing key that is long enough for any of the algorithms, HS512 included"
-WORDS = {"account": {"signature_secret": SIGNATURE_SECRET}}
 
 
 async def called(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -331,11 +333,33 @@ async def test_vonage_reads_that_it_is_too_fast(tmp_path: Path, monkeypatch: pyt
 
 
 @in_loop
+async def test_vonage_sends_with_the_token_of_an_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, other = (rsa.generate_private_key(65537, 2048) for _ in range(2))
+    public_key = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    account = {"application_id": APPLICATION_ID, "public_key": public_key}
+    async with vonage_simulator(tmp_path, monkeypatch, account=account) as simulator:
+        host = simulator.url("vonage").removeprefix("https://")
+        options = HttpClientOptions(api_host=host, rest_host=host, max_retries=0)
+        text = VonageText(to="33612345678", from_="Acme", text=TEXT)
+        mine, stranger = (
+            vonage.Vonage(vonage.Auth(application_id=APPLICATION_ID, private_key=pem(one)), options)
+            for one in (key, other)
+        )
+        assert (await called(mine.messages.send, text)).message_uuid == simulator.messages()[0].message_id
+        with pytest.raises(AuthenticationError):
+            await called(stranger.messages.send, text)
+
+
+def pem(key: rsa.RSAPrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@in_loop
 async def test_the_signature_of_vonage_s_sdk_is_not_the_documented_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SDK 4.9 hashes the fields that it leaves out as the text None."""
-    async with vonage_simulator(tmp_path, monkeypatch, **WORDS) as simulator:
+    async with vonage_simulator(tmp_path, monkeypatch, account={"signature_secret": SIGNATURE_SECRET}) as simulator:
         client = vonage_client(simulator, signature_secret=SIGNATURE_SECRET, signature_method="sha256")
         with pytest.raises(SmsError, match="error code 14"):
             await called(client.sms.send, VonageSms(to="33612345678", from_="Acme", text=TEXT))

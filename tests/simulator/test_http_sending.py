@@ -225,6 +225,14 @@ async def test_a_message_that_is_never_answered_was_taken() -> None:
 
 
 @in_loop
+async def test_recipients_are_unlucky_again_when_the_knobs_change() -> None:
+    async with HttpSimulator(quirks("twilio", throttled_fraction=1)) as simulator:
+        first = [(await send(simulator, message("twilio"))).status for _ in range(2)]
+        simulator.change({"vendors": {"twilio": {"retry_after_s": 5}}})
+        assert [*first, (await send(simulator, message("twilio"))).status] == [429, 201, 429]
+
+
+@in_loop
 async def test_an_answer_that_is_cut_was_for_a_message_that_was_taken() -> None:
     async with HttpSimulator(quirks(cut_fraction=1)) as simulator:
         with pytest.raises(aiohttp.ClientPayloadError):

@@ -19,7 +19,7 @@ Headers = tuple[tuple[str, str], ...]
 class Call(msgspec.Struct):
     """A hook as the vendor calls it. `url` is what was signed; `address` (host:port), where there is one, is connected
     to instead, without TLS. `is_text` tells texts from phones from status reports. `prove` gives the headers of a proof
-    that takes long to make, so that it is made when the call goes out."""
+    that takes long to make: in a thread, when the call goes out."""
 
     method: str
     url: str
@@ -91,7 +91,7 @@ class HookCaller:
             url = f"http://{call.address}{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
             headers = (*headers, ("Host", parts.netloc))
         if call.prove is not None:
-            headers = (*headers, *call.prove())
+            headers = (*headers, *await asyncio.get_running_loop().run_in_executor(None, call.prove))
         timeout = aiohttp.ClientTimeout(total=self.quirks.hook_timeout_ms / 1000)
         started = time.perf_counter()
         try:

@@ -102,7 +102,8 @@ class VendorQuirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     status_url: str = ""
     """Where status reports go, where the message names no address itself. Empty: nowhere."""
     status_delay_ms: Milliseconds = 1000.0
-    """From a message to its last report but for `read`."""
+    """From a message to its last report but for `read`; where it is shorter than the latency, the report comes before
+    the answer."""
     status_spread_ms: Milliseconds = 0.0
     """Up to so much more, evenly spread by recipient."""
     intermediate: bool = False

@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._refuse(400)
         except httptools.HttpParserCallbackError:
-            self._refuse(413 if self._body_octets > MOST_BODY_OCTETS else 431)
+            self._refuse(self._excess())
         except httptools.HttpParserError:
             self._refuse(400)
         finally:
@@ -185,6 +185,12 @@ class Connection(asyncio.Protocol):
             self._give(turn, answer)
 
     # Within
+
+    def _excess(self) -> int:
+        """The status for what went wrong within: a limit, or a fault of ours."""
+        if self._body_octets > MOST_BODY_OCTETS:
+            return 413
+        return 431 if self._head_octets > MOST_HEAD_OCTETS else 500
 
     def _measure(self, octets: int) -> None:
         self._head_octets += octets

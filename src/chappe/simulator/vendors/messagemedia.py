@@ -156,7 +156,7 @@ class MessageMedia(Vendor):
     def _call(self, url: str, values: dict[str, Any], *, is_forged: bool) -> Call:
         vendor = {"vendor_id": "MessageMedia", "account_id": "Simulator01"}
         body = msgspec.json.encode({**values, "callback_url": url, "vendor_account_id": vendor})
-        key = self._other_key if is_forged else self._key
+        key, key_id = self._other_key if is_forged else self._key, self._key_id
 
         def prove() -> Headers:
             date, digest = format_datetime(utc_now(), usegmt=True), self.account["digest"]
@@ -165,7 +165,7 @@ class MessageMedia(Vendor):
                 ("X-MessageMedia-Signature", sign(url, date, body, key, digest)),
                 ("X-MessageMedia-Digest-Type", digest),
                 ("X-MessageMedia-Cipher-Type", "RSA"),
-                ("X-MessageMedia-Key-Id", self._key_id),
+                ("X-MessageMedia-Key-Id", key_id),
             )
 
         return Call("POST", url, (("Content-Type", JSON),), body, prove=prove)

@@ -17,6 +17,7 @@ from .vendor import Decline, Reply, Report, Text, Vendor, credentials, forged, m
 
 PHONE: Final = re.compile(r"\+[1-9]\d{6,14}")
 LONGEST_BODY: Final = 1600
+UNKNOWN: Final = 30008
 ERRORS: Final = {
     20003: (401, "Authenticate"),
     20404: (404, "The requested resource was not found"),
@@ -63,7 +64,7 @@ class Twilio(Vendor):
         return Answer(status)
 
     def refused(self, refusal: VendorRefusal) -> Answer:
-        return _error(int(refusal.code))
+        return _error(int(refusal.code) if str(refusal.code).isdecimal() else UNKNOWN)
 
     def not_found(self) -> Answer:
         return _error(20404)

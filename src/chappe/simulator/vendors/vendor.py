@@ -134,6 +134,7 @@ class Vendor(ABC):
         self.quirks = quirks
         self.account = {**self.ACCOUNT, **quirks.account}
         self.fate = HttpFate(quirks, self._seed)
+        self._unlucky.clear()
         self._may_stumble = bool(
             quirks.throttled_fraction
             or quirks.failure_fraction

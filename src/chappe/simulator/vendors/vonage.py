@@ -54,6 +54,8 @@ class Vonage(Vendor):
     ACCOUNT = {
         "api_key": "abcd1234",
         "api_secret": "simulator",
+        "application_id": "",
+        "public_key": "",
         "signature_secret": "simulator-signature-secret-0123456789",
         "signature_method": "sha256",
         "hook_form": "post",
@@ -61,6 +63,8 @@ class Vonage(Vendor):
     }
     CHOICES = {"signature_method": METHODS, "hook_form": HOOK_FORMS, "inbound_api": APIS}
     NOTES = {
+        "application_id": "of bearer tokens",
+        "public_key": "in PEM, of the key that signs bearer tokens",
         "signature_secret": "signs hooks; empty: those of the SMS API are not signed",
         "signature_method": "of `sig`",
         "hook_form": "how hooks of the SMS API are called: by GET, or POST of a form or of JSON",
@@ -138,12 +142,21 @@ class Vonage(Vendor):
     # The Messages API
 
     def _check(self, request: Request) -> None:
-        """Basic, or a bearer token, whose signature nobody here has the key of."""
+        """Basic, or a bearer token."""
         given = request.header(b"authorization")
-        if given.startswith("Bearer ") and given.count(".") == 2:
-            return
-        if not self._is_account(credentials(given)):
+        if not (self._is_application(given) or self._is_account(credentials(given))):
             self.unauthorised(_problem(401, "unauthorized", "Unauthorized", "You did not provide correct credentials."))
+
+    def _is_application(self, given: str) -> bool:
+        """Whether a token names an application; its signature is checked where its public key is known."""
+        scheme, _, token = given.partition(" ")
+        key = self.account["public_key"]
+        options: Any = {"verify_signature": bool(key), "verify_exp": True, "require": ["iat", "jti", "exp"]}
+        try:
+            claims = jwt.decode(token, key, ["RS256"], options=options)
+        except (jwt.PyJWTError, ValueError):
+            return False
+        return scheme == "Bearer" and matches(str(claims.get("application_id", "")), self.account["application_id"])
 
     def _send_message(self, values: dict[str, Any] | None) -> Answer:
         values = values or {}
