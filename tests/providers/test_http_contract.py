@@ -348,7 +348,10 @@ def test_a_status_word_nobody_knows_changes_nothing_and_is_kept(recorded: Record
 def test_secrets_are_declared_and_shown_nowhere(recorded: Recordings) -> None:
     declared, given_values = recorded.adapter.SPEC, recorded.settings
     assert declared.secrets <= given_values.keys() | {"client_key"}
-    assert set(recorded.read("settings")["hook_secrets"]) <= declared.secrets | {"webhook_username"}
+    assert set(recorded.read("settings")["hook_secrets"]) <= declared.secrets | {
+        "webhook_username",
+        "webhook_public_key",
+    }
     account = recorded.account({})
     entry: Entry = {"message": {"recipient": "+33612345678", "body": "Hello"}}
     made = recorded.adapter.build(message(entry), account)

@@ -1,6 +1,8 @@
 """Settings that every HTTP provider has, besides its own."""
 
+import re
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from chappe.providers.contract import Choice, Setting, Settings, SettingType
 from chappe.providers.smpp_settings import networks_problem
@@ -203,6 +205,35 @@ def base_url(default: str) -> Setting:
         ),
         group=ACCOUNT,
     )
+
+
+def base_url_override(host_field: str) -> Setting:
+    """For a provider whose host is a setting of its own: an address that wins over it where it is set."""
+    help_text = f"Called instead of {host_field} where it is set: for a proxy or a simulator. Empty otherwise."
+    return replace(url("base_url", "Other address", help_text), group=ACCOUNT)
+
+
+def host_problem(text: str) -> str | None:
+    """What is wrong with a host of the Internet, to be given by its name alone."""
+    if not text or _HOST.fullmatch(text):
+        return None
+    meant = _host_meant(text)
+    if _HOST.fullmatch(meant):
+        return f"expected the host only, without scheme and path: {meant}"
+    return "expected the name of a host, such as api.example.com"
+
+
+_HOST = re.compile(
+    r"(?=.{4,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+)
+
+
+def _host_meant(text: str) -> str:
+    address = text.strip()
+    try:
+        return urlsplit(address if "://" in address else f"https://{address}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def mtls_errors(settings: Settings) -> str:

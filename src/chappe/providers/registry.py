@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from chappe.providers import custom_http, esp, messagebird, twilio, vonage
+from chappe.providers import custom_http, esp, infobip, link_mobility, messagebird, messagemedia, sinch, twilio, vonage
 from chappe.providers.contract import ProviderSpec
 from chappe.providers.http import HttpProvider
 from chappe.providers.smpp_settings import SPEC as SMPP
@@ -14,6 +14,10 @@ _ADAPTERS: tuple[HttpProvider, ...] = (
     twilio,
     vonage,
     messagebird,
+    link_mobility,
+    sinch,
+    infobip,
+    messagemedia,
 )
 
 HTTP: Mapping[str, HttpProvider] = MappingProxyType({adapter.SPEC.key: adapter for adapter in _ADAPTERS})
