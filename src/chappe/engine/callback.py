@@ -204,7 +204,7 @@ class Callbacks:
         is_full = False
         for endpoint_id in self._ids:
             # What was never tried has been due since it happened; the others are given up when they are tried.
-            values = (now_ms, NEVER_TRIED, endpoint_id, now_ms - TRIED_FOR_MS, SWEPT)
+            values = (now_ms, NEVER_TRIED, endpoint_id, now_ms - TRIED_FOR_MS, now_ms, SWEPT)
             is_full |= len(self._database.query(catalogue.BURY_CALLBACK_EVENTS, values)) == SWEPT
             kept = self._database.query(catalogue.OLDEST_KEPT_DEAD_LETTER, (endpoint_id, MOST_DEAD))
             before_ms = max([now_ms - KEPT_MS, *(dead_ms for (dead_ms,) in kept)])

@@ -108,7 +108,7 @@ DISABLE_ENDPOINT = Query(
 BURY_CALLBACK_EVENTS = Query(
     "UPDATE callback_event SET dead_ms = ?, lease_token = 0, last_error = CASE WHEN last_error = '' THEN ? ELSE last_error END "
     "WHERE id IN (SELECT id FROM callback_event WHERE endpoint_id = ? AND dead_ms = 0 AND due_ms <= ? "
-    "ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING id",
+    "AND give_up_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING id",
     ("id",),
 )
 OLDEST_KEPT_DEAD_LETTER = Query(
