@@ -37,6 +37,7 @@ from chappe.providers.payload import (
 
 LONGEST_TEXT = 10_000
 REQUEST = "Request"
+KEPT_HEADERS = ("Content-Type", "Charset")
 
 PAYLOAD = """{
   "from": "{{fromNumber}}",
@@ -59,7 +60,7 @@ def _errors(settings: Settings) -> Iterator[FieldError]:
     if problem := mtls_errors(settings):
         yield FieldError("client_certificate", problem)
     yield from auth_errors(settings)
-    yield from header_errors(settings)
+    yield from header_errors(settings, KEPT_HEADERS)
     yield from check_message_payload(settings.text("payload"))
 
 
@@ -89,7 +90,8 @@ _ACCOUNT = (
 _REQUEST = (
     headers(
         "Headers of each request. Content-Type and Charset stay, their values may change. A locked value is encrypted, never "
-        "shown again, and the same for all messages."
+        "shown again, and the same for all messages.",
+        KEPT_HEADERS,
     ),
     Setting(
         "payload",

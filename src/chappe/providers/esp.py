@@ -35,6 +35,7 @@ from chappe.providers.http_settings import ACCOUNT, http_settings, mtls_errors, 
 from chappe.providers.payload import PayloadFailed, values_of
 
 LONGEST_BODY = 1_000_000
+KEPT_HEADERS = ("Content-Type",)
 USER_IDENTIFIER = "user_identifier"
 """The variable that stands for the person in a payload."""
 
@@ -92,7 +93,7 @@ def _errors(settings: Settings) -> Iterator[FieldError]:
         for place, name in zip(("client_id_name", "client_secret_name"), names, strict=True):
             if not is_header_name(name):
                 yield FieldError(place, "expected the name of a header: letters, digits and hyphens")
-    yield from header_errors(settings)
+    yield from header_errors(settings, KEPT_HEADERS)
 
 
 def _word_problem(text: str) -> str | None:
@@ -113,8 +114,9 @@ _ACCOUNT = (
         required=True,
     ),
     headers(
-        "Headers of each request. Content-Type and Charset stay, their values may change. A locked value is encrypted, never "
-        "shown again, and the same for all messages."
+        "Headers of each request. Content-Type stays, its value may change. A locked value is encrypted, never shown again "
+        "and the same for all messages.",
+        KEPT_HEADERS,
     ),
     Setting(
         "identifier_type",

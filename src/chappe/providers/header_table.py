@@ -1,15 +1,15 @@
 """Headers as an operator lists them: constant or made for each message, open or locked (encrypted, and never shown again)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chappe.messaging import ConfigError, FieldError
 from chappe.providers.contract import Choice, Setting, Settings, SettingType
 from chappe.providers.payload import VARIABLES, compiled_text
 
-ALWAYS = ("Content-Type", "Charset")
-"""Headers that are there from the start and stay."""
+ALWAYS = {"Content-Type": "application/json", "Charset": "UTF-8"}
+"""Headers that may be there from the start and stay, and what they start with."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _OURS = frozenset({"connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"})
@@ -29,14 +29,12 @@ def _value_problem(value: str) -> str | None:
     return None if all(c.isprintable() for c in value) else "expected one line without control characters"
 
 
-def headers(help_text: str) -> Setting:
+def headers(help_text: str, always: Sequence[str]) -> Setting:
+    """`always` are those of ALWAYS that stay, which `header_errors` is to be told as well."""
     return Setting(
         "headers",
         SettingType.TABLE,
-        (
-            {"label": "Content-Type", "type": "constant", "value": "application/json", "locked": False},
-            {"label": "Charset", "type": "constant", "value": "UTF-8", "locked": False},
-        ),
+        tuple({"label": name, "type": "constant", "value": ALWAYS[name], "locked": False} for name in always),
         "Headers",
         help_text,
         maximum=30,
@@ -59,13 +57,13 @@ def headers(help_text: str) -> Setting:
     )
 
 
-def header_errors(settings: Settings) -> list[FieldError]:
+def header_errors(settings: Settings, always: Sequence[str]) -> list[FieldError]:
     """What is wrong with the rows together, and with their templates."""
     rows = settings.rows("headers")
     names = [row.text("label").lower() for row in rows]
     errors = [
         FieldError("headers", f"{name} is there from the start and cannot be removed")
-        for name in ALWAYS
+        for name in always
         if name.lower() not in names
     ]
     for index, row in enumerate(rows):
