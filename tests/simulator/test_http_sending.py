@@ -26,7 +26,7 @@ from tests.simulator.http_client import (
 )
 
 from chappe.simulator import HttpSimulator
-from chappe.simulator.http_server import MOST_BODY_OCTETS
+from chappe.simulator.http_server import MOST_BODY_OCTETS, MOST_WAITING
 
 VENDORS = list(REQUESTS)
 
@@ -272,6 +272,43 @@ async def test_answers_come_in_the_order_of_their_requests() -> None:
         assert statuses == [200, 404, 200]
         writer.close()
         await writer.wait_closed()
+
+
+@in_loop
+async def test_more_requests_than_may_wait_are_all_answered_in_turn() -> None:
+    count = 3 * MOST_WAITING
+    async with HttpSimulator(quirks("custom", latency_ms=20)) as simulator:
+        reader, writer = await asyncio.open_connection(simulator.host, simulator.port)
+        writer.write(b"".join(_octets(message("custom", text=f"#{number}")) for number in range(count)))
+        ids = [json.loads((await _answer(reader))[1])["id"] for _ in range(count)]
+        taken = [(one.message_id, one.text) for one in reversed(simulator.messages(limit=count))]
+        assert taken == [(one, f"#{number}") for number, one in enumerate(ids)]
+        writer.close()
+        await writer.wait_closed()
+
+
+@in_loop
+async def test_requests_may_come_in_pieces_of_any_size() -> None:
+    async with HttpSimulator() as simulator:
+        octets = _octets(message("twilio", text="Ça va ? ☺")) * 3
+        for size in (1, 2, 7, 100, 1000):
+            reader, writer = await asyncio.open_connection(simulator.host, simulator.port)
+            for start in range(0, len(octets), size):
+                writer.write(octets[start : start + size])
+                await writer.drain()
+            assert [(await _answer(reader))[0] for _ in range(3)] == [201] * 3
+            writer.close()
+            await writer.wait_closed()
+        assert {one.text for one in simulator.messages()} == {"Ça va ? ☺"}
+
+
+@in_loop
+async def test_a_head_that_is_too_long_is_refused() -> None:
+    async with HttpSimulator() as simulator:
+        reader, writer = await asyncio.open_connection(simulator.host, simulator.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 900) for n in range(80)))
+        assert (await _answer(reader))[0] == 431
+        writer.close()
 
 
 @in_loop

@@ -159,7 +159,8 @@ class HttpQuirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     hook_connections: Annotated[int, Meta(ge=1, le=1000)] = 32
     """Hooks that may wait for an answer at a time, each on a connection that is kept open."""
     hook_tries: Annotated[int, Meta(ge=1)] = 5
-    """How often a hook is called before it is given up; any answer from 200 to 299 takes it."""
+    """How often a hook is called before it is given up; any answer from 200 to 299 takes it. A further try is the same
+    call, with the times and signatures of the first."""
     hook_pause_ms: Milliseconds = 1000.0
     """How long a hook waits that was not taken; twice as long after each further try."""
     hook_timeout_ms: Annotated[float, Meta(ge=10, le=86_400_000)] = 10000.0

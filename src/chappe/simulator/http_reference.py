@@ -20,10 +20,10 @@ HEAD = """\
 
 Written from `src/chappe/simulator/` by `python -m chappe.simulator.http_reference`; change it there.
 
-`chappe simulate http --quirks NAME|FILE` plays the HTTP providers, each under a path of its own: what would be
-`https://api.twilio.com/…` is `http://127.0.0.1:2790/twilio/…`. It checks credentials and requests as the vendor does,
-answers as the vendor does, and calls hooks that are signed as the vendor signs them. NAME is a profile, FILE holds
-knobs in TOML (or JSON, by its ending), and may start from a profile:
+`chappe simulate http --quirks NAME|FILE` plays the HTTP providers, each under a path of its own: what a vendor has at
+the root of its host is under `http://127.0.0.1:2790/`, the vendor's name and a slash. It checks credentials and
+requests as the vendor does, answers as the vendor does, and calls hooks that are signed as the vendor signs them. NAME
+is a profile, FILE holds knobs in TOML (or JSON, by its ending), and may start from a profile:
 
 ```toml
 profile = "demo"

@@ -18,7 +18,8 @@ from .http_quirks import AT_START, HttpQuirks, config_error
 from .http_server import Answer, Connection, Request, json_answer
 from .http_tally import HttpRecord, HttpStats, HttpTally
 from .vendors import VENDORS
-from .vendors.vendor import Due, Reply, Vendor
+from .vendors.message import Due, Reply
+from .vendors.vendor import Vendor
 
 VENDORS_PORT: Final = 2790
 """Where the HTTP simulator listens when it runs by itself and nobody says otherwise."""

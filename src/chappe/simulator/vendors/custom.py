@@ -16,8 +16,11 @@ import msgspec
 from ..http_hooks import Call
 from ..http_quirks import VendorRefusal, is_url
 from ..http_server import JSON, Answer, Request, form_fields, json_answer, json_object
+from .form import iso_ms, utc_now
+from .message import Reply, Report, Text
+from .proof import basic, credentials, forged, matches
 from .token import Tokens
-from .vendor import Decline, Reply, Report, Text, Vendor, basic, credentials, forged, iso_ms, matches, utc_now
+from .vendor import Decline, Vendor
 
 HASHES: Final = {"sha256": hashlib.sha256, "sha512": hashlib.sha512, "sha1": hashlib.sha1, "md5": hashlib.md5}
 SENDING: Final = ("none", "basic", "api_key", "mac", "oauth", "jwt")

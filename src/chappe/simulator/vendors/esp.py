@@ -4,7 +4,7 @@ from typing import Any
 
 from ..http_server import Answer
 from .custom import Custom, declined
-from .vendor import Text
+from .message import Text
 
 
 class Esp(Custom):

@@ -10,7 +10,10 @@ import msgspec
 from ..http_hooks import Call
 from ..http_quirks import VendorRefusal, is_url
 from ..http_server import JSON, Answer, Request, json_answer, json_object
-from .vendor import Decline, Reply, Report, Text, Vendor, basic, forged, matches, segments, utc_now
+from .form import segments, utc_now
+from .message import Reply, Report, Text
+from .proof import basic, forged, matches
+from .vendor import Decline, Vendor
 
 NUMBER: Final = re.compile(r"\d{5,15}")
 MOST_REPORTS: Final = 100

@@ -9,21 +9,11 @@ import msgspec
 from ..http_hooks import Call
 from ..http_quirks import VendorRefusal
 from ..http_server import JSON, Answer, Request, form_fields, json_answer, json_object
+from .form import iso_ms, segments, utc_now
+from .message import Reply, Report, Text
+from .proof import basic, credentials, forged, matches
 from .token import Tokens
-from .vendor import (
-    Decline,
-    Reply,
-    Report,
-    Text,
-    Vendor,
-    basic,
-    credentials,
-    forged,
-    iso_ms,
-    matches,
-    segments,
-    utc_now,
-)
+from .vendor import Decline, Vendor
 
 MSISDN: Final = re.compile(r"\+[1-9]\d{6,14}")
 MOST_IN_BATCH: Final = 1000

@@ -17,7 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ..http_hooks import Call, Headers
 from ..http_quirks import VendorRefusal, is_url
 from ..http_server import JSON, Answer, Request, json_answer, json_object
-from .vendor import Decline, Reply, Report, Text, Vendor, credentials, iso_ms, matches, segments, utc_now
+from .form import iso_ms, segments, utc_now
+from .message import Reply, Report, Text
+from .proof import credentials, matches
+from .vendor import Decline, Vendor
 
 NUMBER: Final = re.compile(r"\+[1-9]\d{5,14}")
 MOST_MESSAGES: Final = 100

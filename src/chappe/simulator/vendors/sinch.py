@@ -12,8 +12,11 @@ import msgspec
 from ..http_hooks import Call
 from ..http_quirks import VendorRefusal, is_url
 from ..http_server import JSON, Answer, Request, form_fields, json_answer, json_object
+from .form import iso_ms, utc_now
+from .message import Reply, Report, Text
+from .proof import credentials, forged, matches
 from .token import Tokens
-from .vendor import Decline, Reply, Report, Text, Vendor, credentials, forged, iso_ms, matches, utc_now
+from .vendor import Decline, Vendor
 
 STATUSES: Final = {
     "INVALID_ARGUMENT": 400,

@@ -13,7 +13,10 @@ from urllib.parse import urldefrag, urlencode
 from ..http_hooks import Call
 from ..http_quirks import VendorRefusal, is_url
 from ..http_server import FORM, Answer, Request, form_fields, json_answer
-from .vendor import Decline, Reply, Report, Text, Vendor, credentials, forged, matches, segments, utc_now
+from .form import segments, utc_now
+from .message import Reply, Report, Text
+from .proof import credentials, forged, matches
+from .vendor import Decline, Vendor
 
 PHONE: Final = re.compile(r"\+[1-9]\d{6,14}")
 LONGEST_BODY: Final = 1600

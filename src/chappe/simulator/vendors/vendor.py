@@ -4,19 +4,12 @@ A vendor's own file holds what is its own: paths, credentials, bodies, ids, word
 """
 
 import asyncio
-import base64
-import hmac
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from itertools import count
 from typing import ClassVar, Final, NoReturn, Protocol
 
-import msgspec
-
-from chappe.gsm import Encoding, TooManySegments, can_encode
-from chappe.gsm import count as count_segments
 from chappe.messaging import FieldError
 
 from ..calendar import Calendar
@@ -25,12 +18,10 @@ from ..http_hooks import Call, HookCaller
 from ..http_quirks import InboundText, VendorQuirks, VendorRefusal
 from ..http_server import JSON, Answer, Ending, Request
 from ..http_tally import HookStats, HttpTally, VendorTally
+from .message import Due, Reply, Report, Text
 
 GARBAGE: Final = b'{"sid": "\xff\xfe<!DOCTYPE html><title>502'
 OWN_NUMBER: Final = "+33700000001"
-SURELY_ONE: Final = 35
-"""Characters that fit into one segment even where each takes two units of UCS-2."""
-MOST_SEGMENTS: Final = 255
 
 
 class Decline(Exception):
@@ -39,47 +30,6 @@ class Decline(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
         self.answer = answer
-
-
-class Text(msgspec.Struct):
-    """One message to one recipient, as the request has it. `status_url` is the address that it names for its reports;
-    `reference` is the sender's own and comes back in them; `more` holds what else the vendor gives back. `refusal` says
-    that a vendor who answers for each message of a request by itself does not take this one."""
-
-    recipient: str
-    sender: str
-    text: str
-    status_url: str = ""
-    reference: str = ""
-    message_id: str = ""
-    ids: tuple[str, ...] = ()
-    """Those of its segments, where the vendor gives each one of its own."""
-    wants_status: bool = True
-    more: dict[str, str] = msgspec.field(default_factory=dict)
-    refusal: VendorRefusal | None = None
-    is_forged: bool = False
-    """Whether its hooks are signed wrongly."""
-
-
-class Report(msgspec.Struct):
-    """A status report that is due."""
-
-    text: Text
-    status: str
-    code: str = ""
-
-
-class Reply(msgspec.Struct):
-    """A text from a phone that is due."""
-
-    sender: str
-    recipient: str
-    text: str
-    is_forged: bool = False
-    answers: Text | None = None
-
-
-Due = Report | Reply
 
 
 class Manner(Protocol):
@@ -402,52 +352,3 @@ class Vendor(ABC):
             self._texts_made += 1
             sender = rule.sender.format(n=self._texts_made)
             self.later(0.0, Reply(sender, rule.recipient or OWN_NUMBER, rule.text))
-
-
-# What several vendors use
-
-
-def basic(user: str, password: str) -> str:
-    """The value of Authorization (RFC 7617)."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
-
-
-def credentials(header: str) -> tuple[str, str] | None:
-    """User and password of a Basic header; None where it is none."""
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-    except (ValueError, UnicodeDecodeError):
-        return None
-    return (user, password) if colon else None
-
-
-def matches(given: str, expected: str) -> bool:
-    """Whether a credential is right; one that is expected empty is not checked."""
-    return not expected or hmac.compare_digest(given.encode(), expected.encode())
-
-
-def forged(secret: str, *, is_forged: bool) -> str:
-    """The secret, or another one."""
-    return f"not {secret}" if is_forged else secret
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def segments(text: str) -> int:
-    """How many segments a vendor makes of a text: GSM where it can be, else UCS-2."""
-    if len(text) <= SURELY_ONE:
-        return 1
-    try:
-        return count_segments(text, Encoding.GSM if can_encode(text, Encoding.GSM) else Encoding.UCS2)
-    except TooManySegments:
-        return MOST_SEGMENTS
-
-
-def iso_ms(moment: datetime) -> str:
-    """2026-11-17T12:00:05.250Z."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

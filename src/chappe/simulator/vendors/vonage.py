@@ -18,7 +18,10 @@ import msgspec
 from ..http_hooks import Call
 from ..http_quirks import VendorRefusal, is_url
 from ..http_server import FORM, JSON, Answer, Request, form_fields, json_answer, json_object
-from .vendor import Decline, Reply, Report, Text, Vendor, credentials, forged, matches, segments, utc_now
+from .form import segments, utc_now
+from .message import Reply, Report, Text
+from .proof import credentials, forged, matches
+from .vendor import Decline, Vendor
 
 NUMBER: Final = re.compile(r"[1-9]\d{6,14}")
 LONGEST_CALLBACK: Final = 100
