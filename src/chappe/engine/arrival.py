@@ -94,7 +94,7 @@ class Arrivals:
         rows = self._database.query(catalogue.DUE_HOOK_EVENTS, (now_ms, connections, 1))
         self._database.run(catalogue.DELETE_HOOK_EVENTS, [(row[0],) for row in rows])
         for event_id, connection_id, kind, _, _ in rows:
-            log.error("hook_event.refused", event=event_id, connection=connection_id, kind=kind)
+            log.error("hook_event.refused", number=event_id, connection=connection_id, kind=kind)
         return bool(rows)
 
 
