@@ -12,11 +12,14 @@ from django.db import models
 from tests.conftest import administer, sibling
 from tests.engine.stock import NAMES, Stock
 
-from chappe.engine.store import catalogue, postgresql, sqlite
+from chappe.engine.store import callback_catalogue, catalogue, postgresql, sqlite
 from chappe.engine.store.statement import Bulk, Column, Delete, Insert, Query, Update
 
 STATEMENTS: dict[str, Bulk | Query] = {
-    name: value for name, value in vars(catalogue).items() if isinstance(value, Insert | Update | Delete | Query)
+    name: value
+    for module in (catalogue, callback_catalogue)
+    for name, value in vars(module).items()
+    if isinstance(value, Insert | Update | Delete | Query)
 }
 BULK = {name: one for name, one in STATEMENTS.items() if not isinstance(one, Query)}
 QUERIES = {name: one for name, one in STATEMENTS.items() if isinstance(one, Query)}
@@ -70,6 +73,17 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "HOOK_EVENTS_ARE_DUE": (1, [1, 2]),
     "DUE_HOOK_EVENTS": (1, [1, 2], 10),
     "TRIM_EXCHANGES": (1, 1, 100),
+    "CALLBACK_ENDPOINTS": (),
+    "DUE_CALLBACK_EVENTS": (1, 1, 100),
+    "CALLBACK_MESSAGES": ([1, 2],),
+    "CALLBACK_SEGMENTS": ([1, 2],),
+    "CALLBACK_INBOUND": ([1, 2],),
+    "DISABLE_ENDPOINT": (False, "gone", 1, 1, 1),
+    "BURY_CALLBACK_EVENTS": (1, "late", 1, 1, 1, 100),
+    "OLDEST_KEPT_DEAD_LETTER": (1, 100),
+    "DROP_DEAD_LETTERS": (1, 1, 100),
+    "DROP_CALLBACK_EVENTS": (1, 100),
+    "DROP_ENDPOINT": (1, 1),
     "CONNECTIONS": (),
     "QUARANTINE_SINCE": (1,),
     "DELIVERIES_SINCE": (1,),
@@ -80,6 +94,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }
 SMALL = {
     "CONNECTIONS": "connection",
+    "CALLBACK_ENDPOINTS": "callback_endpoint",
     "SWEEPABLE": "outbox",
     "STALE_INBOUND_PARTS": "inbound_part",
 }
