@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chappe.features.messages.count import Depth
 
 COLOURS = {
-    "bound": "green",
+    **dict.fromkeys(("bound", "ready"), "green"),
     "slowed": "yellow",
     **dict.fromkeys(("down", "silent", "no engine", "unusable"), "red"),
     "off": "dim",

@@ -7,8 +7,8 @@ from chappe.features.connections.models import LinkLease, LinkState
 
 # An engine says so once a second; one that has been silent for this long has died or lost the database.
 SILENT_MS = 5_000
-# `slowed`: logged in, and the provider asked for a pause.
-BOUND = ("bound", "slowed")
+# `slowed`: logged in, and the provider asked for a pause. `ready`: by HTTP, where nobody logs in.
+BOUND = ("bound", "slowed", "ready")
 
 
 @dataclass(frozen=True)
