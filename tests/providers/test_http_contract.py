@@ -1,7 +1,9 @@
 """What holds for every provider that is called by HTTP, by what was recorded of it (`recordings.py`) and by chance."""
 
+import copy
 import json
 from collections.abc import Iterator
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -153,35 +155,39 @@ def test_answer_in_no_format_loses_no_message(recorded: Recordings, status: int,
     assert isinstance(outcome, wanted), outcome
 
 
-def json_values() -> st.SearchStrategy[Any]:
-    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
-    return st.recursive(
-        leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner), max_leaves=8
-    )
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
+JSON = (
+    LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(st.text(max_size=5), LEAVES | st.lists(LEAVES), max_size=3)
+)
 
 
-def twisted(value: Any) -> st.SearchStrategy[Any]:
-    """The value with anything in any place of it, or without."""
-    if isinstance(value, dict):
-        inside = st.fixed_dictionaries({}, optional={name: twisted(item) for name, item in value.items()})
-        return inside | st.just(value) | json_values()
-    if isinstance(value, list):
-        return st.lists(st.one_of([twisted(item) for item in value] or [json_values()]), max_size=3) | json_values()
-    return st.just(value) | json_values()
+@st.composite
+def twisted(draw: st.DrawFn, values: list[Any]) -> bytes:
+    """One of the values as JSON, with anything in any place of it, or without that place."""
+    whole = [copy.deepcopy(draw(st.sampled_from(values)))] if values else [draw(JSON)]
+    holder: Any = whole
+    place: Any = 0
+    while isinstance(holder[place], dict | list) and holder[place] and draw(st.integers(0, 3)):
+        holder = holder[place]
+        place = draw(st.sampled_from(sorted(holder) if isinstance(holder, dict) else range(len(holder))))
+    if holder is not whole and draw(st.booleans()):
+        del holder[place]
+    else:
+        holder[place] = draw(JSON)
+    return json.dumps(whole[0]).encode()
 
 
+@cache
 def answers(recorded: Recordings) -> st.SearchStrategy[HttpResponse]:
     like = [entry["body"] for entry in recorded.entries("responses") if "body" in entry]
-    bodies = st.binary(max_size=100) | st.one_of([twisted(body) for body in like]).map(
-        lambda body: json.dumps(body).encode()
-    )
+    bodies = st.binary(max_size=100) | twisted(like)
     headers = st.just({}) | st.text(max_size=10).map(lambda text: {"retry-after": text, "content-type": text})
     return st.builds(
         HttpResponse, st.sampled_from([200, 201, 202, 204, 302, 400, 401, 404, 422, 429, 500]), bodies, headers
     )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(data=st.data())
 @each
 def test_any_octets_as_an_answer_give_an_outcome(recorded: Recordings, data: st.DataObject) -> None:
@@ -271,7 +277,7 @@ def test_hook_is_refused_where_its_secret_is_not_set(recorded: Recordings, entry
         check(recorded, {**entry, "settings": unset})
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(data=st.data())
 @each
 def test_any_call_is_refused_or_tells_events(recorded: Recordings, data: st.DataObject) -> None:
@@ -291,6 +297,7 @@ def test_any_call_is_refused_or_tells_events(recorded: Recordings, data: st.Data
     assert recorded.adapter.reply(request).is_success
 
 
+@cache
 def calls(recorded: Recordings) -> st.SearchStrategy[HookRequest]:
     """Recorded ones with anything in any place, and anything at all."""
     seen = [hook(entry) for entry in recorded.entries("hooks")]
@@ -299,13 +306,7 @@ def calls(recorded: Recordings) -> st.SearchStrategy[HookRequest]:
     words = sorted({value for request in seen for _, value in (*request.query, *request.form)} | {""})
     pair = st.tuples(st.sampled_from(names), st.sampled_from(words) | st.text(max_size=8))
     form = st.lists(pair, max_size=8).map(lambda pairs: urlencode(pairs).encode())
-    bodies = (
-        st.binary(max_size=60)
-        | form
-        | st.one_of([twisted(value) for value in loaded] or [json_values()]).map(
-            lambda value: json.dumps(value).encode()
-        )
-    )
+    bodies = st.binary(max_size=60) | form | twisted(loaded)
     kinds = st.sampled_from(["application/x-www-form-urlencoded", "application/json", "text/plain", ""])
     some = st.sampled_from([request.headers for request in seen])
     headers = st.tuples(some, kinds, st.text(max_size=8), st.booleans()).map(
