@@ -1,4 +1,4 @@
-"""`chappe secrets`: the encryption of what connections log in with."""
+"""`chappe secrets`: the encryption of what connections log in with, and of what callbacks are signed with."""
 
 import typer
 
@@ -17,8 +17,11 @@ def secrets() -> None:
 def rotate() -> None:
     """Bring every secret under the first of CHAPPE_KEYS; afterwards the older keys can be taken away."""
     ready()
-    from chappe.features.connections.services import rotate_secrets
+    from chappe.features.callbacks import services as callbacks
+    from chappe.features.connections import services as connections
 
-    rotated = rotate_secrets()
-    words = f"{counted(rotated, 'connection')} brought under the first key."
-    screen().print(words if rotated else "Every secret was under the first key already.")
+    rotated = {"connection": connections.rotate_secrets(), "callback": callbacks.rotate_secrets()}
+    words = " and ".join(counted(count, what) for what, count in rotated.items() if count)
+    screen().print(
+        f"{words} brought under the first key." if words else "Every secret was under the first key already."
+    )

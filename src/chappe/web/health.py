@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from chappe.features.callbacks.services import lags
 from chappe.features.clock import now_ms
 from chappe.features.connections.link import all_links
 from chappe.features.messages import count
@@ -48,6 +49,7 @@ class Collector:
         yield _messages()
         yield from _outbox(now)
         yield from _links(now)
+        yield _callbacks(now)
 
     def describe(self) -> list[Metric]:
         return []
@@ -88,3 +90,11 @@ def _links(now: int) -> Iterator[Metric]:
         window.add_metric(name, link.window)
         speed.add_metric(name, link.sent_per_s if link.is_live else 0)
     yield from (bound, state, in_flight, window, speed)
+
+
+def _callbacks(now: int) -> Metric:
+    words = "How long the oldest call that is owed to a customer's URL has been due."
+    late = GaugeMetricFamily("chappe_callback_oldest_due_seconds", words, labels=["callback"])
+    for lag in lags():
+        late.add_metric([str(lag.endpoint_id)], max(0, now - lag.oldest_due_ms) / 1000 if lag.oldest_due_ms else 0)
+    return late

@@ -112,12 +112,16 @@ def _settings(one: "Connection", secrets: dict[str, str]) -> Iterator[Symptom]:
 
 
 def _old_keys(found: "list[Connection]") -> Iterator[Symptom]:
+    from chappe.features.callbacks.models import CallbackEndpoint
     from chappe.features.connections.services import process_vault
 
     vault = process_vault()
     old = [one for one in found if vault.needs_rotation(bytes(one.secrets))]
-    if old:
-        words = f"The secrets of {counted(len(old), 'connection')} are still under an older key of CHAPPE_KEYS."
+    signing = [one for one in CallbackEndpoint.objects.all() if vault.needs_rotation(bytes(one.secrets))]
+    kinds = {"connection": len(old), "callback": len(signing)}
+    named = " and ".join(counted(count, what) for what, count in kinds.items() if count)
+    if named:
+        words = f"The secrets of {named} are still under an older key of CHAPPE_KEYS."
         yield warning(words, "`chappe secrets rotate` brings them under the first.")
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.db.models import Min, Q, QuerySet
 
-from chappe.engine.vault import callback_place
+from chappe.engine.vault import Sealed, callback_place
 from chappe.features.callbacks.models import CallbackEndpoint, CallbackEvent
 from chappe.features.connections.services import process_vault
 from chappe.features.page import LARGEST_ID, Page, page_of, size_of_page
@@ -121,13 +121,16 @@ def delete_endpoint(organisation_id: int, endpoint_id: int, now_ms: int) -> None
 
 
 def rotate_secret(organisation_id: int, endpoint_id: int, now_ms: int, overlap_s: int = OVERLAP_S) -> Secret:
-    """A new secret; the one before signs as well for `overlap_s`, and an older one no more. Raises NotFound, InvalidInput."""
+    """A new secret; the one before signs as well for `overlap_s`, and an older one no more.
+
+    Raises NotFound, InvalidInput; Conflict where the one before cannot be kept.
+    """
     if not 0 <= overlap_s <= LONGEST_OVERLAP_S:
         raise InvalidInput.at("overlap_s", f"must be from 0 to {LONGEST_OVERLAP_S}")
     secret = _new_secret()
     with transaction.atomic():
         row = _found(endpoints_of(organisation_id).select_for_update(), endpoint_id)
-        held = process_vault().decrypt(bytes(row.secrets), _place(row)) if overlap_s else {}
+        held = _held(row) if overlap_s else {}
         kept = {"previous": held["current"]} if held else {}
         row.secrets = _sealed(row, {"current": secret, **kept})
         row.previous_until_ms = now_ms + overlap_s * 1000 if kept else 0
@@ -284,6 +287,14 @@ def _new_secret() -> str:
 
 def _place(row: CallbackEndpoint) -> str:
     return callback_place(row.organisation_id, row.pk)
+
+
+def _held(row: CallbackEndpoint) -> dict[str, str]:
+    """Raises Conflict where no key that is here opens the secrets."""
+    try:
+        return process_vault().decrypt(bytes(row.secrets), _place(row))
+    except Sealed as error:
+        raise Conflict(f"The secret before cannot be kept: {error}. Make a new one with an overlap of 0 s.") from None
 
 
 def _sealed(row: CallbackEndpoint, secrets: Mapping[str, str]) -> bytes:
