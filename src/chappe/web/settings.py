@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "chappe.features.messages",
     "chappe.features.deliveries",
     "chappe.features.jobs",
+    "chappe.features.hooks",
     "chappe.features.callbacks",
 ]
 

@@ -10,6 +10,7 @@ from chappe.web.api import (
     connections,
     contacts,
     deliveries,
+    hooks,
     inbound,
     messages,
     problem,
@@ -48,6 +49,7 @@ api = Api(
 problem.install(api)
 
 api.add_router("/connections", connections.router)
+api.add_router("/hooks", hooks.router)
 api.add_router("/messages", messages.router)
 api.add_router("/inbound", inbound.router)
 api.add_router("/callbacks", callbacks.router)

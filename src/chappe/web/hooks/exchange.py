@@ -1,0 +1,129 @@
+"""A call as the operator may see it: no secrets, no proofs, no numbers but their last two digits, no texts."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from chappe.engine.net.redact import MASK, mask_numbers, redact
+from chappe.engine.store.statement import Row
+from chappe.messaging import HookEvent, InboundMessage, Receipt
+from chappe.providers.http import HttpResponse, read_json
+
+LONGEST_READ = 16 * 1024
+"""Octets of a body that are looked at."""
+LONGEST_SHOWN = 4_000
+LONGEST_OUTCOME = 200
+DEEPEST = 32
+
+_TEXT = re.compile(r"(?:text|body|content|message|msg|keyword|subject|name|caption)$", re.IGNORECASE)
+"""Members under which providers bring what people write."""
+_NUMBER = re.compile(r"\+?[0-9]{7,15}")
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A call as it came and was answered. `events` None: nobody proved that it is the provider's, so no body is kept."""
+
+    connection_id: int
+    at_ms: int
+    took_ms: float
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    response: HttpResponse
+    outcome: str
+    secrets: Sequence[str] = field(default=(), repr=False)
+    events: Sequence[HookEvent] | None = field(default=None, repr=False)
+
+
+def shown(noted: Noted) -> Row:
+    """A row for INSERT_EXCHANGES."""
+    events = noted.events or ()
+    keep = {event.provider_message_id for event in events if isinstance(event, Receipt | InboundMessage)}
+    hides = [hidden for event in events for hidden in _hidden(event) if hidden not in keep]
+    heads = "\n".join(f"{name}: {value}" for name, value in noted.headers.items())
+    if noted.events is None:
+        body = f"({len(noted.body)} octets, not kept)" if noted.body else ""
+    else:
+        body = masked_body(noted.body[:LONGEST_READ], noted.headers.get("content-type", ""), keep)
+    path, mark, query = noted.target.partition("?")
+    target = path + mark + _masked_form(query, keep)
+
+    def clean(text: str) -> str:
+        return redact(text.replace("\0", ""), noted.secrets, hides)[:LONGEST_SHOWN]
+
+    return (
+        noted.connection_id,
+        "in",
+        noted.at_ms,
+        noted.took_ms,
+        noted.method[:10],
+        clean(target),
+        clean(f"{heads}\n\n{body}"),
+        noted.response.status,
+        clean(noted.response.body.decode("utf-8", "replace")),
+        noted.outcome[:LONGEST_OUTCOME],
+    )
+
+
+def described(events: Sequence[HookEvent]) -> str:
+    """What was read in a call, without numbers and texts; a provider's own words for a status as they are."""
+    if not events:
+        return "nothing that concerns messages"
+    words = {"Receipt": "receipt", "InboundMessage": "text", "OptOut": "opt-out", "OptIn": "opt-in"}
+    kinds = [words[type(event).__name__] for event in events]
+    counts = [f"{kinds.count(kind)} {kind}{'' if kinds.count(kind) == 1 else 's'}" for kind in dict.fromkeys(kinds)]
+    statuses = dict.fromkeys(f"{event.status} {event.code}".strip() for event in events if isinstance(event, Receipt))
+    return ", ".join(counts) + (f": {', '.join(statuses)}" if statuses else "")
+
+
+def masked_body(body: bytes, content_type: str, keep: Collection[str] = ()) -> str:
+    """A body as text, with everything masked that may be a number or what somebody wrote."""
+    text = body.decode("utf-8", "replace")
+    if "form" in content_type:
+        return _masked_form(text, keep)
+    value = read_json(body)
+    if isinstance(value, dict | list):
+        return msgspec.json.encode(_masked("", value, keep, 0)).decode()
+    return mask_numbers(text, keep)
+
+
+def _hidden(event: HookEvent) -> Sequence[str]:
+    match event:
+        case InboundMessage():
+            return (event.sender, event.recipient, event.body)
+        case Receipt():
+            return ()
+    return (event.address, event.sender)
+
+
+def _masked_form(text: str, keep: Collection[str]) -> str:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        return MASK
+    if not pairs:
+        return mask_numbers(text, keep)
+    return urlencode([(name, _masked(name, value, keep, 0)) for name, value in pairs], safe=MASK + "+:/ ")
+
+
+def _masked(name: str, value: Any, keep: Collection[str], depth: int) -> Any:
+    if depth > DEEPEST:
+        return MASK
+    match value:
+        case dict():
+            return {key: _masked(key, item, keep, depth + 1) for key, item in value.items()}
+        case list():
+            return [_masked(name, item, keep, depth + 1) for item in value]
+        case str() if value and value not in keep and _TEXT.search(name):
+            return MASK
+        case str():
+            return mask_numbers(value, keep)
+        case int() if not isinstance(value, bool) and _NUMBER.fullmatch(str(value)) and str(value) not in keep:
+            return mask_numbers(str(value))
+    return value
