@@ -205,3 +205,39 @@ def test_what_was_under_way_is_erased_when_it_has_ended(ours: int) -> None:
     jobs.run_next(threading.Event())
     assert Message.objects.get().recipient == ""
     assert (Job.objects.get().status, Job.objects.get().arguments) == ("finished", {})
+
+
+def test_a_person_may_have_an_address_and_no_number(ours: int) -> None:
+    made = services.create_contact(ours, Details(email=" Jane@Example.org"), (), NOW_MS)
+    assert (made.email, made.email_raw, made.phone) == ("jane@example.org", "Jane@Example.org", "")
+    page = services.contacts_page(ours, "", 10, email="JANE@example.org")
+    assert [one.pk for one in page.items] == [made.pk]
+
+
+@pytest.mark.parametrize(
+    ("details", "field"),
+    [(Details(), "phone"), (Details(phone=""), "phone"), (Details(email="jane at example"), "email")],
+)
+def test_a_person_without_a_number_and_without_an_address_is_refused(ours: int, details: Details, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        services.create_contact(ours, details, (), NOW_MS)
+    assert [error.field for error in refused.value.errors] == [field]
+
+
+def test_a_changed_address_is_changed_on_every_list(ours: int) -> None:
+    made = services.create_list(ours, "Customers", NOW_MS)
+    contact = person(ours, lists=(made.pk,), email="jane@example.org")
+    services.change_contact(ours, contact.pk, Details(email="jo@example.org"))
+    assert ContactListMember.objects.get().email == "jo@example.org"
+    services.change_contact(ours, contact.pk, Details(email=""))
+    assert ContactListMember.objects.get().email == ""
+    with pytest.raises(InvalidInput):
+        services.change_contact(ours, contact.pk, Details(phone=""))
+
+
+def test_erasing_a_person_takes_the_address_out_of_what_was_sent_to_it(ours: int) -> None:
+    contact = services.create_contact(ours, Details(email="jane@example.org"), (), NOW_MS)
+    row.message(organisation_id=ours, recipient="jane@example.org", state=DeliveryState.DELIVERED)
+    services.erase_contact(ours, contact.pk, NOW_MS)
+    jobs.run_until_empty()
+    assert list(Message.objects.values_list("recipient", "body")) == [("", "")]

@@ -273,3 +273,28 @@ def test_imports_and_their_errors_are_paged_and_belong_to_their_organisation(peo
     assert services.imports_page(other, "", 10).items == []
     with pytest.raises(NotFound):
         services.import_errors_page(other, row.pk, "", 3)
+
+
+def test_people_of_a_file_have_their_email_addresses(people: ContactList) -> None:
+    load(people, "external_id,E-mail,city\nA, Jane@Example.ORG ,Lyon\nB,jo at example,Lille\nC,,Nice\n")
+    found = Contact.objects.order_by("external_id").values_list("email", "email_raw", "attributes")
+    assert list(found) == [
+        ("jane@example.org", "Jane@Example.ORG", {"city": "Lyon"}),
+        ("", "jo at example", {"city": "Lille"}),
+        ("", "", {"city": "Nice"}),
+    ]
+    members = ContactListMember.objects.filter(list_id=people.pk)
+    assert sorted(members.values_list("email", flat=True)) == ["", "", "jane@example.org"]
+
+
+def test_a_file_changes_what_it_has_a_column_for_and_leaves_the_rest(people: ContactList) -> None:
+    load(people, "external_id,phone\nA,+33612345678\n")
+    load(people, "external_id,email\nA,jane@example.org\n")
+    load(people, "external_id,phone,email\nA,+33612345679,\n")
+    contact, member = Contact.objects.get(), ContactListMember.objects.get()
+    assert (contact.phone, contact.email) == (member.phone, member.email) == ("+33612345679", "jane@example.org")
+
+
+def test_an_address_that_is_too_long_is_told_with_its_line(people: ContactList) -> None:
+    row = load(people, f"external_id,email\nA,{'a' * 321}\nB,b@example.org\n")
+    assert (row.imported, errors(row)) == (1, [(2, "email", "has more than 320 characters")])

@@ -18,15 +18,29 @@ from chappe.features.contacts.phone import LONGEST_RAW, PhoneReader
 from chappe.features.message_store import open_store
 from chappe.features.refusal import InvalidInput
 from chappe.messaging import FieldError, LeaseLost
+from chappe.rules.email_address import read_email
 
 BATCH = 10_000
 MOST_ERRORS = 10_000
 LONGEST_EXTERNAL_ID = 200
+LONGEST_EMAIL = 320
 LONGEST_ATTRIBUTE_NAME = 60
 CACHE_MIB = 16
 """What SQLite may keep of the tables in memory while a file is read."""
 
 EXTERNAL_ID = "external_id"
+RESERVED = frozenset({EXTERNAL_ID, "phone", "email"})
+"""What no attribute is named: texts mean the person's own by it."""
+_EMAIL_NAMES = (
+    "email",
+    "e_mail",
+    "email_address",
+    "e_mail_address",
+    "mail",
+    "courriel",
+    "adresse_email",
+    "adresse_e_mail",
+)
 _PHONE_NAMES = (
     "phone",
     "phone_number",
@@ -61,27 +75,39 @@ INSERT_CONTACTS = Insert(
         Column("external_id", "text"),
         Column("phone", "text"),
         Column("phone_raw", "text"),
+        Column("email", "text"),
+        Column("email_raw", "text"),
         Column("attributes", "jsonb"),
         Column("created_ms"),
     ),
 )
 CHANGE_CONTACTS = Update(
-    "contact", (Column("phone", "text"), Column("phone_raw", "text"), Column("attributes", "jsonb")), (Column("id"),)
+    "contact",
+    (
+        Column("phone", "text"),
+        Column("phone_raw", "text"),
+        Column("email", "text"),
+        Column("email_raw", "text"),
+        Column("attributes", "jsonb"),
+    ),
+    (Column("id"),),
 )
 INSERT_MEMBERS = Insert(
     "contact_list_member",
-    (Column("list_id"), Column("phone", "text"), Column("contact_id")),
+    (Column("list_id"), Column("phone", "text"), Column("email", "text"), Column("contact_id")),
     on_conflict="ON CONFLICT (list_id, phone, contact_id) DO NOTHING",
 )
-CHANGE_MEMBERS = Update("contact_list_member", (Column("phone", "text"),), (Column("contact_id"),))
+CHANGE_MEMBERS = Update(
+    "contact_list_member", (Column("phone", "text"), Column("email", "text")), (Column("contact_id"),)
+)
 INSERT_ERRORS = Insert(
     "contact_import_error",
     (Column("contact_import_id"), Column("line"), Column("field", "text"), Column("message", "text")),
 )
 KNOWN_CONTACTS = Query(
-    "SELECT external_id, id, phone, CAST(attributes AS text) FROM contact "
+    "SELECT external_id, id, phone, phone_raw, email, email_raw, CAST(attributes AS text) FROM contact "
     "WHERE organisation_id = ? AND external_id <> '' AND external_id IN ??",
-    ("external_id", "id", "phone", "attributes"),
+    ("external_id", "id", "phone", "phone_raw", "email", "email_raw", "attributes"),
 )
 # Guarded by the rows done before: of two that import the same file one loses, and its batch is rolled back.
 MOVE_ON = Update(
@@ -101,17 +127,39 @@ Progress = Callable[[ContactImport], None]
 class Columns:
     """What the columns of a file are: positions, and the attribute names of the others by position."""
 
-    phone: int
+    phone: int | None
+    email: int | None
     external_id: int | None
     attributes: tuple[tuple[int, str], ...]
 
 
+Reach = tuple[str, str]
+"""A number or an address as it was read, "" where it could not be, and as it was given."""
+NOWHERE: Reach = ("", "")
+
+
 @dataclass(slots=True)
 class Person:
+    """`phone` and `email` None: the file says nothing of it."""
+
     external_id: str
-    phone: str
-    phone_raw: str
+    phone: Reach | None
+    email: Reach | None
     attributes: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Known:
+    """A contact as it is."""
+
+    id: int
+    phone: Reach
+    email: Reach
+    attributes: str
+
+
+Member = tuple[int, str, str]
+"""Contact, phone, e-mail address."""
 
 
 @dataclass
@@ -128,7 +176,7 @@ def attribute_name(header: str) -> str:
 
 
 def columns_of(header: Sequence[str], phone_column: str | None = None) -> Columns:
-    """What each column is. Raises InvalidInput where none is the phone, or two have the same name."""
+    """What each column is. Raises InvalidInput where none is the phone or the e-mail address, or two have the same name."""
     names = [attribute_name(cell) or f"column_{number}" for number, cell in enumerate(header, 1)]
     errors = [
         FieldError(f"column {number}", f"is named {header[number - 1]!r} like an earlier one")
@@ -142,15 +190,16 @@ def columns_of(header: Sequence[str], phone_column: str | None = None) -> Column
     ]
     if errors:
         raise InvalidInput(errors)
-    phone = _phone_position(names, phone_column)
+    email = next((names.index(name) for name in _EMAIL_NAMES if name in names), None)
+    phone = _phone_position(names, phone_column, is_needed=email is None)
     external_id = names.index(EXTERNAL_ID) if EXTERNAL_ID in names else None
-    rest = tuple((at, name) for at, name in enumerate(names) if at not in {phone, external_id})
+    rest = tuple((at, name) for at, name in enumerate(names) if at not in {phone, email, external_id})
     if any(name == "phone" for _, name in rest):
         raise InvalidInput.at("phone_column", "another column is named phone, and texts mean the number by it")
-    return Columns(phone, external_id, rest)
+    return Columns(phone, email, external_id, rest)
 
 
-def _phone_position(names: Sequence[str], phone_column: str | None) -> int:
+def _phone_position(names: Sequence[str], phone_column: str | None, *, is_needed: bool) -> int | None:
     listed = ", ".join(names)
     if phone_column:
         wanted = attribute_name(phone_column)
@@ -160,7 +209,11 @@ def _phone_position(names: Sequence[str], phone_column: str | None) -> int:
     for name in _PHONE_NAMES:
         if name in names:
             return names.index(name)
-    raise InvalidInput.at("phone_column", f"is needed: none of the columns is named like a phone ({listed})")
+    if not is_needed:
+        return None
+    raise InvalidInput.at(
+        "phone_column", f"is needed: none of the columns is named like a phone or an e-mail address ({listed})"
+    )
 
 
 def note_attributes(list_id: int, names: Iterable[str]) -> None:
@@ -215,10 +268,14 @@ def _batches(rows: Iterator[Row | RowError], columns: Columns, reader: PhoneRead
 
 def _problem(row: Row, columns: Columns) -> RowError | None:
     cells = row.cells
-    if len(cells[columns.phone]) > LONGEST_RAW:
-        return RowError(row.line, "phone", f"has more than {LONGEST_RAW} characters")
-    if columns.external_id is not None and len(cells[columns.external_id]) > LONGEST_EXTERNAL_ID:
-        return RowError(row.line, EXTERNAL_ID, f"has more than {LONGEST_EXTERNAL_ID} characters")
+    bounds = (
+        (columns.phone, "phone", LONGEST_RAW),
+        (columns.email, "email", LONGEST_EMAIL),
+        (columns.external_id, EXTERNAL_ID, LONGEST_EXTERNAL_ID),
+    )
+    for place, name, most in bounds:
+        if place is not None and len(cells[place]) > most:
+            return RowError(row.line, name, f"has more than {most} characters")
     for at, name in columns.attributes:
         if len(cells[at]) > LONGEST_CELL:
             return RowError(row.line, name, f"has more than {LONGEST_CELL} characters")
@@ -226,11 +283,16 @@ def _problem(row: Row, columns: Columns) -> RowError | None:
 
 
 def _person(cells: list[str], columns: Columns, reader: PhoneReader) -> Person:
-    raw = cells[columns.phone].strip()
+    phone = email = None
+    if columns.phone is not None:
+        raw = cells[columns.phone].strip()
+        phone = (reader.read(raw), raw)
+    if columns.email is not None and (raw := cells[columns.email].strip()):
+        email = (read_email(raw), raw)
     external_id = cells[columns.external_id].strip() if columns.external_id is not None else ""
     # An empty cell is no value: `default` in a text then works for it.
     attributes = {name: cells[at] for at, name in columns.attributes if cells[at]}
-    return Person(external_id, reader.read(raw), raw, attributes)
+    return Person(external_id, phone, email, attributes)
 
 
 def _write(store: Store, row: ContactImport, batch: Batch) -> None:
@@ -239,16 +301,16 @@ def _write(store: Store, row: ContactImport, batch: Batch) -> None:
         if store.database.run(MOVE_ON, [(*done, row.pk, row.rows)]) != 1:
             raise LeaseLost(f"somebody else imports file {row.pk}")
         members = _write_people(store, row.organisation_id, batch.people)
-        store.database.run(INSERT_MEMBERS, [(row.list_id, phone, contact_id) for contact_id, phone in members])
+        store.database.run(INSERT_MEMBERS, [(row.list_id, phone, email, number) for number, phone, email in members])
         kept = batch.errors[: max(0, MOST_ERRORS - row.rejected)]
         store.database.run(INSERT_ERRORS, [(row.pk, error.line, error.field[:100], error.message) for error in kept])
     row.rows, row.imported, row.rejected = done
 
 
-def _write_people(store: Store, organisation_id: int, people: Sequence[Person]) -> list[tuple[int, str]]:
-    """Insert or change contacts; the number and phone of each."""
+def _write_people(store: Store, organisation_id: int, people: Sequence[Person]) -> list[Member]:
+    """Insert or change contacts."""
     # In the order of the numbers the rows land side by side in two of the indexes, which are most of the work.
-    people = sorted(_once(people), key=lambda person: person.phone)
+    people = sorted(_once(people), key=lambda person: (person.phone or NOWHERE)[0])
     known = _known(store, organisation_id, [person.external_id for person in people if person.external_id])
     fresh = [person for person in people if person.external_id not in known]
     ids = _next_ids(store, len(fresh))
@@ -260,30 +322,35 @@ def _write_people(store: Store, organisation_id: int, people: Sequence[Person]) 
                 number,
                 organisation_id,
                 person.external_id,
-                person.phone,
-                person.phone_raw,
+                *(person.phone or NOWHERE),
+                *(person.email or NOWHERE),
                 _json(person.attributes),
                 created,
             )
             for number, person in zip(ids, fresh, strict=True)
         ],
     )
-    members = [(number, person.phone) for number, person in zip(ids, fresh, strict=True)]
+    members = [
+        (number, (person.phone or NOWHERE)[0], (person.email or NOWHERE)[0])
+        for number, person in zip(ids, fresh, strict=True)
+    ]
     return members + _change_people(store, [person for person in people if person.external_id in known], known)
 
 
-def _change_people(
-    store: Store, people: Sequence[Person], known: dict[str, tuple[int, str, str]]
-) -> list[tuple[int, str]]:
-    """Give known contacts their new number, and the attributes of the file beside those they have."""
-    changes, moved, members = [], [], []
+def _change_people(store: Store, people: Sequence[Person], known: dict[str, Known]) -> list[Member]:
+    """Give known contacts their new number and address, and the attributes of the file beside those they have."""
+    changes: list[tuple[object, ...]] = []
+    moved: list[tuple[str, str, int]] = []
+    members: list[Member] = []
     for person in people:
-        contact_id, phone, attributes = known[person.external_id]
-        merged = _decode(attributes) | person.attributes
-        changes.append((person.phone, person.phone_raw, _json(merged), contact_id))
-        members.append((contact_id, person.phone))
-        if phone != person.phone:
-            moved.append((person.phone, contact_id))
+        was = known[person.external_id]
+        phone = was.phone if person.phone is None else person.phone
+        email = was.email if person.email is None else person.email
+        merged = _decode(was.attributes) | person.attributes
+        changes.append((*phone, *email, _json(merged), was.id))
+        members.append((was.id, phone[0], email[0]))
+        if (phone[0], email[0]) != (was.phone[0], was.email[0]):
+            moved.append((phone[0], email[0], was.id))
     store.database.run(CHANGE_CONTACTS, changes)
     store.database.run(CHANGE_MEMBERS, moved)
     return members
@@ -296,7 +363,8 @@ def _once(people: Sequence[Person]) -> Sequence[Person]:
     for person in people:
         earlier = named.get(person.external_id) if person.external_id else None
         if earlier is not None:
-            earlier.phone, earlier.phone_raw = person.phone, person.phone_raw
+            earlier.phone = earlier.phone if person.phone is None else person.phone
+            earlier.email = earlier.email if person.email is None else person.email
             earlier.attributes |= person.attributes
             continue
         if person.external_id:
@@ -305,11 +373,14 @@ def _once(people: Sequence[Person]) -> Sequence[Person]:
     return result
 
 
-def _known(store: Store, organisation_id: int, external_ids: list[str]) -> dict[str, tuple[int, str, str]]:
+def _known(store: Store, organisation_id: int, external_ids: list[str]) -> dict[str, Known]:
     if not external_ids:
         return {}
     found = store.database.query(KNOWN_CONTACTS, (organisation_id, external_ids))
-    return {external_id: (contact_id, phone, attributes) for external_id, contact_id, phone, attributes in found}
+    return {
+        external_id: Known(contact_id, (phone, phone_raw), (email, email_raw), attributes)
+        for external_id, contact_id, phone, phone_raw, email, email_raw, attributes in found
+    }
 
 
 def _next_ids(store: Store, count: int) -> list[int]:

@@ -23,7 +23,8 @@ class ContactList(models.Model):
 
 
 class Contact(models.Model):
-    """One person. `phone` is E.164 where the number could be read, else empty; `phone_raw` is what was given.
+    """One person. `phone` is E.164 where the number could be read, else empty; `phone_raw` is what was given. The same of
+    the e-mail address, which is kept in small letters.
 
     `external_id` is the organisation's own name for the person, empty where it gave none.
     """
@@ -32,6 +33,8 @@ class Contact(models.Model):
     external_id = models.CharField(max_length=200, default="")
     phone = models.CharField(max_length=20, default="")
     phone_raw = models.CharField(max_length=64, default="")
+    email = models.CharField(max_length=320, default="")
+    email_raw = models.CharField(max_length=320, default="")
     attributes = models.JSONField(default=dict)
     created_ms = Milliseconds()
 
@@ -44,19 +47,23 @@ class Contact(models.Model):
                 name="contact_external_id_once",
             ),
         ]
-        indexes = [models.Index(fields=["phone"], name="contact_phone")]
+        indexes = [
+            models.Index(fields=["phone"], name="contact_phone"),
+            models.Index(fields=["email"], name="contact_email", condition=~models.Q(email="")),
+        ]
 
 
 class ContactListMember(models.Model):
     """One person on one list.
 
-    `phone` is a copy of the contact's, so that an analysis walks a list of millions in the order of one index, which
-    puts the people who share a number side by side; whoever changes a contact's number changes it here in the same
-    transaction.
+    `phone` and `email` are copies of the contact's, so that an analysis walks a list of millions in the order of one index,
+    which puts the people who share a number, or an address, side by side; whoever changes a contact's changes them here in
+    the same transaction.
     """
 
     list_id = models.BigIntegerField()
     phone = models.CharField(max_length=20, default="")
+    email = models.CharField(max_length=320, default="")
     contact_id = models.BigIntegerField()
 
     class Meta:
@@ -64,7 +71,15 @@ class ContactListMember(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["list_id", "phone", "contact_id"], name="contact_list_member_once"),
         ]
-        indexes = [models.Index(fields=["contact_id"], name="contact_list_member_contact")]
+        indexes = [
+            models.Index(fields=["contact_id"], name="contact_list_member_contact"),
+            # Of those who have an address alone: lists of numbers pay nothing for it.
+            models.Index(
+                fields=["list_id", "email", "contact_id"],
+                name="contact_list_member_email",
+                condition=~models.Q(email=""),
+            ),
+        ]
 
 
 class ContactImport(models.Model):

@@ -12,9 +12,10 @@ from chappe.features.accounts.services import checked_name
 from chappe.features.clock import now_ms as clock_ms
 from chappe.features.contacts.csv_file import LONGEST_CELL
 from chappe.features.contacts.importing import (
-    EXTERNAL_ID,
     LONGEST_ATTRIBUTE_NAME,
+    LONGEST_EMAIL,
     LONGEST_EXTERNAL_ID,
+    RESERVED,
     Progress,
     import_rows,
     note_attributes,
@@ -34,6 +35,7 @@ from chappe.features.messages.models import Inbound, Message, MessageNow
 from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, size_of_page
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.messaging import ENDS, ChappeError, FieldError
+from chappe.rules.email_address import read_email
 
 LARGEST_FILE = 256 * 1024 * 1024
 MOST_ATTRIBUTES = 200
@@ -127,7 +129,10 @@ def add_members(organisation_id: int, list_id: int, contact_ids: Sequence[int]) 
         there = set(_members(found).filter(list_id=list_id).values_list("contact_id", flat=True))
         new = [contact for pk, contact in sorted(found.items()) if pk not in there]
         ContactListMember.objects.bulk_create(
-            [ContactListMember(list_id=list_id, phone=contact.phone, contact_id=contact.pk) for contact in new],
+            [
+                ContactListMember(list_id=list_id, phone=contact.phone, email=contact.email, contact_id=contact.pk)
+                for contact in new
+            ],
             ignore_conflicts=True,
         )
         note_attributes(list_id, dict.fromkeys(name for contact in new for name in contact.attributes))
@@ -158,18 +163,18 @@ def _member_cursor(cursor: str) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Details:
-    """What is said of a person; None leaves it as it is. An attribute given as None is taken away."""
+    """What is said of a person; None leaves it as it is. An attribute given as None is taken away, as is a number or an
+    address given as ""."""
 
     phone: str | None = None
     external_id: str | None = None
     attributes: Mapping[str, Any] | None = None
     default_region: str | None = None
+    email: str | None = None
 
 
 def create_contact(organisation_id: int, details: Details, list_ids: Sequence[int], now_ms: int) -> Contact:
     """A new person, on these lists. Raises InvalidInput; NotFound for a list; Conflict for a taken external id."""
-    if details.phone is None:
-        raise InvalidInput.at("phone", "is needed")
     contact = Contact(organisation_id=organisation_id, created_ms=now_ms)
     with transaction.atomic():
         _apply(contact, details)
@@ -185,15 +190,17 @@ def find_contact(organisation_id: int, contact_id: int) -> Contact:
 
 
 def contacts_page(
-    organisation_id: int, cursor: str, limit: int, phone: str = "", external_id: str = ""
+    organisation_id: int, cursor: str, limit: int, phone: str = "", external_id: str = "", email: str = ""
 ) -> Page[Contact]:
-    """A page of people, newest first; those with this number or this external id where one is given."""
+    """A page of people, newest first; those with this number, external id or e-mail address where one is given."""
     rows = Contact.objects.filter(organisation_id=organisation_id)
     if phone:
         # A plus in a URL arrives as a space.
         rows = rows.filter(phone=PhoneReader().read(f"+{phone.strip().removeprefix('+')}") or phone)
     if external_id:
         rows = rows.filter(external_id=external_id).exclude(external_id="")
+    if email:
+        rows = rows.filter(email=read_email(email) or email).exclude(email="")
     return newest_first(rows, cursor, limit)
 
 
@@ -204,7 +211,7 @@ def change_contact(organisation_id: int, contact_id: int, details: Details) -> C
         contact = _found(rows, contact_id)
         _apply(contact, details)
         _save_contact(contact)
-        _members([contact.pk]).update(phone=contact.phone)
+        _members([contact.pk]).update(phone=contact.phone, email=contact.email)
         if details.attributes:
             for list_id in _members([contact.pk]).values_list("list_id", flat=True):
                 note_attributes(list_id, contact.attributes)
@@ -220,7 +227,8 @@ def delete_contact(organisation_id: int, contact_id: int) -> None:
 
 
 def erase_contact(organisation_id: int, contact_id: int, now_ms: int) -> None:
-    """Take away everything known of a person: the contact, the texts to and from the number, the number in them.
+    """Take away everything known of a person: the contact, what was sent to and came from the number or the address, and
+    these in it.
 
     A message still on its way keeps its text until it has ended, and is erased within an hour after. What stays: how
     many messages there were, and an entry in quarantine, without which the person could be written to again.
@@ -229,7 +237,7 @@ def erase_contact(organisation_id: int, contact_id: int, now_ms: int) -> None:
     with transaction.atomic():
         contact = find_contact(organisation_id, contact_id)
         delete_contact(organisation_id, contact_id)
-        jobs.enqueue(organisation_id, ERASE, contact_id, now_ms, {"phone": contact.phone})
+        jobs.enqueue(organisation_id, ERASE, contact_id, now_ms, {"phone": contact.phone, "email": contact.email})
 
 
 def _found(rows: "QuerySet[Contact]", contact_id: int) -> Contact:
@@ -244,8 +252,16 @@ def _apply(contact: Contact, details: Details) -> None:
     if details.phone is not None:
         contact.phone_raw = details.phone.strip()
         contact.phone = PhoneReader(details.default_region).read(contact.phone_raw)
-        if not contact.phone or len(contact.phone_raw) > LONGEST_RAW:
+        if (contact.phone_raw and not contact.phone) or len(contact.phone_raw) > LONGEST_RAW:
             errors.append(FieldError("phone", "is not a telephone number; write it with its country code"))
+    if details.email is not None:
+        contact.email_raw = details.email.strip()
+        contact.email = read_email(contact.email_raw)
+        if (contact.email_raw and not contact.email) or len(contact.email_raw) > LONGEST_EMAIL:
+            errors.append(FieldError("email", "is not an e-mail address, such as jane@example.org"))
+    is_given = details.phone is not None or details.email is not None or contact.pk is None
+    if is_given and not (contact.phone_raw or contact.email_raw):
+        errors.append(FieldError("phone", "is needed, or an e-mail address"))
     if details.external_id is not None:
         contact.external_id = details.external_id.strip()
         if len(contact.external_id) > LONGEST_EXTERNAL_ID:
@@ -263,7 +279,7 @@ def _apply(contact: Contact, details: Details) -> None:
 def _attribute_errors(attributes: Mapping[str, Any]) -> list[FieldError]:
     errors = []
     for name, value in attributes.items():
-        if not name.isidentifier() or len(name) > LONGEST_ATTRIBUTE_NAME or name in {"phone", EXTERNAL_ID}:
+        if not name.isidentifier() or len(name) > LONGEST_ATTRIBUTE_NAME or name in RESERVED:
             errors.append(FieldError(f"attributes.{name[:LONGEST_ATTRIBUTE_NAME]}", "is not a name for an attribute"))
         elif not isinstance(value, str | int | float | bool | None):
             errors.append(FieldError(f"attributes.{name}", "must be a text, a number, true, false or null"))
@@ -440,17 +456,19 @@ def _forget_list_job(job: Job, lease: jobs.Lease) -> None:
 
 def _erase_job(job: Job, lease: jobs.Lease) -> None:
     phone = job.arguments.get("phone", "")
-    if not phone:
+    reaches = [one for one in (phone, job.arguments.get("email", "")) if one]
+    if not reaches:
         return
     # 0: sent through the API to the number. Messages to another person who shares the number are not this person's.
     ours = MessageNow.objects.filter(
-        organisation_id=job.organisation_id, recipient=phone, contact_id__in=[job.subject_id, 0]
+        organisation_id=job.organisation_id, recipient__in=reaches, contact_id__in=[job.subject_id, 0]
     )
     while some := list(ours.filter(state__in=ENDS).values_list("pk", flat=True)[:_ROWS_AT_ONCE]):
         Message.objects.filter(pk__in=some).update(recipient="", body="", contact_id=0)
         lease.beat()
-    texts = Inbound.objects.filter(organisation_id=job.organisation_id, sender=phone)
-    texts.update(sender="", body="", linked_sms="", alias="")
+    if phone:
+        texts = Inbound.objects.filter(organisation_id=job.organisation_id, sender=phone)
+        texts.update(sender="", body="", linked_sms="", alias="")
     if ours.exists():
         raise jobs.Postponed(_ERASE_AGAIN_MS)
 

@@ -31,7 +31,7 @@ class ListBody(Body):
 class ListOut(Schema):
     id: int
     name: str
-    attributes: list[str] = Field(description="what a text for this list may mention beside phone")
+    attributes: list[str] = Field(description="what a text for this list may mention beside phone and email")
     created_at: datetime | None
 
 
@@ -45,7 +45,10 @@ class ListPage(Schema):
 
 
 class ContactCreate(Body):
-    phone: str = Field(max_length=64, examples=["+33612345678"])
+    phone: str | None = Field(
+        default=None, max_length=64, description="needed, or an e-mail address", examples=["+33612345678"]
+    )
+    email: str | None = Field(default=None, max_length=320, examples=["jane@example.org"])
     external_id: str = Field(default="", max_length=200, description="your own name for the person; unique")
     attributes: dict[str, Attribute] = {}
     default_region: str | None = Field(default=None, max_length=2, examples=["FR"])
@@ -53,7 +56,8 @@ class ContactCreate(Body):
 
 
 class ContactChange(Body):
-    phone: str | None = Field(default=None, max_length=64)
+    phone: str | None = Field(default=None, max_length=64, description="empty: the person has none any more")
+    email: str | None = Field(default=None, max_length=320, description="empty: the person has none any more")
     external_id: str | None = Field(default=None, max_length=200)
     attributes: dict[str, Attribute] | None = Field(default=None, description="only what changes; null takes one away")
     default_region: str | None = Field(default=None, max_length=2)
@@ -64,6 +68,8 @@ class ContactOut(Schema):
     external_id: str
     phone: str = Field(description="E.164; empty where what was given is no number")
     phone_raw: str = Field(description="as it was given")
+    email: str = Field(description="in small letters; empty where what was given is no address")
+    email_raw: str = Field(description="as it was given")
     attributes: dict[str, Any]
     created_at: datetime | None
 
@@ -167,16 +173,17 @@ def list_contacts(
     request: HttpRequest,
     phone: Annotated[str, Query(max_length=64)] = "",
     external_id: Annotated[str, Query(max_length=200)] = "",
+    email: Annotated[str, Query(max_length=320)] = "",
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> ContactPage:
-    page = services.contacts_page(organisation_of(request), cursor, limit, phone, external_id)
+    page = services.contacts_page(organisation_of(request), cursor, limit, phone, external_id, email)
     return ContactPage(items=[_contact(row) for row in page.items], next=page.next)
 
 
 @router.post("/contacts", response={201: ContactOut}, auth=may_manage, summary="Create a contact")
 def create_contact(request: HttpRequest, payload: ContactCreate) -> Status[ContactOut]:
-    details = services.Details(payload.phone, payload.external_id, payload.attributes, payload.default_region)
+    details = services.Details(**payload.dict(exclude={"list_ids"}))
     created = services.create_contact(organisation_of(request), details, payload.list_ids, now_ms())
     return Status(201, _contact(created))
 
@@ -188,7 +195,7 @@ def read_contact(request: HttpRequest, contact_id: int) -> ContactOut:
 
 @router.patch("/contacts/{int:contact_id}", response=ContactOut, auth=may_manage, summary="Change a contact")
 def change_contact(request: HttpRequest, contact_id: int, payload: ContactChange) -> ContactOut:
-    details = services.Details(payload.phone, payload.external_id, payload.attributes, payload.default_region)
+    details = services.Details(**payload.dict(exclude={"list_ids"}))
     return _contact(services.change_contact(organisation_of(request), contact_id, details))
 
 
@@ -239,8 +246,9 @@ def upload_file(
     delimiter: Annotated[str | None, Query(description="found out unless given")] = None,
     filename: Annotated[str, Query(max_length=255)] = "",
 ) -> Status[ImportOut]:
-    """The first line names the columns. One is the phone; `external_id` updates the person who has it already; the
-    others become attributes. The file is imported after this answer: read the import to follow it."""
+    """The first line names the columns. One is the phone, one the e-mail address (one of both may be missing);
+    `external_id` updates the person who has it already; the others become attributes. The file is imported after this
+    answer: read the import to follow it."""
     organisation_id = organisation_of(request)
     services.find_list(organisation_id, list_id)
     options = services.ImportOptions(phone_column, default_region, encoding, delimiter)
@@ -299,6 +307,8 @@ def _contact(row: Contact) -> ContactOut:
         external_id=row.external_id,
         phone=row.phone,
         phone_raw=row.phone_raw,
+        email=row.email,
+        email_raw=row.email_raw,
         attributes=row.attributes,
         created_at=shown_time(row.created_ms),
     )
