@@ -327,7 +327,7 @@ def calls(recorded: Recordings) -> st.SearchStrategy[HookRequest]:
 
 @each
 def test_every_status_word_is_recorded_with_its_kind(recorded: Recordings) -> None:
-    mapped = {word: str(kind) for word, kind in recorded.adapter.STATES.items()}  # type: ignore[attr-defined]
+    mapped = {word: str(kind) for word, kind in recorded.adapter.STATES.items()}
     assert recorded.read("words")["words"] == mapped
 
 
@@ -410,7 +410,7 @@ def test_recordings_show_good_and_bad_proofs_of_receipts_and_texts(recorded: Rec
 
 
 def sentences(adapter: HttpProvider) -> Iterator[str]:
-    yield from (adapter.SPEC.summary, *adapter.QUIRKS, *adapter.HOOK_SETUP)  # type: ignore[attr-defined]
+    yield from (adapter.SPEC.summary, *adapter.QUIRKS, *adapter.HOOK_SETUP, adapter.HOOK_PROOF)
 
 
 @each

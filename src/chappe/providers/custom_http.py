@@ -10,6 +10,7 @@ from dataclasses import replace
 from chappe.messaging import (
     BadSignature,
     Channel,
+    ErrorKind,
     FieldError,
     HookEvent,
     OutboundMessage,
@@ -50,6 +51,10 @@ PAYLOAD = """{
 STATES: Mapping[str, ReceiptKind] = {
     word: RECEIPT_KINDS[meaning] for word, meaning in STATUSES.items() if meaning is not Meaning.IGNORED
 }
+ACCOUNT_TROUBLE: Mapping[str, str] = {}
+REFUSALS: Mapping[str, str] = {}
+ERROR_KINDS: Mapping[str, ErrorKind] = {}
+"""What codes mean is a matter of settings."""
 
 
 def _check(settings: Settings) -> Sequence[FieldError]:
@@ -141,9 +146,13 @@ QUIRKS: tuple[str, ...] = (
 HOOK_SETUP: tuple[str, ...] = (
     "Make a hook of the kind Feedback for this connection, paste a status report of the provider into its payload, and put "
     "placeholders where the values stand.",
-    "Give its address to the provider: {status_url}, or name it in the payload as callback_url.",
+    "Give its address to the provider, at its site or as a constant of the payload: {status_url}.",
     "Make a hook of the kind Inbound likewise, and give the provider its address for texts from phones: {inbound_url}.",
     "Choose the proof that the provider can give with each call: a header, Basic authentication or an HMAC.",
+)
+HOOK_PROOF = (
+    "Each hook says what it asks of a call: a fixed header, Basic authentication, an HMAC of the body, or nothing but its "
+    "address, which nobody can guess."
 )
 SOURCES: tuple[str, ...] = ("https://www.rfc-editor.org/rfc/rfc9110", "https://www.rfc-editor.org/rfc/rfc6749")
 

@@ -17,6 +17,7 @@ import msgspec
 from chappe.messaging import (
     BadSignature,
     Channel,
+    ErrorKind,
     FieldError,
     HookEvent,
     OutboundMessage,
@@ -40,6 +41,10 @@ USER_IDENTIFIER = "user_identifier"
 """The variable that stands for the person in a payload."""
 
 STATES: Mapping[str, ReceiptKind] = {}
+ACCOUNT_TROUBLE: Mapping[str, str] = {}
+REFUSALS: Mapping[str, str] = {}
+ERROR_KINDS: Mapping[str, ErrorKind] = {}
+"""What codes mean is a matter of settings."""
 
 
 class IdentifierKind(StrEnum):
@@ -226,6 +231,7 @@ QUIRKS: tuple[str, ...] = (
     "The provider's own reports stay with it: what we know is whether it took the message.",
 )
 HOOK_SETUP: tuple[str, ...] = ()
+HOOK_PROOF = "An e-mail provider has no hooks here."
 SOURCES: tuple[str, ...] = ("https://www.rfc-editor.org/rfc/rfc6749",)
 
 

@@ -16,7 +16,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from chappe.messaging import About, Deferred, HookEvent, OutboundMessage, Refused, SendOutcome, Unknown
+from chappe.messaging import (
+    About,
+    Deferred,
+    ErrorKind,
+    HookEvent,
+    OutboundMessage,
+    ReceiptKind,
+    Refused,
+    SendOutcome,
+    Unknown,
+)
 from chappe.providers.contract import ProviderSpec, Settings
 
 LONGEST_PAUSE_S = 3600.0
@@ -173,6 +183,30 @@ class HttpProvider(Protocol):
     """What a module in this room offers to be an HTTP provider; `registry.HTTP` lists them."""
 
     SPEC: ProviderSpec
+
+    STATES: Mapping[str, ReceiptKind]
+    """The provider's words for what became of a message. A word that is not here changes nothing, and is kept."""
+
+    ACCOUNT_TROUBLE: Mapping[str, str]
+    """Its codes for what is wrong with our account: nothing goes out for a while, and no message fails."""
+
+    REFUSALS: Mapping[str, str]
+    """Its codes with which a message is refused for good → the reason that people are shown."""
+
+    ERROR_KINDS: Mapping[str, ErrorKind]
+    """Its codes of errors in receipts → what they say of the recipient. Others are qualified by people."""
+
+    HOOK_SETUP: tuple[str, ...]
+    """What is to be done at the provider so that it calls us: steps, with {status_url} and {inbound_url} in them."""
+
+    HOOK_PROOF: str
+    """How its calls prove whose they are."""
+
+    QUIRKS: tuple[str, ...]
+    """What nobody expects, each with the month in which it was so."""
+
+    SOURCES: tuple[str, ...]
+    """The provider's pages, and the releases of its SDKs, that the adapter was written from."""
 
     def auth(self, account: Account) -> Auth: ...
 

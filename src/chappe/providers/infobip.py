@@ -217,6 +217,7 @@ HOOK_SETUP: tuple[str, ...] = (
     "that username and password.",
     "For texts from phones, ask them to do the same for your number with {inbound_url}.",
 )
+HOOK_PROOF = "Each call signs in by Basic authentication with the webhook username and password."
 SOURCES: tuple[str, ...] = (
     "https://www.infobip.com/docs/api/channels/sms/outbound-sms/send-sms-messages",
     "https://www.infobip.com/docs/api/channels/sms/logs-and-status-reports/receive-outbound-sms-message-reports-v3",

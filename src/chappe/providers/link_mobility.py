@@ -222,6 +222,9 @@ HOOK_SETUP: tuple[str, ...] = (
     "Give them {inbound_url} as the address of the gate for texts from phones, and have your number or keyword routed to it.",
     "Enter the id of the gate for delivery reports here.",
 )
+HOOK_PROOF = (
+    "Each call signs in by Basic authentication with the account's username and password, which LINK sets on the gate."
+)
 SOURCES: tuple[str, ...] = (
     "https://github.com/deveel/deveel.lm.client (LINK Mobility SMS REST API v1.18, MO messages v1.7, Gate API v1.2)",
     "https://github.com/navikt/shout-out-link-mobility-mock",

@@ -79,7 +79,10 @@ INTERNAL_ERROR = "99"
 OPTED_OUT = "103"
 ABOUT_RECIPIENT = frozenset({"recipient", "recipients"})
 # Extended error codes that Bird lists under "unknown subscriber": not the number of an active line
-UNKNOWN_SUBSCRIBER = frozenset({"1", "5"})
+ERROR_KINDS: Mapping[str, ErrorKind] = {
+    **dict.fromkeys(("1", "5"), ErrorKind.HARD),
+    OPTED_OUT: ErrorKind.IGNORED,
+}
 
 
 def _check(settings: Settings) -> Sequence[FieldError]:
@@ -158,6 +161,10 @@ HOOK_SETUP: tuple[str, ...] = (
     "Nothing more is needed for status reports: {status_url} goes with each message. It may also be entered there.",
     'For texts from phones open Flow Builder, create a flow from the template "Call HTTP endpoint with SMS", choose POST, '
     "enter {inbound_url}, save and publish.",
+)
+HOOK_PROOF = (
+    "The header MessageBird-Signature-JWT of each call is a token under the signing key that vouches for address and body and "
+    "names the time in which it is good. The older header MessageBird-Signature is taken as well."
 )
 SOURCES: tuple[str, ...] = (
     "https://developers.messagebird.com/api/sms-messaging",
@@ -315,7 +322,7 @@ def _receipt(fields: Mapping[str, Any], message_id: str, status: str) -> list[Ho
     if code == OPTED_OUT and person:
         opt_out = OptOut(person, f"statusErrorCode {code}", plus_number(fields.get("originator")))
         return [msgspec.structs.replace(receipt, error_kind=ErrorKind.IGNORED), opt_out]
-    if code in UNKNOWN_SUBSCRIBER or reason == "unknown subscriber":
+    if ERROR_KINDS.get(code) is ErrorKind.HARD or reason == "unknown subscriber":
         return [msgspec.structs.replace(receipt, error_kind=ErrorKind.HARD)]
     return [receipt]
 

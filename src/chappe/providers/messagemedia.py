@@ -67,6 +67,10 @@ STATES: Mapping[str, ReceiptKind] = {
     # "cancelled" is what somebody did at MessageMedia: the message will not come
     **dict.fromkeys(("expired", "rejected", "undeliverable", "failed", "cancelled"), ReceiptKind.ERROR),
 }
+ACCOUNT_TROUBLE: Mapping[str, str] = {}
+REFUSALS: Mapping[str, str] = {}
+"""MessageMedia says what is wrong in words, which are shown."""
+
 OPTED_OUT = frozenset({"302", "412"})
 _OURS = "301 302 303 304 305 330 331 332 333 402 403 405 410 412"
 ERROR_KINDS: Mapping[str, ErrorKind] = {
@@ -208,6 +212,10 @@ HOOK_SETUP: tuple[str, ...] = (
     "($mtId), content ($moContent), source_number ($sourceAddress) and destination_number ($destinationAddress).",
     "For opt-outs make another with the event OPT_OUT_SMS and a template of the members opt_out_id ($notificationId), "
     "source_number ($sourceAddress) and content ($moContent).",
+)
+HOOK_PROOF = (
+    "The header X-MessageMedia-Signature of each call is an RSA signature of request line, Date and body, made with the "
+    "private half of the public key."
 )
 SOURCES: tuple[str, ...] = (
     "https://developers.messagemedia.com/code/messages-api-documentation",

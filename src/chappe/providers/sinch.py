@@ -62,11 +62,16 @@ STATES: Mapping[str, ReceiptKind] = {
     "READ": ReceiptKind.READ,
     "FAILED": ReceiptKind.ERROR,
 }
-ACCOUNT_TROUBLE: Mapping[int, str] = {
-    401: "Sinch does not accept the token: check the OAuth client id and secret",
-    403: "the OAuth client may not send for this project",
-    404: "no such app: check data centre, project id and app id",
+ACCOUNT_TROUBLE: Mapping[str, str] = {
+    "401": "Sinch does not accept the token: check the OAuth client id and secret",
+    "403": "the OAuth client may not send for this project",
+    "404": "no such app: check data centre, project id and app id",
 }
+"""By the status of HTTP."""
+
+REFUSALS: Mapping[str, str] = {}
+"""Sinch says why in words, which are shown."""
+
 OPTED_OUT = "RECIPIENT_NOT_OPTED_IN"
 _OURS = (
     "DELIVERY_REJECTED_DUE_TO_POLICY RECIPIENT_NOT_OPTED_IN BAD_REQUEST OUTSIDE_ALLOWED_SENDING_WINDOW NO_PERMISSION "
@@ -221,6 +226,10 @@ HOOK_SETUP: tuple[str, ...] = (
     "{status_url}, that secret token, and the triggers MESSAGE_DELIVERY and EVENT_DELIVERY.",
     "Add another of target type HTTP with the address {inbound_url}, the same secret token, and the trigger MESSAGE_INBOUND.",
 )
+HOOK_PROOF = (
+    "The header x-sinch-webhook-signature of each call is the HMAC-SHA256 of body, nonce and timestamp under the webhook "
+    "secret token."
+)
 SOURCES: tuple[str, ...] = (
     "https://developers.sinch.com/docs/conversation/api-reference/conversation/messages",
     "https://developers.sinch.com/docs/conversation/callbacks",
@@ -271,9 +280,9 @@ def read(response: HttpResponse, account: Account) -> SendOutcome:
         return Accepted((message_id,))
     error = answer.get("error")
     word, text = _error(error) if isinstance(error, dict) else ("", "")
-    if response.status in ACCOUNT_TROUBLE:
-        code = word or str(response.status)
-        return Deferred(ACCOUNT_TROUBLE[response.status], ACCOUNT_PAUSE_S, code, About.ACCOUNT)
+    trouble = ACCOUNT_TROUBLE.get(str(response.status))
+    if trouble:
+        return Deferred(trouble, ACCOUNT_PAUSE_S, word or str(response.status), About.ACCOUNT)
     if response.status in (400, 422) and (word or text):
         return Refused(f"Sinch refused the message: {text or word}", word or str(response.status))
     return unexplained(response, SPEC.label)
@@ -289,7 +298,7 @@ def probe(account: Account) -> HttpRequest:
 
 
 def probed(response: HttpResponse, account: Account) -> str:
-    problem = ACCOUNT_TROUBLE.get(response.status) or probe_problem(response, SPEC.label)
+    problem = ACCOUNT_TROUBLE.get(str(response.status)) or probe_problem(response, SPEC.label)
     is_app = isinstance(response.json, dict) and said(response.json.get("id")) == account.settings.text("app_id")
     return problem or ("" if is_app else "this is not Sinch's API, or another app; check the address and the app id")
 

@@ -217,6 +217,10 @@ HOOK_SETUP: tuple[str, ...] = (
     'Under "A message comes in" choose Webhook, enter {inbound_url} and the method HTTP POST.',
     "The address for when that fails may be the same.",
 )
+HOOK_PROOF = (
+    "The header X-Twilio-Signature of each call is the HMAC-SHA1 of its address and fields under the Auth Token or, with a "
+    "SharedKey, their HMAC-SHA256 under that."
+)
 SOURCES: tuple[str, ...] = (
     "https://www.twilio.com/docs/messaging/api/message-resource",
     "https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks",

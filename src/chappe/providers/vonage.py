@@ -268,6 +268,10 @@ HOOK_SETUP: tuple[str, ...] = (
     "SMS API: enter {status_url} under Delivery receipts and {inbound_url} under Inbound SMS, with the method POST.",
     "Messages API: enter the same addresses as Status URL and Inbound URL of the application that the number is linked to.",
 )
+HOOK_PROOF = (
+    "Calls of the SMS API carry timestamp and sig, which is made of all parameters with the signature secret; those of the "
+    "Messages API a bearer token under the same secret that vouches for the body."
+)
 SOURCES: tuple[str, ...] = (
     "https://developer.vonage.com/en/api/sms",
     "https://developer.vonage.com/en/api/messages",
