@@ -275,6 +275,24 @@ def test_what_the_provider_tells_of_wishes_is_heeded(stock: Stock, desk: Desk) -
     assert ledger(stock) == [(MARIE, False, "provider"), (MARIE, True, "provider")]
 
 
+def test_a_start_that_is_told_again_does_not_undo_the_stop_after_it(stock: Stock, desk: Desk) -> None:
+    start = (OptIn(MARIE, "START", SHOP, "SM1"), text("START", provider_id="SM1", is_answered=True))
+    told(stock, desk, *start)
+    told(stock, desk, OptOut(MARIE, "STOP", SHOP, "SM2"), text("STOP", provider_id="SM2", is_answered=True))
+    told(stock, desk, *start)
+    found = stock.quarantine(MARIE)
+    assert found is not None
+    assert found[0] == "denylisted"
+
+
+def test_a_wish_told_of_one_sender_holds_for_all(stock: Stock, desk: Desk) -> None:
+    (message_id,) = stock.enqueue(1, recipient=MARIE, delivery=4)
+    told(stock, desk, OptOut(MARIE, "STOP", "+33611111111"))
+    assert desk.lease() == []
+    assert stock.state(message_id) is DeliveryState.EXCLUDED
+    assert stock.query("SELECT sender FROM consent_event") == [("+33611111111",)]
+
+
 def test_a_person_who_left_gets_no_queued_message(stock: Stock, desk: Desk) -> None:
     (message_id,) = stock.enqueue(1, recipient=MARIE, delivery=4)
     told(stock, desk, text("STOP"))

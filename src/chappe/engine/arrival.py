@@ -57,19 +57,29 @@ class Arrivals:
                     told.texts.append(_piece(event_id, connection_id, held, received_ms))
                 case (OptOut() | OptIn()) as wish:
                     told.wishes.append((connection_id, wish))
-        told.texts = self._new(told.texts)
+        self._forget_repeated(told)
         return told
 
-    def _new(self, texts: Sequence[InboundPiece]) -> list[InboundPiece]:
-        """Without those that we have: providers repeat a call whose answer they did not get."""
+    def _forget_repeated(self, told: Told) -> None:
+        """Texts that we have, and the wishes that came with them: providers repeat a call whose answer they did not get, and
+        a START that is told again must not undo the STOP after it."""
         asked: dict[int, set[str]] = {}
-        for text in texts:
+        for text in told.texts:
             asked.setdefault(text.connection_id, set()).add(text.provider_message_id)
+        for connection_id, wish in told.wishes:
+            asked.setdefault(connection_id, set()).add(wish.provider_message_id)
         seen = {
             (connection_id, theirs)
             for connection_id, ids in asked.items()
+            if ids - {""}
             for (theirs,) in self._database.query(catalogue.INBOUND_SEEN, (connection_id, sorted(ids - {""})))
         }
+        told.wishes = [(one, wish) for one, wish in told.wishes if (one, wish.provider_message_id) not in seen]
+        told.texts = self._without(told.texts, seen)
+
+    @staticmethod
+    def _without(texts: Sequence[InboundPiece], seen: set[tuple[int, str]]) -> list[InboundPiece]:
+        """Those that are not among `seen`, each once."""
         new = []
         for text in texts:
             key = (text.connection_id, text.provider_message_id)

@@ -133,6 +133,8 @@ class Wish:
     source: str
     evidence: str
     connection_id: int
+    sender: str = ""
+    """The one of ours that the person wrote to; kept as it was, whatever the wish is for."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +261,7 @@ class Changes:
         entry = self._entry(organisation_id, channel, address, short_code)
         released, stopped = quarantine_rules.after_release(entry), quarantine_rules.after_stop(entry, wish.evidence)
         self._set_entry(organisation_id, channel, address, released if wish.is_given else stopped)
-        head = (organisation_id, channel, address, short_code, wish.is_given, self.now_ms)
+        head = (organisation_id, channel, address, wish.sender or short_code, wish.is_given, self.now_ms)
         self._consent.append((*head, wish.source, wish.evidence[:400], wish.connection_id))
 
     # -- receipts ----------------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ class Inbox:
         """Do what the text leads to; the id of the reply, 0 for none."""
         if answer.is_given is not None:
             said = f"the person wrote {answer.keyword or 'any word'}"
-            wish = Wish(answer.is_given, "keyword", said, text.connection_id)
+            wish = Wish(answer.is_given, "keyword", said, text.connection_id, text.recipient)
             changes.person_asked(policy.organisation_id, _person(text, policy), answer.short_code, wish)
         if not answer.reply or text.details.is_answered or self._is_loop(text, policy, changes.now_ms):
             return 0

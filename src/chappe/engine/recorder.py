@@ -230,9 +230,8 @@ class Recorder:
     def _heed(self, wishes: Iterable[tuple[int, OptOut | OptIn]], outcome: Outcome) -> None:
         changes = self._changes(outcome)
         for connection_id, wish in wishes:
-            said = Wish(isinstance(wish, OptIn), "provider", wish.evidence, connection_id)
-            organisation_id = self._policies[connection_id].organisation_id
-            changes.person_asked(organisation_id, wish.address, wish.sender, said)
+            said = Wish(isinstance(wish, OptIn), "provider", wish.evidence, connection_id, wish.sender)
+            changes.person_asked(self._policies[connection_id].organisation_id, wish.address, "", said)
         changes.write()
 
     def _still_early(self, outcome: Outcome) -> list[Received]:

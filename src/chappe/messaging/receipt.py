@@ -47,19 +47,25 @@ class InboundMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class OptOut(msgspec.Struct, frozen=True, gc=False):
-    """A person wants no more, as the provider tells it. `evidence` is in its words; `sender` ours, "" for all."""
+    """A person wants no more, as the provider tells it. `evidence` is in its words; `sender` the one of ours that the person
+    wrote to, which limits nothing: a wish holds for every connection of the organisation.
+
+    `provider_message_id`: of the text that said so, where it comes as an `InboundMessage` as well; told again, it is none.
+    """
 
     address: str
     evidence: str
     sender: str = ""
+    provider_message_id: str = ""
 
 
 class OptIn(msgspec.Struct, frozen=True, gc=False):
-    """A person wants messages (again), as the provider tells it."""
+    """A person wants messages (again), as the provider tells it; the fields are those of `OptOut`."""
 
     address: str
     evidence: str
     sender: str = ""
+    provider_message_id: str = ""
 
 
 HookEvent = Receipt | InboundMessage | OptOut | OptIn

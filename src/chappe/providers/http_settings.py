@@ -180,6 +180,17 @@ def http_settings(*, rate_per_s: float = 0.0, concurrency: int = 50) -> tuple[Se
                 check=_pem_problem,
             ),
             Setting(
+                "hook_max_age_s",
+                SettingType.NUMBER,
+                86_400.0,
+                "Oldest call accepted",
+                "Calls of the provider that carry a signed time are refused when it lies further back. Providers repeat for "
+                "hours what was not taken, not always signed anew; what is repeated changes nothing a second time.",
+                minimum=60,
+                maximum=604_800,
+                unit="s",
+            ),
+            Setting(
                 "allowed_networks",
                 SettingType.TEXT,
                 "",

@@ -318,7 +318,7 @@ def verify(request: HookRequest, account: Account, now_s: float) -> None:
         raise BadSignature("X-MessageMedia-Signature is no Base64") from None
     if not any(_is_signed(key, signature, text, digest) for text in _signed_texts(request, headers["date"])):
         raise BadSignature("X-MessageMedia-Signature does not fit this call; check this installation's public address")
-    check_age(_seconds(headers["date"]), now_s)
+    check_age(_seconds(headers["date"]), now_s, account.settings.number("hook_max_age_s"))
 
 
 def _signed_texts(request: HookRequest, date: str) -> list[bytes]:

@@ -316,7 +316,7 @@ def verify(request: HookRequest, account: Account, now_s: float) -> None:
     text = request.body + f".{nonce}.{signed_s}".encode("utf-8", "replace")
     if not is_same(base64.b64encode(hmac.new(secret, text, hashlib.sha256).digest()).decode(), given.strip()):
         raise BadSignature("x-sinch-webhook-signature does not fit this call")
-    check_age(signed_s, now_s)
+    check_age(signed_s, now_s, account.settings.number("hook_max_age_s"))
 
 
 def events(request: HookRequest, account: Account) -> list[HookEvent]:

@@ -388,9 +388,9 @@ def _inbound(fields: Mapping[str, str], message_id: str) -> list[HookEvent]:
     evidence, sender = f"OptOutType {wish}", _scope(fields, "To")
     events: list[HookEvent] = []
     if wish == "STOP":
-        events.append(OptOut(person, evidence, sender))
+        events.append(OptOut(person, evidence, sender, said(message_id)))
     elif wish == "START":
-        events.append(OptIn(person, evidence, sender))
+        events.append(OptIn(person, evidence, sender, said(message_id)))
     own, body = plus_number(fields.get("To")), fields.get("Body", "")
     is_answered = wish in ("STOP", "START", "HELP")
     events.append(InboundMessage(person, own, body, said(message_id), is_answered=is_answered))

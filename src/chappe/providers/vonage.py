@@ -422,7 +422,7 @@ def verify(request: HookRequest, account: Account, now_s: float) -> None:
     given = fields.get("sig", "")
     if not given:
         raise BadSignature("neither the parameter sig nor a bearer token is there")
-    check_age(fields.get("timestamp", ""), now_s)
+    check_age(fields.get("timestamp", ""), now_s, account.settings.number("hook_max_age_s"))
     if not is_same(signature(fields, secret, account.settings.text("signature_algorithm")), given.lower()):
         raise BadSignature("sig does not fit this call; check the signature secret and its method")
 
@@ -434,7 +434,7 @@ def _verify_token(request: HookRequest, claims: Mapping[str, Any], account: Acco
         raise BadSignature("the body is not the one that was signed: its hash is not payload_hash")
     if not is_same(account.settings.text("account_sid"), said(claims.get("api_key"))):
         raise BadSignature("the token is of another account")
-    check_age(claims.get("iat"), now_s)
+    check_age(claims.get("iat"), now_s, account.settings.number("hook_max_age_s"))
 
 
 def signature(fields: Mapping[str, str], secret: bytes, algorithm: str) -> str:

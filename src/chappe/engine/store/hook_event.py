@@ -72,6 +72,7 @@ def _row(event_id: int, one: Arrived) -> Row:
                 address=_bounded(wish.address, LONGEST_ADDRESS),
                 evidence=_bounded(wish.evidence, LONGEST_WORDS),
                 sender=_bounded(wish.sender, LONGEST_ADDRESS),
+                provider_message_id=_bounded(wish.provider_message_id, LONGEST_ID),
             )
     kind, received = _KINDS[type(held)], one.received_ms
     return (event_id, one.connection_id, one.organisation_id, kind, _write(held), received, received)

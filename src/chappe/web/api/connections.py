@@ -11,10 +11,12 @@ from pydantic import Field
 
 from chappe.features.clock import now_ms
 from chappe.features.connections import services
+from chappe.features.connections.exchange import exchanges_page
 from chappe.features.connections.link import Link, links_of
 from chappe.features.connections.models import Connection
+from chappe.features.messages.models import Exchange
 from chappe.web.api.auth import may_manage, may_read, organisation_of
-from chappe.web.api.field import Body, shown_time
+from chappe.web.api.field import Body, Cursor, Limit, shown_time
 
 router = Router(tags=["connections"])
 
@@ -65,6 +67,23 @@ class ConnectionOut(Schema):
     created_at: datetime | None
     changed_at: datetime | None
     links: list[LinkOut]
+
+
+class ExchangeKept(Schema):
+    direction: Literal["out", "in"] = Field(description="out: we called the provider; in: it called us")
+    at: datetime | None
+    took_ms: float
+    method: str
+    url: str
+    request: str = Field(description="headers and body; secrets, numbers and texts are masked")
+    status: int = Field(description="0: there was no answer")
+    response: str
+    outcome: str = Field(description="what was made of it")
+
+
+class ExchangePage(Schema):
+    items: list[ExchangeKept]
+    next: str | None
 
 
 class ConnectionList(Schema):
@@ -137,6 +156,27 @@ def verify_connection(request: HttpRequest, connection_id: int, payload: Verific
         is_usable=found.is_usable,
         findings=[FindingOut(level=finding.level, text=finding.text) for finding in found.findings],
         exchanges=[ExchangeOut(**msgspec.structs.asdict(exchange)) for exchange in found.exchanges],
+    )
+
+
+@router.get("/{int:connection_id}/exchanges", response=ExchangePage, auth=may_manage, summary="List the last exchanges")
+def list_exchanges(request: HttpRequest, connection_id: int, cursor: Cursor = "", limit: Limit = 50) -> ExchangePage:
+    """What was sent to the provider and what it called, lately: a sample of what went well, and more of what did not."""
+    page = exchanges_page(organisation_of(request), connection_id, cursor, limit)
+    return ExchangePage(items=[_exchange(row) for row in page.items], next=page.next)
+
+
+def _exchange(row: Exchange) -> ExchangeKept:
+    return ExchangeKept(
+        direction="out" if row.direction == "out" else "in",
+        at=shown_time(row.at_ms),
+        took_ms=row.took_ms,
+        method=row.method,
+        url=row.url,
+        request=row.request,
+        status=row.status,
+        response=row.response,
+        outcome=row.outcome,
     )
 
 
