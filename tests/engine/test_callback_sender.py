@@ -22,7 +22,7 @@ from chappe.engine.vault import Vault
 from chappe.features.accounts.models import Organisation
 from chappe.features.callbacks import services
 from chappe.features.callbacks.services import Change, Letters, Secret
-from chappe.messaging import DeliveryState
+from chappe.messaging import DeliveryState, StoreError
 from chappe.rules.callback import INBOUND, STATE_EVENTS, TRIED_FOR_MS
 
 HOUR_S = 3600
@@ -489,3 +489,28 @@ def test_an_endpoint_that_is_deleted_takes_its_calls_with_it(agency: Agency) -> 
     agency.ahead_s = 300
     agency.sweep()
     assert agency.stock.query("SELECT id FROM callback_endpoint") == [(kept.pk,)]
+
+
+def test_a_sender_whose_store_is_gone_stops_all_the_same(plain: Agency, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callback_sender, "STOP_S", 0.1)
+
+    async def work() -> None:
+        async with Customer() as customer:
+            made = await aside(plain.endpoint, customer.url)
+            async with at_work(plain):
+                customer.answer = lambda call: None
+                plain.happens(3)
+                await until(lambda: customer.calls, "a call")
+                # It goes to another address meanwhile; what is under way at the old one is waited for no longer.
+                change = Change(url=f"{customer.url}&again=1")
+                await aside(services.change_endpoint, plain.organisation_id, made.row.pk, change, plain.now_ms)
+                plain.load()
+                await until(lambda: len(customer.calls) == 2, "a call to the other address")
+
+                def refuse(request: CallbackWork, /) -> None:
+                    raise StoreError("the store process is gone")
+
+                monkeypatch.setattr(plain, "send", refuse)
+        assert len(plain.rows()) == 3
+
+    run(work())

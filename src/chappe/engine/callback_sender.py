@@ -175,7 +175,7 @@ class CallbackSender:
         self._lines: dict[int, Line] = {}
         self._unusable: dict[int, int] = {}
         self._order: deque[int] = deque()
-        self._under_way = 0
+        self._under_way: set[asyncio.Task[None]] = set()
         self._page = CallbackWork(0)
         self._timer: asyncio.TimerHandle | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -265,7 +265,7 @@ class CallbackSender:
     def _go_on(self) -> None:
         """Begin what may begin: an endpoint after the other, one call each."""
         now_s, idle = self._clock(), 0
-        while not self._is_stopping and self._under_way < MOST_AT_ONCE and idle < len(self._order):
+        while not self._is_stopping and len(self._under_way) < MOST_AT_ONCE and idle < len(self._order):
             line = self._lines[self._order[0]]
             self._order.rotate(-1)
             call = line.next(now_s)
@@ -275,14 +275,14 @@ class CallbackSender:
         self._plan()
 
     def _begin(self, line: Line, call: CallbackCall) -> None:
-        self._under_way += 1
         task = asyncio.create_task(self._make(line, call))
+        self._under_way.add(task)
         line.under_way.add(task)
         task.add_done_callback(lambda done: self._ended(line, done))
 
     def _ended(self, line: Line, task: asyncio.Task[None]) -> None:
         line.under_way.discard(task)
-        self._under_way -= 1
+        self._under_way.discard(task)
         self._go_on()
 
     async def _make(self, line: Line, call: CallbackCall) -> None:
@@ -365,18 +365,23 @@ class CallbackSender:
         wants = self._wants()
         for identifier, _ in wants:
             self._lines[identifier].is_asked, self._lines[identifier].may_have_more = True, False
-        if wants or self._has_news():
-            page, self._page = self._page, CallbackWork(0)
-            page.number, page.wants = self._store.number(), wants
+        if not wants and not self._has_news():
+            return
+        page, self._page = self._page, CallbackWork(0)
+        page.number, page.wants = self._store.number(), wants
+        try:
             self._store.send(page)
+        except StoreError:
+            log.info(
+                "callback.unrecorded"
+            )  # the store process is gone, and the engine with it: leases end by themselves
 
-    async def stop(self, wait_s: float = STOP_S) -> None:
-        """Begin nothing more; wait a little for what is under way, and let go of the rest."""
+    async def stop(self, wait_s: float | None = None) -> None:
+        """Begin nothing more; wait a little (`STOP_S`) for what is under way, and let go of the rest."""
         self._is_stopping = True
         lines = list(self._lines.values())
-        tasks = [task for line in lines for task in line.under_way]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=wait_s)
+        if self._under_way:
+            _, late = await asyncio.wait(set(self._under_way), timeout=STOP_S if wait_s is None else wait_s)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -386,7 +391,4 @@ class CallbackSender:
         await asyncio.gather(*self._leaving, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
-        try:
-            self._flush()
-        except StoreError:
-            log.info("callback.unrecorded")  # the store process is gone: leases end by themselves
+        self._flush()
