@@ -116,3 +116,59 @@ def test_a_stranger_finds_no_connection_of_ours(caller: Caller, stranger: Caller
 
 def test_both_organisations_may_use_one_name(caller: Caller, stranger: Caller) -> None:
     assert create(caller)["name"] == create(stranger)["name"]
+
+
+TWILIO = {"account_sid": "AC" + "1" * 32, "auth_token": "2" * 32, "sender": "+15005550006"}
+
+
+def create_twilio(caller: Caller, name: str = "Twilio") -> dict[str, Any]:
+    answer = caller.post("/v1/connections", {"name": name, "provider": "twilio", "settings": TWILIO})
+    assert answer.status == 201, answer.text
+    content: dict[str, Any] = answer.json
+    return content
+
+
+def test_a_vendor_connection_is_replaced_and_not_edited(caller: Caller) -> None:
+    old = create_twilio(caller)
+    path = f"/v1/connections/{old['id']}"
+    refused = caller.patch(path, {"settings": {"sender": "+15005550007"}})
+    assert (refused.status, "replace it" in refused.json["detail"]) == (409, True)
+    assert caller.patch(path, {"settings": old["settings"], "name": "Main", "position": 3}).status == 200
+
+    answer = caller.post(f"{path}/replace", {"settings": {"sender": "+15005550007"}})
+    assert answer.status == 201, answer.text
+    made = answer.json
+    assert (made["name"], made["position"], made["is_enabled"], made["replaced_by"]) == ("Main", 3, True, None)
+    assert (made["settings"]["sender"], made["settings"]["auth_token"]) == ("+15005550007", MASK)
+    assert [one["id"] for one in caller.get("/v1/connections").json["items"]] == [made["id"]]
+    everything = caller.get("/v1/connections?replaced=true").json["items"]
+    assert [one["id"] for one in everything] == [old["id"], made["id"]]
+    was = caller.get(path).json
+    assert (was["replaced_by"], was["is_enabled"], was["settings"]["sender"]) == (made["id"], False, "+15005550006")
+
+
+def test_what_was_replaced_is_neither_replaced_again_nor_switched_on(caller: Caller) -> None:
+    path = f"/v1/connections/{create_twilio(caller)['id']}"
+    assert caller.post(f"{path}/replace", {"settings": {}}).status == 201
+    assert caller.post(f"{path}/replace", {"settings": {}}).status == 409
+    assert caller.patch(path, {"is_enabled": True}).status == 409
+    assert caller.delete(path).status == 204
+
+
+def test_a_replacement_that_cannot_be_leaves_everything_as_it_was(caller: Caller) -> None:
+    old = create_twilio(caller)
+    path = f"/v1/connections/{old['id']}"
+    answer = caller.post(f"{path}/replace", {"settings": {"sender": "not a sender at all"}})
+    assert (answer.status, set(answer.fields)) == (422, {"settings.sender"})
+    assert caller.post(f"{path}/replace", {"settings": {}, "version": 7}).status == 409
+    create_twilio(caller, "Other")
+    assert caller.post(f"{path}/replace", {"settings": {}, "name": "Other"}).status == 409
+    assert caller.get(path).json == old
+
+
+def test_the_list_is_in_the_order_of_positions(caller: Caller) -> None:
+    first, second, third = (create(caller, name)["id"] for name in ("C", "B", "A"))
+    assert caller.patch(f"/v1/connections/{first}", {"position": 9}).status == 200
+    assert [one["id"] for one in caller.get("/v1/connections").json["items"]] == [second, third, first]
+    assert create(caller, "D")["position"] == 9
+    assert caller.patch(f"/v1/connections/{first}", {"position": -1}).fields.keys() == {"position"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError, QuerySet
+from django.db.models import Max, ProtectedError, QuerySet
 
 from chappe.engine.address import inbound_url, status_url
 from chappe.engine.vault import Sealed, Vault, connection_place
@@ -17,16 +17,21 @@ from chappe.features import clock
 from chappe.features.accounts.services import checked_name
 from chappe.features.connections.link import held_slots
 from chappe.features.connections.models import Connection, LinkLease, LinkState
+from chappe.features.connections.way import Way
 from chappe.features.messages.models import Outbox
 from chappe.features.page import LARGEST_ID
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
-from chappe.messaging import ConfigError, FieldError
+from chappe.messaging import Channel, ConfigError, FieldError
 
 if TYPE_CHECKING:
     from chappe.engine.net.verification import Subject, Verification
     from chappe.providers.contract import ProviderSpec
 
 MASK = "********"
+VENDORS = frozenset({"twilio", "vonage", "messagebird", "link_mobility", "sinch", "infobip", "messagemedia"})
+"""Providers whose connections are replaced, never edited: what was sent through one keeps saying with which settings."""
+LONGEST_NAME = 200
+LARGEST_POSITION = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,15 @@ class Change:
     """What to change of a connection; None leaves it as it is.
 
     `settings` names only what changes: null puts a setting back to its default, the mask leaves a secret as it is.
-    `version` is the one the caller has read: when somebody else changed the connection since, nothing is changed.
+    `version` is the one the caller has read: when somebody else changed the connection since, nothing is changed. The
+    connection with the lowest `position` is the first of the list, and used where none is named.
     """
 
     name: str | None = None
     settings: Mapping[str, object] | None = None
     is_enabled: bool | None = None
     version: int | None = None
+    position: int | None = None
 
 
 @cache
@@ -49,13 +56,60 @@ def process_vault() -> Vault:
     return Vault(django_settings.CONFIGURATION.keys)
 
 
-def connections_of(organisation_id: int) -> "QuerySet[Connection]":
-    return Connection.objects.filter(organisation_id=organisation_id)
+def connections_of(organisation_id: int, *, with_replaced: bool = False) -> "QuerySet[Connection]":
+    """In the order of the list: by position, the older one first. Those that were replaced only where they are asked for."""
+    rows = _all_of(organisation_id).order_by("position", "pk")
+    return rows if with_replaced else rows.filter(replaced_by=0)
 
 
 def find_connection(organisation_id: int, connection_id: int) -> Connection:
-    """Raises NotFound."""
-    return _found(connections_of(organisation_id), connection_id)
+    """Also one that was replaced. Raises NotFound."""
+    return _found(_all_of(organisation_id), connection_id)
+
+
+def connection_to_use(organisation_id: int, connection_id: int) -> Connection:
+    """The connection of this number, or the one that replaced it. Raises NotFound."""
+    found = find_connection(organisation_id, connection_id)
+    while found.replaced_by:
+        found = find_connection(organisation_id, found.replaced_by)
+    return found
+
+
+def default_connection(organisation_id: int, channel: Channel) -> Connection:
+    """The first of the list that is switched on, complete, and of this channel. Raises Conflict where there is none."""
+    for row in connections_of(organisation_id).filter(is_enabled=True):
+        try:
+            found = way_of(row)
+        except ConfigError:
+            continue  # not set up yet: traffic stays with the others until it is
+        if channel in found.spec.channels:
+            return row
+    raise Conflict(f"There is no connection for {channel.value} that is switched on and complete.")
+
+
+def way_of(connection: Connection) -> Way:
+    """What can be sent through it. Raises ConfigError where its settings are not complete."""
+    return read_way(
+        connection.organisation_id,
+        connection.pk,
+        connection.provider,
+        connection.settings,
+        bytes(connection.secrets),
+    )
+
+
+def read_way(
+    organisation_id: int, connection_id: int, provider: str, settings: Mapping[str, Any], sealed: bytes
+) -> Way:
+    """The same of a row's values. Raises ConfigError."""
+    spec = _spec_or_none(provider)
+    if spec is None:
+        raise ConfigError([FieldError("provider", f"there is no provider {provider}")])
+    try:
+        secrets = process_vault().decrypt(sealed, connection_place(organisation_id, connection_id))
+    except Sealed:
+        secrets = {}  # where they are needed the settings are not complete; else what is sent waits for the key
+    return Way(spec, spec.parse({**settings, **secrets}))
 
 
 def create_connection(
@@ -80,23 +134,31 @@ def create_connection(
         provider=provider,
         settings=public,
         is_enabled=is_enabled,
+        position=_last_position(organisation_id),
         created_ms=now_ms,
         changed_ms=now_ms,
     )
     with _name_is_free(connection.name), transaction.atomic():
-        connection.save()
-        # The number of the row is part of what the secrets are sealed for, so they can only follow it.
-        connection.secrets = _sealed(connection, secrets)
-        connection.save(update_fields=["secrets"])
+        _save_new(connection, secrets)
     return connection
+
+
+def _last_position(organisation_id: int) -> int:
+    """A new connection comes after the others: what names none goes on as it went."""
+    return int(connections_of(organisation_id).aggregate(last=Max("position", default=0))["last"])
+
+
+def _save_new(connection: Connection, secrets: Mapping[str, str]) -> None:
+    connection.save()
+    # The number of the row is part of what the secrets are sealed for, so they can only follow it.
+    connection.secrets = _sealed(connection, secrets)
+    connection.save(update_fields=["secrets"])
 
 
 def change_connection(organisation_id: int, connection_id: int, change: Change, now_ms: int) -> Connection:
     """The connection as changed; its version grows when anything differs. Raises NotFound, InvalidInput, Conflict."""
     with transaction.atomic():
-        connection = _found(connections_of(organisation_id).select_for_update(), connection_id)
-        if change.version not in (None, connection.version):
-            raise Conflict(f"The connection was changed since: it is at version {connection.version} now.")
+        connection = locked(organisation_id, connection_id, change.version)
         if _apply(connection, change):
             connection.version += 1
             connection.changed_ms = now_ms
@@ -105,16 +167,52 @@ def change_connection(organisation_id: int, connection_id: int, change: Change, 
     return connection
 
 
+def made_from(old: Connection, settings: Mapping[str, object], now_ms: int, name: str | None = None) -> Connection:
+    """A new connection in the place of `old`, which is switched off and gives up its name; within the caller's transaction.
+
+    Raises InvalidInput, or Conflict where another has the name.
+    """
+    mistakes, public, secrets = Mistakes(), dict[str, Any](), dict[str, str]()
+    with mistakes.noted():
+        name = old.name if name is None else checked_name(name)
+    with mistakes.noted():
+        public, secrets, _ = _changed_settings(old, settings)
+    mistakes.refuse()
+    mark = f" (replaced {old.pk})"
+    made = Connection(
+        organisation_id=old.organisation_id,
+        name=name,
+        provider=old.provider,
+        settings=public,
+        is_enabled=old.is_enabled,
+        position=old.position,
+        created_ms=now_ms,
+        changed_ms=now_ms,
+    )
+    old.name, old.is_enabled = old.name[: LONGEST_NAME - len(mark)] + mark, False
+    old.version, old.changed_ms = old.version + 1, now_ms
+    old.save()
+    with _name_is_free(made.name), transaction.atomic():
+        _save_new(made, secrets)
+    old.replaced_by = made.pk
+    old.save(update_fields=["replaced_by"])
+    return made
+
+
 def delete_connection(organisation_id: int, connection_id: int) -> None:
-    """Raises NotFound; Conflict while messages wait for it or a delivery is sent through it."""
+    """Raises NotFound; Conflict while messages wait for it or a delivery is sent through it.
+
+    One that this one replaced is in the list again then, switched off.
+    """
     with transaction.atomic():
-        connection = _found(connections_of(organisation_id).select_for_update(), connection_id)
+        connection = _found(_all_of(organisation_id).select_for_update(), connection_id)
         if Outbox.objects.filter(connection_id=connection_id).exists():
             raise Conflict("Messages are waiting for this connection. Let them go out, or cancel their deliveries.")
         try:
             connection.delete()
         except ProtectedError:
             raise Conflict("Deliveries were sent through this connection. Switch it off instead.") from None
+        _all_of(organisation_id).filter(replaced_by=connection_id).update(replaced_by=0)
         LinkState.objects.filter(connection_id=connection_id).delete()
         LinkLease.objects.filter(connection_id=connection_id).delete()
 
@@ -197,6 +295,18 @@ def _spec_or_none(key: str) -> "ProviderSpec | None":
     return PROVIDERS.get(key)
 
 
+def _all_of(organisation_id: int) -> "QuerySet[Connection]":
+    return Connection.objects.filter(organisation_id=organisation_id)
+
+
+def locked(organisation_id: int, connection_id: int, version: int | None) -> Connection:
+    """The row, to be changed in this transaction. Raises NotFound, Conflict."""
+    connection = _found(_all_of(organisation_id).select_for_update(), connection_id)
+    if version not in (None, connection.version):
+        raise Conflict(f"The connection was changed since: it is at version {connection.version} now.")
+    return connection
+
+
 def _found(rows: "QuerySet[Connection]", connection_id: int) -> Connection:
     found = rows.filter(pk=connection_id).first() if connection_id <= LARGEST_ID else None
     if found is None:
@@ -205,18 +315,34 @@ def _found(rows: "QuerySet[Connection]", connection_id: int) -> Connection:
 
 
 def _apply(connection: Connection, change: Change) -> bool:
-    """Write `change` into the row, unsaved; whether anything differs."""
-    before = (connection.name, connection.is_enabled, connection.settings, bytes(connection.secrets))
+    """Write `change` into the row, unsaved; whether anything differs. Raises InvalidInput, Conflict."""
+    before = _facts(connection)
+    if change.is_enabled and connection.replaced_by:
+        raise Conflict(f"This connection was replaced by connection {connection.replaced_by}, which is used instead.")
     mistakes = Mistakes()
     with mistakes.noted():
         connection.name = connection.name if change.name is None else checked_name(change.name)
     with mistakes.noted():
         if change.settings is not None:
             _apply_settings(connection, change.settings)
+    with mistakes.noted():
+        connection.position = connection.position if change.position is None else _checked_position(change.position)
     mistakes.refuse()
     if change.is_enabled is not None:
         connection.is_enabled = change.is_enabled
-    return before != (connection.name, connection.is_enabled, connection.settings, bytes(connection.secrets))
+    return before != _facts(connection)
+
+
+def _facts(connection: Connection) -> tuple[object, ...]:
+    """What a change may change."""
+    secrets = bytes(connection.secrets)
+    return (connection.name, connection.is_enabled, connection.position, connection.settings, secrets)
+
+
+def _checked_position(position: int) -> int:
+    if not 0 <= position <= LARGEST_POSITION:
+        raise InvalidInput.at("position", f"must be from 0 to {LARGEST_POSITION}")
+    return position
 
 
 def _need_every_secret(
@@ -240,6 +366,26 @@ def _need_every_secret(
 
 
 def _apply_settings(connection: Connection, given: Mapping[str, object]) -> None:
+    public, secrets, old_secrets = _changed_settings(connection, given)
+    differs = secrets != old_secrets
+    if connection.provider in VENDORS and (public != connection.settings or differs):
+        label = provider_spec(connection.provider).label
+        raise Conflict(
+            f"The settings of a connection with {label} are not changed: replace it, and the new connection takes its name "
+            "and its place. Only name, position and is_enabled change."
+        )
+    connection.settings = public
+    if differs or process_vault().needs_rotation(bytes(connection.secrets)):
+        connection.secrets = _sealed(connection, secrets)
+
+
+def _changed_settings(
+    connection: Connection, given: Mapping[str, object]
+) -> tuple[dict[str, Any], dict[str, str], Mapping[str, str]]:
+    """Its settings with what is given in their place: the public ones, the secrets, and the secrets of before.
+
+    Raises InvalidInput.
+    """
     spec = provider_spec(connection.provider)
     try:
         old_secrets: Mapping[str, str] = open_secrets(connection)
@@ -251,9 +397,7 @@ def _apply_settings(connection: Connection, given: Mapping[str, object]) -> None
     # What an earlier release declared and this one does not is dropped, not refused: nobody typed it today.
     kept = {name: value for name, value in connection.settings.items() if name in known}
     public, secrets = _parsed(spec, kept | dict(given), old_secrets)
-    connection.settings = public
-    if secrets != old_secrets or process_vault().needs_rotation(bytes(connection.secrets)):
-        connection.secrets = _sealed(connection, secrets)
+    return public, secrets, old_secrets
 
 
 def _parsed(

@@ -1,11 +1,11 @@
 """/v1/connections: accounts with providers."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 from ninja.responses import Status
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from chappe.features.connections import services
 from chappe.features.connections.exchange import exchanges_page
 from chappe.features.connections.link import Link, links_of
 from chappe.features.connections.models import Connection
+from chappe.features.connections.replacement import replace_connection
 from chappe.features.messages.models import Exchange
 from chappe.web.api.auth import may_manage, may_read, organisation_of
 from chappe.web.api.field import Body, Cursor, Limit, shown_time
@@ -34,6 +35,17 @@ class ConnectionChange(Body):
         default=None, description="only what changes; null: back to the default; ********: the secret stays as it is"
     )
     is_enabled: bool | None = None
+    position: int | None = Field(
+        default=None, description="in the list, whose first is used where a message or a delivery names none"
+    )
+    version: int | None = Field(default=None, description="the version you read: 409 when somebody changed it since")
+
+
+class ConnectionReplacement(Body):
+    name: str | None = Field(default=None, max_length=200, description="else the old one's")
+    settings: dict[str, Any] = Field(
+        default={}, description="what differs; secrets that are left out, or ********, stay as they are"
+    )
     version: int | None = Field(default=None, description="the version you read: 409 when somebody changed it since")
 
 
@@ -63,6 +75,8 @@ class ConnectionOut(Schema):
     provider: str
     settings: dict[str, Any] = Field(description="secrets that were given read ********")
     is_enabled: bool
+    position: int = Field(description="in the list; the same: the older one first")
+    replaced_by: int | None = Field(description="the connection that is used instead of this one")
     version: int
     created_at: datetime | None
     changed_at: datetime | None
@@ -110,8 +124,12 @@ class VerificationOut(Schema):
 
 
 @router.get("", response=ConnectionList, auth=may_read, summary="List connections")
-def list_connections(request: HttpRequest) -> ConnectionList:
-    rows = list(services.connections_of(organisation_of(request)).order_by("name"))
+def list_connections(
+    request: HttpRequest,
+    replaced: Annotated[bool, Query(description="also those that were replaced")] = False,
+) -> ConnectionList:
+    """The first that is switched on, complete and of the right channel is used where a message or a delivery names none."""
+    rows = list(services.connections_of(organisation_of(request), with_replaced=replaced))
     links = links_of([row.pk for row in rows], now_ms())
     return ConnectionList(items=[_out(row, [link for link in links if link.connection_id == row.pk]) for row in rows])
 
@@ -138,6 +156,24 @@ def read_connection(request: HttpRequest, connection_id: int) -> ConnectionOut:
 def change_connection(request: HttpRequest, connection_id: int, payload: ConnectionChange) -> ConnectionOut:
     change = services.Change(**payload.dict())
     return _with_links(services.change_connection(organisation_of(request), connection_id, change, now_ms()))
+
+
+@router.post(
+    "/{int:connection_id}/replace", response={201: ConnectionOut}, auth=may_manage, summary="Replace a connection"
+)
+def replace(request: HttpRequest, connection_id: int, payload: ConnectionReplacement) -> Status[ConnectionOut]:
+    """A new connection with other settings, in the old one's place: its name, its position, what waits for it, and
+    deliveries that are not over. The old one is switched off and can still be read. Messages that name it go through the
+    new one."""
+    made = replace_connection(
+        organisation_of(request),
+        connection_id,
+        payload.settings,
+        now_ms(),
+        name=payload.name,
+        version=payload.version,
+    )
+    return Status(201, _out(made, []))
 
 
 @router.delete("/{int:connection_id}", response={204: None}, auth=may_manage, summary="Delete a connection")
@@ -191,6 +227,8 @@ def _out(row: Connection, links: list[Link]) -> ConnectionOut:
         provider=row.provider,
         settings=services.shown_settings(row),
         is_enabled=row.is_enabled,
+        position=row.position,
+        replaced_by=row.replaced_by or None,
         version=row.version,
         created_at=shown_time(row.created_ms),
         changed_at=shown_time(row.changed_ms),
