@@ -10,6 +10,9 @@ from django.test import Client
 from tests import row
 from tests.web.caller import Answer
 
+from chappe.features.accounts.models import Organisation
+from chappe.features.callbacks import services as callbacks
+from chappe.features.callbacks.models import CallbackEvent
 from chappe.features.messages.models import DeliveryCount, Outbox
 from chappe.messaging import DeliveryState
 
@@ -80,3 +83,16 @@ def test_metrics_can_be_kept_for_those_who_have_the_token(database: str, monkeyp
 @pytest.mark.parametrize("path", ["/healthz", "/metrics"])
 def test_health_and_metrics_are_only_read(database: str, path: str) -> None:
     assert Client().post(path).status_code == 405
+
+
+def test_how_far_a_callback_is_behind_is_shown_by_its_number_alone(organisation: Organisation) -> None:
+    late, idle, off = (
+        callbacks.create_endpoint(organisation.pk, "https://example.org/messages", 1, is_enabled=one).row.pk
+        for one in (True, True, False)
+    )
+    for endpoint in (late, off):
+        CallbackEvent.objects.create(endpoint_id=endpoint, type="message.sent", due_ms=1)
+    found = metrics()
+    assert found[f'chappe_callback_oldest_due_seconds{{callback="{late}"}}'] > 1_700_000_000
+    assert found[f'chappe_callback_oldest_due_seconds{{callback="{idle}"}}'] == 0
+    assert f'chappe_callback_oldest_due_seconds{{callback="{off}"}}' not in found
