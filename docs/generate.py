@@ -15,6 +15,7 @@ from typing import Any
 REFERENCE = Path(__file__).parent / "reference"
 INDEX = "README.md"
 LINE = "Written by `make docs` from the source; change it there."
+PUBLIC_URL = "https://chappe.example.org"
 COMMANDS = """\
 Commands work on the installation that the [environment](configuration.md) describes. Where there is one organisation,
 or one connection, it need not be named. `--json` gives the same facts to programs; `--help` says what stands here.
@@ -185,19 +186,30 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+def hook_addresses(provider: str) -> tuple[str, str]:
+    """Where a provider calls an installation that stands at PUBLIC_URL: with what became of messages, with texts."""
+    from chappe.engine.address import hook_url, inbound_url, status_url
+    from chappe.features.hooks.reading import reads_own_calls
+
+    if reads_own_calls(provider):
+        return status_url(PUBLIC_URL, provider, 1), inbound_url(PUBLIC_URL, provider, 1)
+    return hook_url(PUBLIC_URL, "SECRET"), hook_url(PUBLIC_URL, "SECRET")
+
+
 def pages() -> dict[str, str]:
     """File name under docs/reference/ → its text. Django has to be set up, and bound to a migrated database."""
-    from chappe.providers.registry import reference_pages
+    from chappe.providers import reference
 
-    written = {name: page() for name, page in PAGES.items()} | reference_pages()
+    written = {name: page() for name, page in PAGES.items()} | reference.pages(hook_addresses, LINE)
     return written | {INDEX: index(written)}
 
 
 def index(written: dict[str, str]) -> str:
-    """All pages of the folder, those written by hand as well."""
+    """All pages of the folder, those written by hand as well; of a folder in it, the page that names its others."""
     by_hand = {path.name: path.read_text("utf-8") for path in REFERENCE.glob("*.md") if path.name != INDEX}
+    of_folders = {name: text for name, text in written.items() if "/" not in name or name.endswith(f"/{INDEX}")}
     lines = ["# Reference", ""]
-    for name, text in sorted((by_hand | written).items()):
+    for name, text in sorted((by_hand | of_folders).items()):
         title = text.splitlines()[0].removeprefix("# ") if name.endswith(".md") else "The API, as an OpenAPI document"
         lines.append(f"- [{title}]({name})")
     return "\n".join([*lines, ""])
@@ -219,6 +231,7 @@ def main() -> int:
         changed = 0
         for name, text in pages().items():
             path = REFERENCE / name
+            path.parent.mkdir(exist_ok=True)
             if not path.exists() or path.read_text("utf-8") != text:
                 path.write_text(text, "utf-8")
                 sys.stdout.write(f"docs/reference/{name}\n")

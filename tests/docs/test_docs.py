@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +13,9 @@ import pytest
 
 from chappe.cli.app import app
 from chappe.engine.configuration import declaration
-from chappe.providers.registry import PROVIDERS
+from chappe.providers.contract import Feature
+from chappe.providers.http_settings import http_settings
+from chappe.providers.registry import HTTP, PROVIDERS
 from chappe.rules.smpp_status import STATUSES
 from chappe.simulator import Quirks
 from chappe.smpp import CommandStatus
@@ -57,7 +60,8 @@ def test_the_pages_in_the_tree_are_those_that_the_source_gives(written: dict[str
 
 def test_the_index_names_every_page_of_the_reference() -> None:
     listed = set(LINK.findall(page(generate.INDEX)))
-    assert listed == {path.name for path in REFERENCE.iterdir()} - {generate.INDEX}
+    found = {path.name if path.is_file() else f"{path.name}/{generate.INDEX}" for path in REFERENCE.iterdir()}
+    assert listed == found - {generate.INDEX}
 
 
 def test_every_page_begins_with_its_title_and_ends_with_one_line_feed(written: dict[str, str]) -> None:
@@ -70,14 +74,42 @@ def test_every_page_begins_with_its_title_and_ends_with_one_line_feed(written: d
 # -- what has to be there --------------------------------------------------------------------------------------------
 
 
+SHARED = {setting.name for setting in http_settings()}
+
+
 @pytest.mark.parametrize("key", PROVIDERS)
 def test_every_setting_of_a_provider_is_described(key: str) -> None:
-    text = page(f"{key}-settings.md")
-    assert {f"`{setting.name}`" for setting in PROVIDERS[key].settings} <= set(headings(text))
     for setting in PROVIDERS[key].settings:
+        own = f"providers/{key}.md" if key in HTTP else f"{key}-settings.md"
+        text = page("providers/http-settings.md" if key in HTTP and setting.name in SHARED else own)
+        assert f"`{setting.name}`" in headings(text)
         assert setting.help in text, setting.name
         for column in setting.columns:
             assert f"| `{column.name}` |" in text, f"{setting.name}.{column.name}"
+
+
+@pytest.mark.parametrize("key", HTTP)
+def test_everything_that_an_adapter_declares_is_on_its_page(key: str) -> None:
+    adapter, text = HTTP[key], page(f"providers/{key}.md")
+    cells = {cell.strip("`") for row in rows(text) for cell in row[:1]}
+    assert {*adapter.STATES, *adapter.REFUSALS, *adapter.ACCOUNT_TROUBLE} <= cells
+    for sentence in (adapter.SPEC.summary, adapter.HOOK_PROOF, *adapter.QUIRKS, *adapter.SOURCES):
+        assert sentence in text
+    for code in adapter.ERROR_KINDS:
+        assert f"`{code}`" in text
+    for step in adapter.HOOK_SETUP:
+        assert all(part in text for part in re.split(r"\{\w+_url\}", step)), step
+    assert not re.search(r"\{(status|inbound)_url\}", text)
+
+
+def test_the_matrix_says_of_every_provider_what_it_can_do() -> None:
+    names, channels, *features = rows(page("providers/README.md"))
+    assert [re.sub(r"\[(.*)\]\(.*\)", r"\1", name) for name in names[1:]] == [spec.label for spec in PROVIDERS.values()]
+    assert all(channels)
+    said = {row[0]: row[1:] for row in features}
+    assert said.keys() == set(Feature)
+    for place, spec in enumerate(PROVIDERS.values()):
+        assert {feature for feature, cells in said.items() if cells[place]} == spec.features, spec.key
 
 
 def test_every_setting_of_a_process_is_described() -> None:
@@ -201,11 +233,19 @@ MACHINE_PATH = re.compile(r"(?<![\w.}/:-])/(?:Users|home|root|tmp|work|workspace
 """Where people and machines keep their own things; no other machine has them."""
 
 
+@cache
+def hosts_of_vendors() -> set[str]:
+    """Those that adapters name, and so their pages: where APIs stand, and what was read of them."""
+    text = "\n".join(path.read_text("utf-8") for path in (SOURCE / "providers").glob("*.py"))
+    return {urlsplit(url.rstrip(".,;")).hostname or "" for url in URL.findall(text)} | set(DOMAIN.findall(text))
+
+
 @each_page
 def test_a_page_names_no_host_but_examples(path: Path) -> None:
     text = path.read_text("utf-8")
     hosts = {urlsplit(url.rstrip(".,;")).hostname or "" for url in URL.findall(text)}
     hosts |= set(DOMAIN.findall(text))
+    hosts -= hosts_of_vendors() if path.parent == REFERENCE / "providers" else set()
     assert not {host for host in hosts if host and not EXAMPLES.search(host)}
 
 

@@ -15,10 +15,3 @@ def test_every_setting_has_words_for_people() -> None:
             assert setting.help.endswith((".", "…")), setting.name
             assert setting.group, setting.name
             assert all(choice.label for choice in setting.choices), setting.name
-
-
-def test_every_provider_has_a_reference_page() -> None:
-    pages = registry.reference_pages()
-    assert list(pages) == [f"{key}-settings.md" for key in registry.PROVIDERS]
-    for key, spec in registry.PROVIDERS.items():
-        assert all(f"`{setting.name}`" in pages[f"{key}-settings.md"] for setting in spec.settings)

@@ -301,12 +301,7 @@ class ProviderSpec:
         lines = [f"# Settings of {self.label}", ""]
         if self.summary:
             lines += [self.summary, ""]
-        for group in self.groups:
-            lines += [f"## {group or 'General'}", ""]
-            for setting in self.settings:
-                if setting.group == group:
-                    lines += _entry(setting)
-        return "\n".join(lines).rstrip() + "\n"
+        return "\n".join([*lines, *described(self.settings)]).rstrip() + "\n"
 
 
 _ONLY_MASK = "is only the mask of a secret; write the secret itself"
@@ -518,14 +513,27 @@ _PARSERS: Mapping[SettingType, Callable[[Setting, object], Any]] = {
 }
 
 
-def _entry(setting: Setting) -> list[str]:
-    lines = [f"### `{setting.name}`", ""]
+def described(settings: Sequence[Setting], depth: int = 2) -> list[str]:
+    """Settings under the headings of their groups, as lines of Markdown; `depth` is that of the groups' headings."""
+    lines = []
+    for group in dict.fromkeys(setting.group for setting in settings):
+        lines += [f"{'#' * depth} {group or 'General'}", ""]
+        for setting in settings:
+            if setting.group == group:
+                lines += _entry(setting, "#" * (depth + 1))
+    return lines
+
+
+def _entry(setting: Setting, mark: str) -> list[str]:
+    lines = [f"{mark} `{setting.name}`", ""]
     if setting.label:
         lines += [f"**{setting.label}**", ""]
     facts = [_type_of(setting)]
     if setting.unit:
         facts.append(f"in {setting.unit}")
-    facts.append("required" if setting.required else f"default: {_shown(setting.empty)}")
+    is_long = isinstance(setting.default, str) and "\n" in setting.default
+    default = "default: as below" if is_long else f"default: {_shown(setting.empty)}"
+    facts.append("required" if setting.required and not setting.default else default)
     if setting.is_secret:
         facts.append("secret: never shown again once saved")
     if setting.applies_when:
@@ -535,6 +543,8 @@ def _entry(setting: Setting) -> list[str]:
     lines += ["; ".join(facts) + ".", ""]
     if setting.help:
         lines += [setting.help, ""]
+    if is_long:
+        lines += ["```text", setting.default, "```", ""]
     if setting.choices:
         lines += [f"- `{choice.value}`: {choice.label}" for choice in setting.choices] + [""]
     if setting.columns:

@@ -31,8 +31,3 @@ PROVIDERS: Mapping[str, ProviderSpec] = MappingProxyType(
 def spec(key: str) -> ProviderSpec:
     """The declaration of a provider; KeyError for one that does not exist."""
     return PROVIDERS[key]
-
-
-def reference_pages() -> dict[str, str]:
-    """File name under docs/reference/ → its text, for every provider."""
-    return {f"{key}-settings.md": provider.reference() for key, provider in PROVIDERS.items()}
