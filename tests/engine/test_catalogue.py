@@ -12,12 +12,12 @@ from django.db import models
 from tests.conftest import administer, sibling
 from tests.engine.stock import NAMES, Stock
 
-from chappe.engine.store import callback_catalogue, catalogue, postgresql, sqlite
+from chappe.engine.store import callback_catalogue, catalogue, hook_catalogue, postgresql, sqlite
 from chappe.engine.store.statement import Bulk, Column, Delete, Insert, Query, Update
 
 STATEMENTS: dict[str, Bulk | Query] = {
     name: value
-    for module in (catalogue, callback_catalogue)
+    for module in (catalogue, callback_catalogue, hook_catalogue)
     for name, value in vars(module).items()
     if isinstance(value, Insert | Update | Delete | Query)
 }
@@ -85,6 +85,9 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "DROP_CALLBACK_EVENTS": (1, 100),
     "DROP_ENDPOINT": (1, 1),
     "CONNECTIONS": (),
+    "HOOK_CONNECTIONS": (),
+    "HOOKS": (),
+    "COUNT_CALLS": (1, 1, 0, "accepted", 1, 1),
     "QUARANTINE_SINCE": (1,),
     "DELIVERIES_SINCE": (1,),
     "TAKE_LINK": (1, 0, "me", 1, 1),
@@ -94,6 +97,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }
 SMALL = {
     "CONNECTIONS": "connection",
+    "HOOK_CONNECTIONS": "connection",
+    "HOOKS": "hook",
     "CALLBACK_ENDPOINTS": "callback_endpoint",
     "SWEEPABLE": "outbox",
     "STALE_INBOUND_PARTS": "inbound_part",

@@ -55,6 +55,10 @@ class Switchboard:
 
     def close(self) -> None:
         self.run(self.committer.close())
+        self.leave()
+
+    def leave(self) -> None:
+        """Where the hooks were ended as a server ends them."""
         self._runner.close()
 
     def run(self, work: Any) -> Any:

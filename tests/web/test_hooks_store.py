@@ -194,6 +194,7 @@ def test_what_waits_when_the_process_is_asked_to_end_is_stored_and_counted_first
         return (await asked).status
 
     assert board.run(end_at_once()) == 204
+    board.leave()
     assert len(events()) == 1
 
 

@@ -19,8 +19,13 @@ def rotate() -> None:
     ready()
     from chappe.features.callbacks import services as callbacks
     from chappe.features.connections import services as connections
+    from chappe.features.hooks import services as hooks
 
-    rotated = {"connection": connections.rotate_secrets(), "callback": callbacks.rotate_secrets()}
+    rotated = {
+        "connection": connections.rotate_secrets(),
+        "callback": callbacks.rotate_secrets(),
+        "hook": hooks.rotate_secrets(),
+    }
     words = " and ".join(counted(count, what) for what, count in rotated.items() if count)
     screen().print(
         f"{words} brought under the first key." if words else "Every secret was under the first key already."
