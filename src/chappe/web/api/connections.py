@@ -1,7 +1,7 @@
 """/v1/connections: accounts with providers."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from django.http import HttpRequest
@@ -10,7 +10,7 @@ from ninja.responses import Status
 from pydantic import Field
 
 from chappe.features.clock import now_ms
-from chappe.features.connections import services
+from chappe.features.connections import services, trial
 from chappe.features.connections.exchange import exchanges_page
 from chappe.features.connections.link import Link, links_of
 from chappe.features.connections.models import Connection
@@ -18,6 +18,9 @@ from chappe.features.connections.replacement import replace_connection
 from chappe.features.messages.models import Exchange
 from chappe.web.api.auth import may_manage, may_read, organisation_of
 from chappe.web.api.field import Body, Cursor, Limit, shown_time
+
+if TYPE_CHECKING:
+    from chappe.engine.net.verification import Verification as Found
 
 router = Router(tags=["connections"])
 
@@ -51,9 +54,18 @@ class ConnectionReplacement(Body):
 
 class Verification(Body):
     test_number: str | None = Field(
-        default=None, max_length=20, description="where to send a test message; none: none is sent"
+        default=None,
+        max_length=320,
+        description="where to send a test message: a number, or an address; none: none is sent",
     )
-    test_text: str | None = Field(default=None, max_length=1000)
+    test_text: str | None = Field(
+        default=None, max_length=20_000, description="its text, or the JSON that an e-mail provider takes"
+    )
+
+
+class Trial(Verification):
+    provider: str = Field(max_length=40, examples=["esp"])
+    settings: dict[str, Any] = Field(default={}, description="by name, as the provider's settings page lists them")
 
 
 class LinkOut(Schema):
@@ -188,6 +200,23 @@ def verify_connection(request: HttpRequest, connection_id: int, payload: Verific
     connection = services.find_connection(organisation_of(request), connection_id)
     wanted = payload or Verification()
     found = services.verify_connection(connection, test_number=wanted.test_number, test_text=wanted.test_text)
+    return _verification(found)
+
+
+@router.post("/try", response=VerificationOut, auth=may_manage, summary="Try settings that are not kept")
+def try_settings(request: HttpRequest, payload: Trial) -> VerificationOut:
+    """What a connection with these settings would do: without a recipient it authenticates, with one it sends to it."""
+    found = trial.try_settings(
+        organisation_of(request),
+        payload.provider,
+        payload.settings,
+        test_number=payload.test_number,
+        test_text=payload.test_text,
+    )
+    return _verification(found)
+
+
+def _verification(found: "Found") -> VerificationOut:
     return VerificationOut(
         is_usable=found.is_usable,
         findings=[FindingOut(level=finding.level, text=finding.text) for finding in found.findings],

@@ -1,0 +1,37 @@
+"""Settings that are tried before anything is kept: what a wizard does on its way, step by step."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from asgiref.sync import async_to_sync
+
+from chappe.features.connections.services import MASK, provider_spec
+from chappe.features.refusal import InvalidInput
+from chappe.messaging import ConfigError, FieldError
+
+if TYPE_CHECKING:
+    from chappe.engine.net.verification import Verification
+
+
+def try_settings(
+    organisation_id: int,
+    provider: str,
+    settings: Mapping[str, object],
+    *,
+    test_number: str | None = None,
+    test_text: str | None = None,
+) -> "Verification":
+    """Use settings that are not kept as the engine would: authenticate; and, with a recipient, send a test message.
+
+    `test_text` is the text, or the JSON payload of an e-mail provider. Raises InvalidInput naming each setting that cannot
+    be used. No transaction may be open.
+    """
+    from chappe.engine.net.verification import Subject, verify
+
+    spec = provider_spec(provider)
+    try:
+        spec.parse(spec.unmasked(settings, {}, MASK))
+    except ConfigError as error:
+        raise InvalidInput([FieldError(f"settings.{one.field}", one.message) for one in error.errors]) from None
+    subject = Subject(provider, dict(settings), {}, organisation_id=organisation_id)
+    return async_to_sync(verify)(subject, test_number=test_number, test_text=test_text)
