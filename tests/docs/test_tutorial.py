@@ -1,4 +1,4 @@
-"""The tutorial, run as it is written: every shell block in turn, in a data directory of its own, on free ports.
+"""Pages that can be followed, run as they are written: every shell block in turn, in a data directory and on ports of its own.
 
 Remarks before a block say how: `setup` runs in every terminal, `terminal` is one that stays open, `exit` is the exit
 code it must have, `shows` are words it must print, and `until` are words that it is repeated for until it prints them.
@@ -18,7 +18,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TUTORIAL = ROOT / "docs" / "tutorial.md"
+PAGES = (
+    "tutorial.md",
+    "how-to/connect-a-vendor.md",
+    "how-to/connect-a-custom-provider.md",
+    "how-to/connect-an-email-provider.md",
+)
+each_page = pytest.mark.parametrize("page", PAGES)
 BLOCK = re.compile(r"((?:^<!-- .*? -->\n)*)^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 REMARK = re.compile(r"<!-- (\w+)(?:: (.*?))? -->")
 UNTIL_S = 60
@@ -34,10 +40,12 @@ class Block:
         return next((value for key, value in self.remarks if key == name), None)
 
 
-def blocks() -> list[Block]:
-    return [
-        Block(commands, REMARK.findall(remarks)) for remarks, commands in BLOCK.findall(TUTORIAL.read_text("utf-8"))
-    ]
+def text_of(page: str) -> str:
+    return (ROOT / "docs" / page).read_text("utf-8")
+
+
+def blocks(page: str) -> list[Block]:
+    return [Block(commands, REMARK.findall(remarks)) for remarks, commands in BLOCK.findall(text_of(page))]
 
 
 class Terminal:
@@ -89,17 +97,19 @@ def free_ports(count: int) -> list[str]:
 
 @pytest.mark.curl
 @pytest.mark.slow
-def test_every_command_of_the_tutorial_runs_as_it_is_written(tmp_path: Path) -> None:
-    web, smsc, smsc_http = free_ports(3)
+@each_page
+def test_every_command_of_a_page_runs_as_it_is_written(page: str, tmp_path: Path) -> None:
+    web, smsc, smsc_http, vendors = free_ports(4)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHAPPE_")}
     environment = kept | {
         "CHAPPE_DATA_DIR": str(tmp_path / "data"),
         "CHAPPE_PORT": web,
         "SMSC_PORT": smsc,
         "SMSC_HTTP_PORT": smsc_http,
+        "VENDORS_PORT": vendors,
         "COLUMNS": "200",
     }
-    found = blocks()
+    found = blocks(page)
     setup = next(block.commands for block in found if block.remark("setup") is not None)
     with ExitStack() as stack:
         terminal = Terminal(environment)
@@ -124,5 +134,6 @@ def carry_out(terminal: Terminal, block: Block) -> None:
     assert code == int(block.remark("exit") or 0), f"{block.commands}\nended with {code} after\n{shown}"
 
 
-def test_every_block_of_the_tutorial_is_found() -> None:
-    assert len(blocks()) == TUTORIAL.read_text("utf-8").count("```sh\n")
+@each_page
+def test_every_block_of_a_page_is_found(page: str) -> None:
+    assert len(blocks(page)) == text_of(page).count("```sh\n")
