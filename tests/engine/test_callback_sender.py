@@ -514,3 +514,28 @@ def test_a_sender_whose_store_is_gone_stops_all_the_same(plain: Agency, monkeypa
         assert len(plain.rows()) == 3
 
     run(work())
+
+
+def test_calls_are_held_back_while_messages_are_being_sent_and_only_then(
+    plain: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callback_sender, "BUSY_PER_S", 0.0)
+    monkeypatch.setattr(callback_sender, "BUSY_BURST", 20.0)
+    busy = [True]
+    vault = Vault(django_settings.CONFIGURATION.keys)
+    plain.sender = CallbackSender(plain, vault, plain.clock, is_busy=lambda: busy[0])
+
+    async def work() -> None:
+        async with Customer() as customer:
+            await aside(plain.endpoint, customer.url)
+            async with at_work(plain):
+                plain.happens(100)
+                await until(lambda: len(customer.calls) == 20, "what may be sent at a time")
+                for _ in range(20):
+                    plain.sender.poll()
+                    await asyncio.sleep(0.005)
+                assert len(customer.calls) == 20
+                busy[0] = False
+                await until(lambda: not plain.rows(), "all calls")  # without anybody telling
+
+    run(work())

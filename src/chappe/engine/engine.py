@@ -65,7 +65,7 @@ class Engine:
         self._vault = Vault(configuration.keys)
         self._client = StoreClient(self._answered, self._store_lost)
         self._ledger = Ledger(self._client)
-        self._callbacks = CallbackSender(self._client, self._vault)
+        self._callbacks = CallbackSender(self._client, self._vault, is_busy=lambda: not self._ledger.is_empty)
         self._links = LinkNumbers()
         self._bus = LocalBus(configuration.database_url)
         self._flows: dict[int, Flow[Any]] = {}
