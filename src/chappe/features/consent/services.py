@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-import phonenumbers
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from chappe.features.consent import ledger
+from chappe.features.consent.address import checked_address, consent_channel, short
 from chappe.features.consent.models import Quarantine
 from chappe.features.page import LARGEST_ID, Page, newest_first
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
@@ -14,8 +15,6 @@ from chappe.rules.quarantine import QuarantineStatus
 
 STATUSES = tuple(status.value for status in QuarantineStatus)
 BLOCKING = (QuarantineStatus.QUARANTINE.value, QuarantineStatus.DENYLISTED.value)
-CHANNELS = tuple(channel.value for channel in Channel)
-ADDRESS_CHARACTERS = 64
 SHORT_CODE_CHARACTERS = 21
 REASON_CHARACTERS = 200
 
@@ -54,18 +53,21 @@ def add_to_quarantine(organisation_id: int, block: Block, now_ms: int) -> Quaran
     """Send no more to `block.address`. What is there already changes to what is asked. Raises InvalidInput."""
     values = {
         "status": _one_of("status", block.status, BLOCKING),
-        "reason": _short("reason", block.reason, REASON_CHARACTERS),
+        "reason": short("reason", block.reason, REASON_CHARACTERS),
         "changed_ms": now_ms,
     }
-    channel = _one_of("channel", block.channel, CHANNELS)
-    row, _is_new = Quarantine.objects.update_or_create(
-        organisation_id=organisation_id,
-        channel=channel,
-        address=_address(channel, block.address),
-        short_code=_short("short_code", block.short_code, SHORT_CODE_CHARACTERS),
-        defaults=values,
-        create_defaults=values | {"created_ms": now_ms},
-    )
+    channel = consent_channel(block.channel)
+    with transaction.atomic():
+        row, _is_new = Quarantine.objects.update_or_create(
+            organisation_id=organisation_id,
+            channel=channel,
+            address=checked_address(channel, block.address),
+            short_code=short("short_code", block.short_code, SHORT_CODE_CHARACTERS),
+            defaults=values,
+            create_defaults=values | {"created_ms": now_ms},
+        )
+        if row.status == QuarantineStatus.DENYLISTED:
+            ledger.note(row, now_ms, is_given=False)
     return row
 
 
@@ -74,13 +76,16 @@ def release(organisation_id: int, quarantine_id: int, reason: str, now_ms: int) 
 
     Raises NotFound; Conflict where it does not keep anything from being sent.
     """
-    reason = _short("reason", reason, REASON_CHARACTERS)
+    reason = short("reason", reason, REASON_CHARACTERS)
     with transaction.atomic():
         row = _found(_rows(organisation_id).select_for_update(), quarantine_id)
         if row.status not in BLOCKING:
             raise Conflict(f"{row.address} is not kept from being sent to.")
+        was_a_wish = row.status == QuarantineStatus.DENYLISTED
         row.status, row.reason, row.error_count, row.changed_ms = QuarantineStatus.VALID.value, reason, 0, now_ms
         row.save(update_fields=["status", "reason", "error_count", "changed_ms"])
+        if was_a_wish:
+            ledger.note(row, now_ms, is_given=True)
     return row
 
 
@@ -102,28 +107,6 @@ def _beginning(start: str) -> Q:
         return Q(address=start)
     with_plus = Q(address__gte=f"+{digits}", address__lt=f"+{digits}a")
     return with_plus | Q(address__gte=digits, address__lt=f"{digits}a")
-
-
-def _address(channel: str, address: str) -> str:
-    address = address.strip()
-    if channel == Channel.EMAIL:
-        if "@" not in address or len(address) > ADDRESS_CHARACTERS:
-            raise InvalidInput.at("address", f"must be an e-mail address of at most {ADDRESS_CHARACTERS} characters")
-        return address
-    try:
-        number = phonenumbers.parse(address)
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_possible_number(number):
-        raise InvalidInput.at("address", "must be a number in international form, such as +33612345678")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def _short(field: str, value: str, most: int) -> str:
-    value = value.strip()
-    if len(value) > most:
-        raise InvalidInput.at(field, f"must have at most {most} characters")
-    return value
 
 
 def _one_of(field: str, value: str, choices: tuple[str, ...]) -> str:

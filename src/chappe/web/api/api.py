@@ -8,6 +8,7 @@ import chappe
 from chappe.web.api import (
     callbacks,
     connections,
+    consent,
     contacts,
     deliveries,
     hooks,
@@ -54,6 +55,7 @@ api.add_router("/messages", messages.router)
 api.add_router("/inbound", inbound.router)
 api.add_router("/callbacks", callbacks.router)
 api.add_router("/quarantine", quarantine.router)
+api.add_router("/consent", consent.router)
 api.add_router("/error-qualifications", qualifications.router)
 # These two name their addresses whole: each answers several.
 api.add_router("", contacts.router)

@@ -17,11 +17,11 @@ from chappe.web.api.field import Body, Cursor, Limit, shown_time
 router = Router(tags=["quarantine"])
 
 Status = Literal["valid", "with_errors", "quarantine", "denylisted"]
-Address = Annotated[str, Query(description="a number or how it begins, with or without its plus", max_length=64)]
+Address = Annotated[str, Query(description="a number or how it begins, with or without its plus", max_length=320)]
 
 
 class QuarantineCreate(Body):
-    address: str = Field(max_length=64, examples=["+33612345678"])
+    address: str = Field(max_length=320, examples=["+33612345678"])
     channel: Literal["sms", "rcs", "email"] = "sms"
     short_code: str = Field(default="", max_length=21, description="empty: for all short codes")
     status: Literal["quarantine", "denylisted"] = "quarantine"
