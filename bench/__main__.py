@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import api, bulk, delivery, growth, reference, throttle
+from bench import api, bulk, delivery, growth, hooks, reference, throttle
 
 RESULTS = Path(__file__).parent / "results"
 SMALL = 100_000
@@ -93,6 +93,12 @@ def interface(findings: Findings, seconds: float) -> None:
     )
 
 
+def calls(findings: Findings, seconds: float) -> None:
+    found = findings.run("hooks", lambda: hooks.measure(seconds))
+    findings.least("hooks, calls/s, each durable before its answer", found["calls_per_s"], hooks.RATE)
+    findings.most(f"hooks at {hooks.RATE:,} calls/s, p99 of the answer, ms", found["answer_p99_ms"], 20)
+
+
 def limit(findings: Findings, seconds: int) -> None:
     found = findings.run("throttle", lambda: throttle.measure(300, seconds))
     findings.most("throttle 300/s, most in any second at the SMSC", found["most_in_a_second"], 300)
@@ -145,6 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     findings = Findings(console)
     speed(findings, 50_000 if options.quick else 200_000)
     interface(findings, 2 if options.quick else 8)
+    calls(findings, 2 if options.quick else 8)
     limit(findings, 5 if options.quick else 60)
     whole(findings, 100_000 if options.quick else 1_000_000)
     if not options.quick:

@@ -115,8 +115,10 @@ def metrics() -> str:
 
 PROBLEMS = {
     400: "The request cannot be read: no JSON, no UTF-8, a file without rows. Send it otherwise.",
-    401: "There is no API key, or it is revoked. `WWW-Authenticate` says what is wanted.",
-    403: "The API key does not have the scope that the address needs.",
+    401: "There is no API key, or it is revoked; at a hook: the provider's proof is absent or wrong. `WWW-Authenticate` says "
+    "what is wanted.",
+    403: "The API key does not have the scope that the address needs; at a hook: the provider's proof is wrong, or the hook is "
+    "switched off.",
     404: "There is nothing at this address, or nothing of this organisation's.",
     405: "The address does not answer this method; `Allow` says which it answers.",
     408: "The body stopped coming before it was whole. Nothing was sent; send it again.",
@@ -125,7 +127,7 @@ PROBLEMS = {
     415: "The body is of a kind that the address does not take.",
     422: "Fields cannot be used; `errors` names each of them. Nothing was changed.",
     429: "Too much of it: other requests of the organisation are still being read, or too many came from this address "
-    "with a key that is none. Nothing was stored; `Retry-After` says when to try again.",
+    "with a key or proof that is none. Nothing was stored; `Retry-After` says when to try again.",
     500: "Something went wrong on our side; the log of the web process says what.",
     503: "The database does not answer, or too much waits. Try again; `Retry-After` says when, where it is known. Where it "
     "went away during a commit, `detail` says that it is not known whether the messages were stored: only under the same "

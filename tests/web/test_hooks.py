@@ -214,6 +214,15 @@ def test_feedback_is_read_by_the_hooks_own_words(board: Switchboard, organisatio
     ]
 
 
+def test_what_stands_in_the_address_of_a_get_is_read_like_a_form(
+    board: Switchboard, organisation: Organisation
+) -> None:
+    own = custom_connection(organisation.pk)
+    target = at(hook(own, "feedback", payload="id={{message_id}}&state={{feedbackStatus}}"))
+    assert board.call(f"{target}?id=m%2B1&state=delivered", method="GET").status == 200
+    assert events_of(own) == [Receipt("m+1", ReceiptKind.SUCCESS, "delivered")]
+
+
 @pytest.mark.parametrize(
     ("numbers", "recipient", "word"),
     [
@@ -549,6 +558,8 @@ def test_an_address_that_keeps_coming_without_proof_is_told_to_wait_and_right_ca
     assert board.twilio(status_at(twilio), status_of()).status == 204
     assert board.twilio(status_at(twilio), status_of(), "wrong" * 8, address="192.0.2.2").status == 401
     assert len(events()) == 1
+    assert board.counted()[twilio.pk, 0, "no proof"] == 41
+    assert {row.status for row in board.exchanges()} <= {204, 401}
 
 
 def test_tokens_cannot_be_guessed_at_leisure_and_the_right_one_passes(

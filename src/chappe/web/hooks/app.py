@@ -218,7 +218,8 @@ class Hooks:
         tally, place, connection_id = self._committer.tally, call.place, call.connection_id
         organisation_id, hook_id = (place.organisation_id, place.hook_id) if place is not None else (0, 0)
         tally.count(organisation_id, connection_id, hook_id, outcome, call.at_ms)
-        if place is not None and tally.has_room(connection_id):
+        # A flood is counted, and does not push out what is worth reading.
+        if place is not None and response.status != 429 and tally.has_room(connection_id):
             took_ms = (asyncio.get_running_loop().time() - call.started) * 1000
             is_proven = call.heard is not None or outcome == OUTCOMES[400]
             events = call.heard.events if call.heard is not None else () if is_proven else None
