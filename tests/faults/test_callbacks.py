@@ -10,6 +10,7 @@ import pytest
 from tests.engine.customer import Answer, Call, Customer
 from tests.faults.plant import DELIVERED, Plant, wait
 
+from chappe.engine.callback_sender import MOST_IN_HAND
 from chappe.features.callbacks import services
 
 MakePlant = Callable[..., Plant]
@@ -63,7 +64,7 @@ def test_a_call_that_nobody_recorded_is_made_again_under_the_same_id(plant: Make
         assert {message for kind, message in told if kind == "message.sent"} == set(ids)
         times = Counter(customer.ids)
         assert times[last[0].id] == 2
-        assert sum(times.values()) - len(times) <= 20  # two windows: no more than were under way or not recorded
+        assert sum(times.values()) - len(times) <= MOST_IN_HAND  # no more than were under way or not recorded yet
         bodies = {(call.id, call.body) for call in customer.calls}
         assert len({identifier for identifier, _ in bodies}) == len(times)
         assert all(call.is_signed_with(made.secret) for call in customer.calls)

@@ -45,6 +45,8 @@ BUSY_PER_S = 1000.0
 BUSY_BURST = 50.0
 PACE_S = 0.01
 GATHER_S = 0.02
+BUSY_GATHER_S = 0.15
+"""Before what came of calls is recorded; longer while messages are being sent, for each record is a commit more."""
 REST_AFTER = 5
 """Failures in a row."""
 LONGEST_REST_S = 60.0
@@ -104,7 +106,7 @@ class Pace:
     """Holds calls back while messages are being sent, so that they take but a part of the engine; else not at all."""
 
     def __init__(self, is_busy: Callable[[], bool]) -> None:
-        self._is_busy = is_busy
+        self.is_busy = is_busy
         self._room = BUSY_BURST
         self._at_s = time.monotonic()
 
@@ -113,7 +115,7 @@ class Pace:
         now_s = time.monotonic()
         self._room = min(BUSY_BURST, self._room + (now_s - self._at_s) * BUSY_PER_S)
         self._at_s = now_s
-        return self._room >= 1 or not self._is_busy()
+        return self._room >= 1 or not self.is_busy()
 
     def count(self) -> None:
         self._room = max(0.0, self._room - 1)
@@ -385,7 +387,8 @@ class CallbackSender:
     def _plan(self) -> None:
         """Tell the store process, a little later, what came of calls and what there is room for."""
         if self._timer is None and not self._is_stopping and (self._has_news() or self._wants()):
-            self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._flush)
+            gather_s = BUSY_GATHER_S if self._pace.is_busy() else GATHER_S
+            self._timer = asyncio.get_running_loop().call_later(gather_s, self._flush)
 
     def _has_news(self) -> bool:
         page = self._page
