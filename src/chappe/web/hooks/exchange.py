@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -109,7 +109,12 @@ def _masked_form(text: str, keep: Collection[str]) -> str:
         return MASK
     if not pairs:
         return mask_numbers(text, keep)
-    return urlencode([(name, _masked(name, value, keep, 0)) for name, value in pairs], safe=MASK + "+:/ ")
+    return "&".join(f"{_readable(name)}={_readable(_masked(name, value, keep, 0))}" for name, value in pairs)
+
+
+def _readable(text: str) -> str:
+    """Decoded, for people to read, but for what separates the pairs."""
+    return text.replace("%", "%25").replace("&", "%26").replace("=", "%3D")
 
 
 def _masked(name: str, value: Any, keep: Collection[str], depth: int) -> Any:
