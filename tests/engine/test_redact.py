@@ -210,3 +210,20 @@ def test_a_long_text_of_many_escapes_is_hidden_soon_enough() -> None:
 )
 def test_whatever_may_be_a_number_is_masked_but_what_is_known_to_be_none(text: str, seen: str) -> None:
     assert mask_numbers(text, keep=["1234567890"]) == seen
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token" * 7000,
+        "token-" * 6000 + ": x",
+        "\\u0041" * 6000,
+        "%25" * 12_000,
+        "&#65;" * 7000,
+        "+1" * 16_000,
+        " \t" * 16_000,
+    ],
+)
+def test_texts_made_to_take_long_take_no_time_that_matters(text: str) -> None:
+    """Each would take minutes if the time grew with the square of the length."""
+    assert redact(f"{text}\n{PLAIN}", [PLAIN], ["+33612345678"]).endswith(f"\n{MASK}")

@@ -19,8 +19,8 @@ DEEPEST = 2
 KEPT_DIGITS = 2
 
 _HIDDEN_HEADER = re.compile(
-    r"^(?P<name>[ \t]*(?:proxy-authorization|authorization|set-cookie|cookie"
-    r"|[\w-]*(?:signature|token|secret|api-?key|password|credential|hmac)[\w-]*)[ \t]*:)[ \t]*"
+    r"^(?P<name>[ \t]{0,9}(?:proxy-authorization|authorization|set-cookie|cookie"
+    r"|[\w-]{0,60}(?:signature|token|secret|api-?key|password|credential|hmac)[\w-]{0,60})[ \t]{0,9}:)[ \t]*"
     r"(?P<scheme>(?:basic|bearer|digest|mac|hmac|app|key)[ \t]+)?[^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*",
     re.IGNORECASE | re.MULTILINE,
 )

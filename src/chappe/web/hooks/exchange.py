@@ -14,7 +14,7 @@ from chappe.messaging import HookEvent, InboundMessage, Receipt
 from chappe.providers.http import HttpResponse, read_json
 
 LONGEST_READ = 16 * 1024
-"""Octets of a body that are looked at."""
+"""Octets of a body that are looked at, and twice as many of heads and body together."""
 LONGEST_SHOWN = 4_000
 LONGEST_OUTCOME = 200
 DEEPEST = 32
@@ -51,11 +51,11 @@ def shown(noted: Noted) -> Row:
         body = f"({len(noted.body)} octets, not kept)" if noted.body else ""
     else:
         body = masked_body(noted.body[:LONGEST_READ], noted.headers.get("content-type", ""), keep)
-    path, mark, query = noted.target.partition("?")
+    path, mark, query = noted.target[:LONGEST_READ].partition("?")
     target = path + mark + _masked_form(query, keep)
 
     def clean(text: str) -> str:
-        return redact(text.replace("\0", ""), noted.secrets, hides)[:LONGEST_SHOWN]
+        return redact(text.replace("\0", "")[: 2 * LONGEST_READ], noted.secrets, hides)[:LONGEST_SHOWN]
 
     return (
         noted.connection_id,
