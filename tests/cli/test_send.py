@@ -79,11 +79,12 @@ def test_a_connection_that_is_off_takes_nothing(shell: Shell, north: Connection)
     assert "there is no enabled connection" in result.err
 
 
-def test_of_two_connections_one_has_to_be_named(shell: Shell, north: Connection) -> None:
-    connections.create_connection(north.organisation_id, "South", "smpp", VALUES, NOW_MS)
-    assert "Say which connection: North, South." in shell("send", "--to", "+33612345678", "--text", "Hello").err
+def test_the_first_connection_is_used_where_none_is_named(shell: Shell, north: Connection) -> None:
+    south = connections.create_connection(north.organisation_id, "South", "smpp", VALUES, NOW_MS)
+    shell.done("send", "--to", "+33612345678", "--text", "Hello")
     shell.done("send", "--to", "+33612345678", "--text", "Hello", "--connection", "South", "--category", "marketing")
-    assert Message.objects.get().category == Category.MARKETING
+    sent = Message.objects.order_by("pk").values_list("connection_id", "category")
+    assert list(sent) == [(north.pk, Category.TRANSACTIONAL), (south.pk, Category.MARKETING)]
 
 
 def test_without_a_connection_the_command_that_makes_one_is_named(shell: Shell, organisation: Organisation) -> None:

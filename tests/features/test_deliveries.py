@@ -108,7 +108,7 @@ def test_what_a_delivery_cannot_be_made_of_names_the_field(
 def test_everything_that_is_needed_is_named_at_once(stage: Stage) -> None:
     with pytest.raises(InvalidInput) as refused:
         services.create_delivery(stage.organisation, Draft(), NOW_MS)
-    assert [error.field for error in refused.value.errors] == ["label", "list_id", "connection_id", "body"]
+    assert [error.field for error in refused.value.errors] == ["label", "list_id", "body"]
 
 
 def test_a_service_id_needs_a_connection_that_sends_it(database: str) -> None:

@@ -8,6 +8,7 @@ from tests.features.stage import EXCLUDED, SETTINGS, WAITING, Stage, assert_whol
 from tests.row import NOW_MS
 
 from chappe.features.connections.models import Connection
+from chappe.features.connections.way import Way
 from chappe.features.deliveries import analysis, services
 from chappe.features.deliveries.measure import Measure
 from chappe.features.deliveries.models import Delivery
@@ -195,7 +196,7 @@ def test_the_analysis_counts_what_the_connection_sends(
     )
     message = OutboundMessage(1, number(1), "", text, 0, 0, 0, 0, 0, 1, MessageOptions(maximum_segments=maximum))
     sent = Dialect(settings).segments(message)
-    measured = Measure.of(settings, maximum)(text)
+    measured = Measure.of(Way(SPEC, settings), maximum)(text)
     if isinstance(sent, Refused):
         assert measured in {"too_long", "unencodable"}
     else:

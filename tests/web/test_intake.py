@@ -162,12 +162,18 @@ def test_an_organisation_cannot_use_the_connection_of_another(desk: Desk, north:
     )
 
 
-def test_with_several_connections_one_has_to_be_named(desk: Desk, north: Connection) -> None:
-    assert "connection_id" not in desk.send().json
+def test_of_several_connections_the_first_of_the_list_is_used(desk: Desk, north: Connection, database: str) -> None:
     south = connection(north.organisation_id, "South", settings=north.settings)
     assert desk.send(connection_id=south.pk).status == 202
-    reply = desk.send()
-    assert (reply.status, reply.fields) == (422, {"connection_id": "is needed: there are several connections"})
+    assert desk.send().status == 202
+    Connection.objects.filter(pk=north.pk).update(position=1)
+    other = Desk(database, desk.key)
+    try:
+        assert other.send().status == 202
+    finally:
+        other.close()
+    through = Message.objects.order_by("pk").values_list("connection_id", flat=True)
+    assert list(through) == [south.pk, north.pk, south.pk]
 
 
 def test_without_a_connection_nothing_can_be_sent(desk: Desk) -> None:

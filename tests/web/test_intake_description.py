@@ -37,7 +37,7 @@ def fields() -> Iterator[tuple[str, dict[str, Any]]]:
         for field, schema in SCHEMAS[name]["properties"].items():
             kinds = [one for one in schema.get("anyOf", [schema]) if one != {"type": "null"}]
             assert len(kinds) == 1
-            yield prefix + field, kinds[0]
+            yield prefix + field, {"description": schema.get("description"), **kinds[0]}
 
 
 def asked(field: str, value: object) -> dict[str, str]:

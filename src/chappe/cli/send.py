@@ -16,6 +16,7 @@ from chappe.engine.bus.local import LocalBus
 from chappe.messaging import ChappeError, DeliveryState, FieldError
 
 if TYPE_CHECKING:
+    from chappe.features.accounts.models import Organisation
     from chappe.web.intake.committer import Accepted
     from chappe.web.intake.request import MessageIn
 
@@ -26,9 +27,14 @@ class Purpose(StrEnum):
 
 
 def send(
-    to: Annotated[list[str], typer.Option(help="A number with its country code; may be given several times.")],
-    text: Annotated[str, typer.Option(help="The text; - reads it from standard input.")],
-    connection: Annotated[str, typer.Option(help="Its name; may be left out where there is one.")] = "",
+    to: Annotated[
+        list[str],
+        typer.Option(help="A number with its country code, or an e-mail address; may be given several times."),
+    ],
+    text: Annotated[
+        str, typer.Option(help="The text, for e-mail the provider's JSON; - reads it from standard input.")
+    ],
+    connection: Annotated[str, typer.Option(help="Its name; else the first of the list of the right channel.")] = "",
     sender: Annotated[str, typer.Option(help="The number or name it comes from; else the connection's.")] = "",
     category: Annotated[Purpose, typer.Option(help="Marketing asks for consent.")] = Purpose.TRANSACTIONAL,
     organisation: OrganisationName = "",
@@ -37,14 +43,22 @@ def send(
     """Send a text. Exit code 1 where one of the numbers is not sent to, 2 where nothing was taken."""
     configuration = ready()
     owner = chosen_organisation(organisation)
-    through = chosen_connection(owner, connection)
+    through = _through(owner, connection)
     body = sys.stdin.read().rstrip("\n") if text == "-" else text
-    values = {"text": body, "connection_id": through.pk, "sender": sender, "category": category.value}
+    values = {"text": body, "connection_id": through, "sender": sender, "category": category.value}
     with fields_named():
         accepted = asyncio.run(_submit(configuration.database_url, owner.pk, [{"to": one, **values} for one in to]))
     _show(accepted, to, as_json=as_json)
     if any(one.state is DeliveryState.EXCLUDED for one in accepted):
         raise typer.Exit(1)
+
+
+def _through(owner: "Organisation", name: str) -> int | None:
+    """The connection that is meant; None for the first of the list."""
+    from chappe.features.connections.services import connections_of
+
+    # Where there is none, choosing one says how it is made.
+    return chosen_connection(owner, name).pk if name or not connections_of(owner.pk).exists() else None
 
 
 async def _submit(database_url: str, organisation_id: int, messages: Sequence[dict[str, object]]) -> "list[Accepted]":
@@ -54,13 +68,14 @@ async def _submit(database_url: str, organisation_id: int, messages: Sequence[di
     from chappe.features.refusal import InvalidInput
     from chappe.web.intake.app import check_message
     from chappe.web.intake.committer import Checked, Committer, Submission
+    from chappe.web.intake.lookup import by_number
     from chappe.web.wire import BadRequest
 
     bus = LocalBus(database_url)
     committer = Committer(lambda: open_store(database_url), bus.tell)
     try:
         await committer.caller("")  # nobody; asking reads the connections
-        targets = {target.id: target for target in committer.targets(organisation_id)}
+        targets = by_number(committer.targets(organisation_id))
         checked: list[Checked] = []
         for message in messages:
             found = check_message(_read(message), targets, now_ms())

@@ -57,7 +57,11 @@ class Way:
 
     def carried(self, content: Content | None) -> Content | None:
         """What of a content goes out: None where the provider has no RCS, and the text stands in for it."""
-        return content if Channel.RCS in self.spec.channels else None
+        return content if self.carries(content) else None
+
+    def carries(self, content: object) -> bool:
+        """Whether anything of it goes out."""
+        return content is not None and Channel.RCS in self.spec.channels
 
     def channel_of(self, content: Content | None) -> Channel:
         """The channel of a message with this content. An MMS goes to a number, as a text does."""

@@ -1,4 +1,4 @@
-"""From a draft to messages: the audience in the order of its numbers, a batch at a time, each batch one transaction.
+"""From a draft to messages: the audience in the order of its numbers or addresses, in batches, each one transaction.
 
 Everybody of the audience gets a message: WAITING in a held outbox, or EXCLUDED with the reason. An analysis that was
 interrupted starts anew: what it had written is taken away first.
@@ -6,7 +6,7 @@ interrupted starts anew: what it had written is taken away first.
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,30 +16,48 @@ from chappe.engine.store import catalogue
 from chappe.engine.store.statement import Column, Insert, Query, Row, Update
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.features.clock import now_ms
-from chappe.features.deliveries.measure import Measure
+from chappe.features.connections.services import way_of
+from chappe.features.connections.way import Way
+from chappe.features.deliveries.identifier import BAD_ADDRESS, NO_IDENTIFIER, Identifier
+from chappe.features.deliveries.letter import Letter, letter_errors
+from chappe.features.deliveries.measure import WHOLE, Measure
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.options import Options
+from chappe.features.deliveries.parameter import Parameters
 from chappe.features.deliveries.template import BadTemplate, RenderError, Template, check
 from chappe.features.message_store import open_store
 from chappe.features.page import LARGEST_ID
-from chappe.gsm import Encoding
-from chappe.messaging import Category, ConfigError, DeliveryState, FieldError, LeaseLost, MessageOptions
-from chappe.providers.contract import Settings
-from chappe.providers.parameter import ParameterRow, encode_row
-from chappe.providers.registry import PROVIDERS
+from chappe.messaging import Category, Channel, ConfigError, DeliveryState, FieldError, LeaseLost
 from chappe.rules.consent import exclusion
 
 BATCH = 5000
 PRIORITY = 5
 CACHE_MIB = 48
 
+OWN = ("phone", "email")
+"""What every text may mention, whatever the people of the list have."""
 BAD_NUMBER, DUPLICATE, RENDER_ERROR, EMPTY = "bad_number", "duplicate", "render_error", "empty"
 
+_MEMBER = ("address", "contact_id", "attributes", "given", "external_id", "phone", "email")
+_FROM = (
+    "SELECT {address}, m.contact_id, CAST(c.attributes AS text), {given}, c.external_id, m.phone, m.email "
+    "FROM contact_list_member m JOIN contact c ON c.id = m.contact_id WHERE m.list_id = ? "
+)
 AUDIENCE = Query(
-    "SELECT m.phone, m.contact_id, CAST(c.attributes AS text), c.phone_raw FROM contact_list_member m "
-    "JOIN contact c ON c.id = m.contact_id WHERE m.list_id = ? AND (m.phone, m.contact_id) > (?, ?) "
-    "ORDER BY m.phone, m.contact_id LIMIT ?",
-    ("phone", "contact_id", "attributes", "phone_raw"),
+    _FROM.format(address="m.phone", given="c.phone_raw")
+    + "AND (m.phone, m.contact_id) > (?, ?) ORDER BY m.phone, m.contact_id LIMIT ?",
+    _MEMBER,
+)
+BY_EMAIL = Query(
+    _FROM.format(address="m.email", given="c.email_raw")
+    + "AND m.email <> '' AND (m.email, m.contact_id) > (?, ?) ORDER BY m.email, m.contact_id LIMIT ?",
+    _MEMBER,
+)
+# In the order of the other index: the addresses' own knows only those who have one.
+WITHOUT_EMAIL = Query(
+    _FROM.format(address="m.email", given="c.email_raw")
+    + "AND m.email = '' AND (m.phone, m.contact_id) > (?, ?) ORDER BY m.phone, m.contact_id LIMIT ?",
+    _MEMBER,
 )
 # The guard is the first statement of every transaction here: it holds the delivery's row until the end of it.
 TAKE = Update("delivery", (Column("analysis_token"), Column("audience")), (Column("id"),), where="status = 'analysing'")
@@ -65,7 +83,9 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
 Beat = Callable[[], None]
-Member = tuple[str, int, str, str]
+Member = tuple[str, int, str, str, str, str, str]
+"""Somebody of the audience: the number or address to send to, the contact, attributes, what was given, and the rest known."""
+_ADDRESS, _CONTACT, _PHONE = 0, 1, 5
 
 
 @dataclass
@@ -79,18 +99,18 @@ class Findings:
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):
-    """A message that can go out. `body` is as rendered: the connection transliterates."""
+    """A message that can go out. `body` is as rendered: the connection transliterates. `encoding` is as `Measure` says."""
 
     contact_id: int
     recipient: str
     body: str
     options: bytes | None
-    encoding: Encoding
+    encoding: str
     segments: int
 
 
 class Excluded(msgspec.Struct, frozen=True, gc=False):
-    """Somebody of the audience who gets no message. `recipient` is what was given where it is no number."""
+    """Somebody of the audience who gets no message. `recipient` is what was given where it is no number or address."""
 
     contact_id: int
     recipient: str
@@ -106,13 +126,10 @@ def analyse(delivery: Delivery, beat: Beat | None = None, batch_size: int = BATC
     """
     planner = Planner(delivery)
     with open_store(CACHE_MIB) as store:
-        writer = _Writer(store, delivery)
+        writer = _Writer(store, delivery, planner.channel)
         writer.start(beat)
-        at: tuple[str, int] = ("", 0)
-        while members := store.database.query(AUDIENCE, (delivery.contact_list_id, *at, batch_size)):
-            blocked = store.blocked(delivery.organisation_id, [phone for phone, *_ in members if phone])
-            writer.write(*planner.plan(members, blocked))
-            at = (members[-1][0], members[-1][1])
+        for members in _walk(store, delivery, planner.way, batch_size):
+            writer.write(*planner.plan(members, _blocked(store, delivery, planner.way, members)))
             if beat is not None:
                 beat()
         writer.finish(planner.findings)
@@ -124,71 +141,104 @@ def preview(delivery: Delivery, people: int) -> list[Prepared | Excluded]:
     planner = Planner(delivery)
     with open_store() as store:
         first = ("", LARGEST_ID, people)  # behind those without a number
-        members = store.database.query(AUDIENCE, (delivery.contact_list_id, *first))
-        blocked = store.blocked(delivery.organisation_id, [phone for phone, *_ in members])
+        query = BY_EMAIL if planner.way.is_email else AUDIENCE
+        members = [_member(row) for row in store.database.query(query, (delivery.contact_list_id, *first))]
+        blocked = _blocked(store, delivery, planner.way, members)
     found: list[Prepared | Excluded] = []
     for member in members:
-        prepared, excluded = planner.plan([(member[0], member[1], member[2], member[3])], blocked)
+        prepared, excluded = planner.plan([member], blocked)
         found += [*prepared, *excluded]
     return found
 
 
+def _walk(store: Store, delivery: Delivery, way: Way, batch_size: int) -> Iterator[list[Member]]:
+    """The audience in batches; those who share a number, or an address, are side by side."""
+    walks = ((WITHOUT_EMAIL, _PHONE), (BY_EMAIL, _ADDRESS)) if way.is_email else ((AUDIENCE, _ADDRESS),)
+    for query, place in walks:
+        at: tuple[Any, Any] = ("", 0)
+        while rows := store.database.query(query, (delivery.contact_list_id, *at, batch_size)):
+            yield [_member(row) for row in rows]
+            at = (rows[-1][place], rows[-1][_CONTACT])
+
+
+def _member(row: Row) -> Member:
+    address, contact_id, attributes, given, external_id, phone, email = row
+    return (address, contact_id, attributes, given, external_id, phone, email)
+
+
+Blocked = dict[str, list[tuple[str, str]]]
+
+
+def _blocked(store: Store, delivery: Delivery, way: Way, members: Sequence[Member]) -> Blocked:
+    addresses = [address for address, *_ in members if address]
+    return store.blocked(delivery.organisation_id, addresses, way.channel.value)
+
+
 class Planner:
-    """Decides for each person, in the order of the numbers; keeps the counts and the last number with a message."""
+    """Decides for each person, in the order of the addresses; keeps the counts and the last address with a message."""
 
     def __init__(self, delivery: Delivery) -> None:
-        settings = settings_of(delivery)
+        way = self.way = way_of(delivery.connection)
         options = Options.of(delivery)
         self.findings = Findings()
-        self._template = _template(delivery)
-        self._measure = Measure.of(settings, options.maximum_segments)
-        self._constant = self._measured(delivery.body) if self._template.is_constant else None
-        self._parameters = Parameters(options, delivery.short_code)
+        self._identifier = Identifier.of(way)
+        self._template = _template(delivery) if self._identifier is None else None
+        self._letter = None if self._template else _letter(delivery)
+        self._parameters = Parameters(options, way, delivery.short_code, delivery.label)
+        self.channel = way.channel_of(self._parameters.sample)
+        self._measure = Measure.of(way, options.maximum_segments)
+        is_constant = self._template is not None and self._template.is_constant
+        self._constant = self._measured(delivery.body) if is_constant else None
         self._category = Category(delivery.category)
-        self._short_code = delivery.short_code or settings.text("short_code")
-        self._despite_stop = settings.flag("transactional_despite_stop")
+        self._short_code = delivery.short_code or way.short_code
+        self._despite_stop = way.despite_stop
         self._last = ""
 
-    def plan(
-        self, members: Sequence[Member], blocked: dict[str, list[tuple[str, str]]]
-    ) -> tuple[list[Prepared], list[Excluded]]:
+    def plan(self, members: Sequence[Member], blocked: Blocked) -> tuple[list[Prepared], list[Excluded]]:
         """Who gets a message, and who none and why."""
         prepared: list[Prepared] = []
         excluded: list[Excluded] = []
         findings = self.findings
-        for phone, contact_id, attributes, phone_raw in members:
-            entries = blocked.get(phone)
-            planned = self._reason(phone, entries) or self._prepare(phone, contact_id, attributes)
+        for member in members:
+            address, contact_id, _, given, *_ = member
+            planned = self._reason(address, blocked.get(address)) or self._prepare(member)
             if isinstance(planned, str):
-                excluded.append(Excluded(contact_id, phone or phone_raw, planned))
+                excluded.append(Excluded(contact_id, address or given, planned))
                 findings.exclusions[planned] += 1
             else:
                 prepared.append(planned)
                 findings.segments += planned.segments
-                self._last = phone
+                self._last = address
         findings.audience += len(members)
         return prepared, excluded
 
-    def _reason(self, phone: str, entries: list[tuple[str, str]] | None) -> str:
-        """Why nothing is sent to this number, whatever the text; "" when it may be."""
-        if not phone:
-            return BAD_NUMBER
-        if phone == self._last:
+    def _reason(self, address: str, entries: list[tuple[str, str]] | None) -> str:
+        """Why nothing is sent to this number or address, whatever the text; "" when it may be."""
+        if not address:
+            return BAD_ADDRESS if self.way.is_email else BAD_NUMBER
+        if address == self._last:
             return DUPLICATE
         if not entries:
             return ""
         return exclusion(entries, self._category, self._short_code, transactional_despite_stop=self._despite_stop).value
 
-    def _prepare(self, phone: str, contact_id: int, attributes: str) -> Prepared | str:
+    def _prepare(self, member: Member) -> Prepared | str:
         """The message for one person, or why there is none."""
+        address, contact_id, attributes, _, _, phone, email = member
         values: dict[str, Any] = {}
-        body = self._template.source
+        known: dict[str, Any] = {}
         try:
-            if self._constant is None or self._parameters.is_personal:
-                values = _decode(attributes)
-                values["phone"] = phone
-                body = self._template.render(values)
-            options = self._parameters.options(values)
+            if self._template is None:
+                body = self._written(member)
+                if not body:
+                    return NO_IDENTIFIER
+            else:
+                body = self._template.source
+                if self._constant is None or self._parameters.is_personal:
+                    known = _decode(attributes)
+                    values = {**known, "phone": phone, "email": email}
+                    body = self._template.render(values)
+            options = self._parameters.options(values, known, body)
         except RenderError:
             return RENDER_ERROR
         measured = self._constant or self._measured(body)
@@ -196,50 +246,30 @@ class Planner:
             return measured
         encoding, segments = measured
         self.findings.encodings[encoding] += 1
-        return Prepared(contact_id, phone, body, options, encoding, segments)
+        return Prepared(contact_id, address, body, options, encoding, segments)
 
-    def _measured(self, body: str) -> tuple[Encoding, int] | str:
-        return self._measure(body) if body.strip() else EMPTY
+    def _written(self, member: Member) -> str:
+        """The e-mail for one person; "" where the provider does not know them. Raises RenderError."""
+        _, _, attributes, _, external_id, phone, email = member
+        assert self._identifier is not None
+        assert self._letter is not None
+        known = _decode(attributes)
+        identifier = self._identifier(email, external_id, phone, known)
+        return self._letter(known, identifier, email, phone) if identifier else ""
 
-
-class Parameters:
-    """What a message is sent with beside its text: the same for all, unless a parameter's value mentions the person."""
-
-    def __init__(self, options: Options, short_code: str) -> None:
-        self._base = MessageOptions(
-            transmission_mode=options.transmission_mode,
-            maximum_segments=options.maximum_segments,
-            service_id=options.service_id,
-            short_code=short_code,
-        )
-        self._rows = [(row, Template(row.value)) for row in options.tlvs]
-        self.is_personal = any(not template.is_constant for _, template in self._rows)
-        self._same = None if self.is_personal else self._encoded({})
-
-    def options(self, values: dict[str, Any]) -> bytes | None:
-        """As the store keeps them. Raises RenderError for a value that the parameter cannot hold."""
-        return self._encoded(values) if self.is_personal else self._same
-
-    def _encoded(self, values: dict[str, Any]) -> bytes | None:
-        tlvs = []
-        for row, template in self._rows:
-            rendered: ParameterRow = msgspec.structs.replace(row, value=template.render(values))
-            try:
-                tlv = encode_row(rendered)
-            except ValueError as error:
-                raise RenderError(f"{row.label or row.tag}: {error}") from None
-            if tlv is not None:
-                tlvs.append(tlv)
-        options = msgspec.structs.replace(self._base, tlvs=tuple(tlvs))
-        return None if options == MessageOptions() else _encode(options)
+    def _measured(self, body: str) -> tuple[str, int] | str:
+        if not body.strip():
+            return EMPTY
+        return WHOLE if self._letter is not None or self._parameters.has_content else self._measure(body)
 
 
 class _Writer:
     """Writes what was planned, for as long as the delivery is ours to analyse."""
 
-    def __init__(self, store: Store, delivery: Delivery) -> None:
+    def __init__(self, store: Store, delivery: Delivery, channel: Channel) -> None:
         self._store = store
         self._delivery = delivery
+        self._channel = channel
         self._token = secrets.randbits(62) | 1
         self._audience = 0
 
@@ -259,7 +289,7 @@ class _Writer:
         with self._store.transaction():
             self._hold(COUNT_IN, (audience, delivery.pk, self._token))
             ids = self._store.take_ids("message", len(prepared) + len(excluded))
-            rows = _rows(delivery, ids, prepared, excluded, now_ms())
+            rows = _rows(delivery, self._channel.value, ids, prepared, excluded, now_ms())
             self._store.enqueue(
                 [OutboxBatch(delivery.connection_id, delivery.pk, PRIORITY, now_ms(), rows, is_held=True)]
             )
@@ -288,18 +318,16 @@ def forget_messages(store: Store, delivery_id: int, beat: Beat | None = None) ->
             beat()
 
 
-def settings_of(delivery: Delivery) -> Settings:
-    """The settings of the delivery's connection. Raises ConfigError."""
-    connection = delivery.connection
-    spec = PROVIDERS.get(connection.provider)
-    if spec is None:
-        raise ConfigError([FieldError("connection_id", f"there is no provider {connection.provider}")])
-    return spec.parse(connection.settings)
+def _letter(delivery: Delivery) -> Letter:
+    """The text of an e-mail, checked again as `_template` does."""
+    if errors := letter_errors(delivery.body, delivery.contact_list.attributes):
+        raise ConfigError(errors)
+    return Letter(delivery.body, delivery.pk, delivery.label)
 
 
 def _template(delivery: Delivery) -> Template:
     """The text, checked again: the list's people may have changed since it was saved."""
-    names = [*delivery.contact_list.attributes, "phone"]
+    names = [*delivery.contact_list.attributes, *OWN]
     if errors := check(delivery.body, names, "body"):
         raise ConfigError(errors)
     try:
@@ -309,7 +337,12 @@ def _template(delivery: Delivery) -> Template:
 
 
 def _rows(
-    delivery: Delivery, ids: range, prepared: Sequence[Prepared], excluded: Sequence[Excluded], now: int
+    delivery: Delivery,
+    channel: str,
+    ids: range,
+    prepared: Sequence[Prepared],
+    excluded: Sequence[Excluded],
+    now: int,
 ) -> list[Row]:
     """Rows of messages. Those to be sent have neighbouring ids, so their outbox rows are ranges."""
     organisation_id, connection_id, delivery_id = delivery.organisation_id, delivery.connection_id, delivery.pk
@@ -318,12 +351,12 @@ def _rows(
     row = catalogue.new_message
     # fmt: off
     return [
-        row(number, organisation_id, connection_id, delivery_id, one.contact_id, category=category,
+        row(number, organisation_id, connection_id, delivery_id, one.contact_id, channel=channel, category=category,
             recipient=one.recipient, sender=sender, body=one.body, options=one.options, segments=one.segments,
             created_ms=now, due_ms=now)
         for one, number in zip(prepared, numbers, strict=False)
     ] + [
-        row(number, organisation_id, connection_id, delivery_id, one.contact_id, category=category,
+        row(number, organisation_id, connection_id, delivery_id, one.contact_id, channel=channel, category=category,
             recipient=one.recipient, sender=sender, body="", segments=0, state=left_out, reason=one.reason,
             created_ms=now, due_ms=now, done_ms=now)
         for one, number in zip(excluded, numbers, strict=True)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from chappe.features.connections.way import Way
 from chappe.gsm import Encoding, TooManySegments, Unencodable, count, encode, transliterate
-from chappe.providers.contract import Settings
 
+WHOLE = ("utf-8", 1)
+"""What e-mail, and content of RCS or MMS, is: one message in UTF-8, of which nobody counts segments."""
 MOST_PAYLOAD_OCTETS = 0xFFFF
 TOO_LONG, UNENCODABLE = "too_long", "unencodable"
 
@@ -13,13 +15,19 @@ TOO_LONG, UNENCODABLE = "too_long", "unencodable"
 class Measure:
     """`maximum_segments` 0 is no limit of the delivery's own."""
 
+    # A provider called by HTTP picks the encoding and splits by itself, as the standard has it.
+    BY_HTTP = (Encoding.GSM, Encoding.UCS2)
+
     encodings: tuple[Encoding, ...]
     transliterates: bool
     uses_payload: bool
     maximum_segments: int
 
     @classmethod
-    def of(cls, settings: Settings, maximum_segments: int) -> "Measure":
+    def of(cls, way: Way, maximum_segments: int) -> "Measure":
+        settings = way.settings
+        if not way.is_smpp:
+            return cls(cls.BY_HTTP, False, False, maximum_segments)
         return cls(
             tuple(dict.fromkeys(Encoding(row["encoding"]) for row in settings.rows("encodings"))),
             settings.flag("transliterate"),

@@ -21,7 +21,7 @@ class Delivery(models.Model):
     contact_list = models.ForeignKey(ContactList, on_delete=models.PROTECT, related_name="deliveries")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries")
     category = models.SmallIntegerField(default=0)
-    sender = models.CharField(max_length=21, default="", blank=True)
+    sender = models.CharField(max_length=64, default="", blank=True)
     body = models.TextField()
     options = models.JSONField(default=dict)
     short_code = models.CharField(max_length=21, default="", blank=True)

@@ -1,6 +1,6 @@
 """What a delivery asks for beside its text, as its row keeps it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`maximum_segments` 0 is no limit. `transmission_mode` None: not sent. Values of `tlvs` are like the body."""
+    """`maximum_segments` 0 is no limit. `transmission_mode` None: not sent. Values of `tlvs` are like the body, and so are the
+    texts of `content`, which is what RCS or MMS carry as `messaging.content` reads it."""
 
     maximum_segments: int = 0
     transmission_mode: int | None = None
     service_id: str = ""
     tlvs: tuple[ParameterRow, ...] = ()
+    content: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, delivery: "Delivery") -> "Options":

@@ -11,11 +11,15 @@ from django.db.models import Model, QuerySet
 from chappe.engine.store.store import unpack_ids
 from chappe.features.accounts.services import checked_name
 from chappe.features.clock import now_ms as clock_ms
-from chappe.features.connections.services import find_connection
+from chappe.features.connections.models import Connection
+from chappe.features.connections.services import connection_to_use, default_connection, way_of
+from chappe.features.connections.way import Way
 from chappe.features.contacts.services import find_list
 from chappe.features.deliveries import analysis
+from chappe.features.deliveries.letter import letter_errors
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.options import Options
+from chappe.features.deliveries.parameter import rich_errors
 from chappe.features.deliveries.template import check
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
@@ -23,19 +27,21 @@ from chappe.features.message_store import open_store
 from chappe.features.messages.models import DeliveryCount, Message, Outbox
 from chappe.features.page import LARGEST_ID, Page, newest_first
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
-from chappe.messaging import Category, ConfigError, DeliveryState, FieldError, LeaseLost
+from chappe.messaging import Category, Channel, ConfigError, DeliveryState, FieldError, LeaseLost
+from chappe.providers.contract import Feature
 from chappe.providers.parameter import ParameterRow, encode_row
+from chappe.providers.sender import is_name
 
 ANALYSE, RELEASE, DELETE = "deliveries.analyse", "deliveries.release", "deliveries.delete"
 
 SHORTEST_VALIDITY_S, LONGEST_VALIDITY_S = 60, 30 * 86_400
-LONGEST_SENDER = 20
 LONGEST_SHORT_CODE = 21
 LONGEST_SERVICE_ID = 200
 MOST_PARAMETERS = 50
 MOST_PREVIEWED = 50
 TRANSMISSION_MODES = range(4)
 CATEGORIES = (Category.MARKETING, Category.TRANSACTIONAL)
+CHANNELS = tuple(channel.value for channel in Channel)
 RELEASED_AT_ONCE = 20
 """Outbox rows of one transaction of a start: some 20,000 messages, a tenth of a second."""
 
@@ -49,7 +55,10 @@ MOST_REASONS = 10
 
 @dataclass(frozen=True)
 class Draft:
-    """What a delivery is made of; None leaves it as it is. `tlvs` are rows as `ParameterRow` has them."""
+    """What a delivery is made of; None leaves it as it is. `tlvs` are rows as `ParameterRow` has them.
+
+    `channel` picks the connection of a new delivery that names none: the first of the list.
+    """
 
     label: str | None = None
     list_id: int | None = None
@@ -63,17 +72,38 @@ class Draft:
     transmission_mode: int | msgspec.UnsetType | None = msgspec.UNSET
     service_id: str | None = None
     tlvs: Sequence[Mapping[str, Any]] | None = None
+    content: Mapping[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    channel: str | None = None
 
 
 def create_delivery(organisation_id: int, draft: Draft, now_ms: int) -> Delivery:
     """A new draft. Raises InvalidInput naming each field, NotFound for a list or connection of nobody here."""
-    needed = ("label", "list_id", "connection_id", "body")
+    needed = ("label", "list_id", "body")
     if errors := [FieldError(name, "is needed") for name in needed if getattr(draft, name) is None]:
         raise InvalidInput(errors)
     delivery = Delivery(organisation_id=organisation_id, created_ms=now_ms, changed_ms=now_ms)
+    if draft.connection_id is None:
+        delivery.connection = _default_connection(organisation_id, draft)
     _apply(delivery, draft)
     delivery.save()
     return delivery
+
+
+def _default_connection(organisation_id: int, draft: Draft) -> Connection:
+    """The first of the list that is switched on, complete and of the channel. Raises InvalidInput."""
+    if draft.channel is not None and draft.channel not in CHANNELS:
+        raise InvalidInput.at("channel", f"must be one of {', '.join(CHANNELS)}")
+    channels = [Channel(draft.channel or Channel.SMS)]
+    if draft.channel is None and isinstance(draft.content, Mapping) and draft.content.get("type") != "mms":
+        channels.insert(0, Channel.RCS)
+    for channel in channels:
+        try:
+            return default_connection(organisation_id, channel)
+        except Conflict:
+            continue
+    raise InvalidInput.at(
+        "connection_id", f"is needed: no connection for {channels[-1].value} is switched on and complete"
+    )
 
 
 def change_delivery(organisation_id: int, delivery_id: int, draft: Draft, now_ms: int) -> Delivery:
@@ -153,17 +183,26 @@ def _apply(delivery: Delivery, draft: Draft) -> None:
     if draft.list_id is not None:
         delivery.contact_list = find_list(delivery.organisation_id, draft.list_id)
     if draft.connection_id is not None:
-        delivery.connection = find_connection(delivery.organisation_id, draft.connection_id)
+        delivery.connection = connection_to_use(delivery.organisation_id, draft.connection_id)
     for name in ("category", "sender", "body", "short_code", "validity_s"):
         if (value := getattr(draft, name)) is not None:
             setattr(delivery, name, value)
     options = _options(Options.of(delivery), draft, errors)
     delivery.options = options.kept()
-    names = [*delivery.contact_list.attributes, "phone"] if delivery.contact_list.attributes else []
-    errors += _row_errors(delivery, names)
-    errors += _option_errors(delivery, options, names)
+    names = [*delivery.contact_list.attributes, *analysis.OWN] if delivery.contact_list.attributes else []
+    way = _way(delivery)
+    errors += _row_errors(delivery, way, names)
+    errors += _option_errors(delivery, options, way, names)
     if errors:
         raise InvalidInput(errors)
+
+
+def _way(delivery: Delivery) -> Way | None:
+    """None where the connection is not complete, which the analysis will say."""
+    try:
+        return way_of(delivery.connection)
+    except ConfigError:
+        return None
 
 
 def _options(old: Options, draft: Draft, errors: list[FieldError]) -> Options:
@@ -172,6 +211,8 @@ def _options(old: Options, draft: Draft, errors: list[FieldError]) -> Options:
     }
     if draft.transmission_mode is not msgspec.UNSET:
         changed["transmission_mode"] = draft.transmission_mode
+    if draft.content is not msgspec.UNSET:
+        changed["content"] = draft.content or None
     if draft.tlvs is not None:
         changed["tlvs"] = _parameter_rows(draft.tlvs, errors)
     return msgspec.structs.replace(old, **changed)
@@ -189,14 +230,19 @@ def _parameter_rows(rows: Sequence[Mapping[str, Any]], errors: list[FieldError])
     return tuple(result)
 
 
-def _row_errors(delivery: Delivery, names: Sequence[str]) -> list[FieldError]:
+def _body_errors(delivery: Delivery, way: Way | None, names: Sequence[str]) -> list[FieldError]:
+    if way is not None and way.is_email:
+        return letter_errors(delivery.body, delivery.contact_list.attributes)
     errors = check(delivery.body, names, "body")
-    if not delivery.body.strip():
-        errors.append(FieldError("body", "is needed"))
+    return errors if delivery.body.strip() else [*errors, FieldError("body", "is needed")]
+
+
+def _row_errors(delivery: Delivery, way: Way | None, names: Sequence[str]) -> list[FieldError]:
+    errors = _body_errors(delivery, way, names)
     if delivery.category not in CATEGORIES:
         errors.append(FieldError("category", "must be marketing or transactional"))
-    if len(delivery.sender) > LONGEST_SENDER or not (delivery.sender.isascii() and delivery.sender.isprintable()):
-        errors.append(FieldError("sender", f"must be at most {LONGEST_SENDER} characters of ASCII"))
+    if way is not None and (problem := way.sender_problem(delivery.sender)):
+        errors.append(FieldError("sender", problem))
     if len(delivery.short_code) > LONGEST_SHORT_CODE:
         errors.append(FieldError("short_code", f"must have at most {LONGEST_SHORT_CODE} characters"))
     if not SHORTEST_VALIDITY_S <= delivery.validity_s <= LONGEST_VALIDITY_S:
@@ -204,7 +250,7 @@ def _row_errors(delivery: Delivery, names: Sequence[str]) -> list[FieldError]:
     return errors
 
 
-def _option_errors(delivery: Delivery, options: Options, names: Sequence[str]) -> list[FieldError]:
+def _option_errors(delivery: Delivery, options: Options, way: Way | None, names: Sequence[str]) -> list[FieldError]:
     errors: list[FieldError] = []
     if not 0 <= options.maximum_segments <= 255:
         errors.append(FieldError("maximum_segments", "must be from 0 (no limit) to 255"))
@@ -214,8 +260,16 @@ def _option_errors(delivery: Delivery, options: Options, names: Sequence[str]) -
         errors.append(FieldError("service_id", f"must have at most {LONGEST_SERVICE_ID} characters"))
     if options.service_id and options.tlvs:
         errors.append(FieldError("service_id", "excludes optional SMPP parameters: give one or the other"))
-    elif options.service_id and not delivery.connection.settings.get("service_id_tag"):
+    elif options.service_id and way is not None and not way.has_service_tag:
         errors.append(FieldError("service_id", "cannot be sent: the connection has no service id tag"))
+    if options.tlvs and way is not None and not way.is_smpp:
+        errors.append(FieldError("tlvs", "cannot be sent: they are for SMPP"))
+    if options.transmission_mode is not None and way is not None and not way.has_transmission_modes:
+        errors.append(FieldError("transmission_mode", "cannot be sent: the connection's provider has none"))
+    if options.content is not None and way is not None and way.is_email:
+        errors.append(FieldError("content", "is for RCS and MMS; the connection sends e-mail"))
+    elif options.content is not None:
+        errors += rich_errors(options.content, delivery.body, names)
     for index, row in enumerate(options.tlvs):
         errors += _parameter_errors(f"tlvs[{index}]", row, names)
     return errors
@@ -231,6 +285,23 @@ def _parameter_errors(path: str, row: ParameterRow, names: Sequence[str]) -> lis
     except ValueError as error:
         return [FieldError(path, str(error))]
     return []
+
+
+# -- warnings --------------------------------------------------------------------------------------------------------
+
+
+NO_WAY_BACK = (
+    "The sender is a name: people cannot answer, and so cannot opt out. Put a way to unsubscribe into the text."
+)
+
+
+def warnings_of(delivery: Delivery) -> list[str]:
+    """What does not keep the delivery from being sent, and should be thought about before it is."""
+    way = _way(delivery)
+    if way is None or way.is_email or Feature.INBOUND not in way.spec.features:
+        return []
+    own = "source_number" if way.is_smpp else "sender"
+    return [NO_WAY_BACK] if is_name(delivery.sender or str(way.settings.get(own, ""))) else []
 
 
 # -- analysis --------------------------------------------------------------------------------------------------------

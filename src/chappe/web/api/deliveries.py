@@ -34,7 +34,7 @@ class ParameterBody(Body):
 
 
 class DeliveryFields(Body):
-    sender: str | None = Field(default=None, max_length=21, description="empty: the connection's own")
+    sender: str | None = Field(default=None, max_length=64, description="empty: the connection's own")
     category: CategoryName | None = None
     short_code: str | None = Field(default=None, max_length=21, description="empty: the connection's own")
     validity_s: int | None = Field(default=None, description="how long after the start a message may still be sent")
@@ -43,14 +43,27 @@ class DeliveryFields(Body):
         default=None, description="0 normal, 1 flash, 2 mobile, 3 SIM; null: left to the provider"
     )
     service_id: str | None = None
-    tlvs: list[ParameterBody] | None = None
+    tlvs: list[ParameterBody] | None = Field(default=None, description="of SMPP")
+    content: dict[str, Any] | None = Field(
+        default=None,
+        description="what RCS or MMS carry, as options.content of a message; its texts may mention the person. The body goes "
+        "to phones, and through connections, without them",
+    )
 
 
 class DeliveryCreate(DeliveryFields):
     label: str = Field(max_length=200)
     list_id: int
-    connection_id: int
-    body: str = Field(description="{{ name }} stands for an attribute of the person, {{ phone }} for the number")
+    connection_id: int | None = Field(
+        default=None, description="null: the first of the list that is switched on, complete and of the channel"
+    )
+    channel: Literal["sms", "rcs", "email"] | None = Field(
+        default=None, description="of the connection, where none is named; null: what the content needs, else sms"
+    )
+    body: str = Field(
+        description="{{ name }} stands for an attribute of the person, {{ phone }} for the number, {{ email }} for the "
+        "address; for e-mail the JSON that the provider expects, with {{ user_identifier }}"
+    )
 
 
 class DeliveryChange(DeliveryFields):
@@ -78,6 +91,9 @@ class DeliveryOut(Schema):
     transmission_mode: int | None
     service_id: str
     tlvs: list[dict[str, Any]]
+    content: dict[str, Any] | None
+    warnings: list[str] = Field(description="what to think about before it is sent")
+    cost: float = Field(description="always 0: what your own provider charges is between you and it")
     audience: int
     segments: int
     encodings: dict[str, int]
@@ -249,6 +265,9 @@ def _out(row: Delivery) -> DeliveryOut:
         transmission_mode=options.transmission_mode,
         service_id=options.service_id,
         tlvs=[msgspec.to_builtins(tlv) for tlv in options.tlvs],
+        content=options.content,
+        warnings=services.warnings_of(row),
+        cost=0,
         audience=row.audience,
         segments=row.segments,
         encodings=row.encodings,

@@ -9,10 +9,14 @@ from typing import Annotated, Literal
 import msgspec
 import structlog
 
-from chappe.messaging import DeliveryState, FieldError, StoreBusy, StoreFull
+from chappe.features.deliveries.identifier import json_problem
+from chappe.features.deliveries.measure import WHOLE
+from chappe.messaging import Channel, DeliveryState, FieldError, StoreBusy, StoreFull
+from chappe.messaging.content import Mms
+from chappe.messaging.content import check as content_errors
 from chappe.web.intake.committer import Accepted, Checked, Committer, Submission
 from chappe.web.intake.door import NO_KEY, Door
-from chappe.web.intake.lookup import Caller, Target
+from chappe.web.intake.lookup import Caller, Target, by_number
 from chappe.web.intake.request import (
     MOST_ERRORS,
     NOTHING_SENT,
@@ -71,10 +75,17 @@ class Answer(msgspec.Struct, omit_defaults=True):
     ]
     segments: int
     reason: Annotated[
-        str, msgspec.Meta(description="why it is excluded: denylisted or quarantine", examples=["denylisted"])
+        str,
+        msgspec.Meta(
+            description="why it is excluded: denylisted, quarantine or no_identifier", examples=["denylisted"]
+        ),
     ] = ""
     encoding: Annotated[
-        str, msgspec.Meta(description="how its text goes out: gsm, latin1 or ucs2", examples=["gsm"])
+        str,
+        msgspec.Meta(
+            description="how its text goes out: gsm, latin1 or ucs2; e-mail and content of RCS or MMS: utf-8",
+            examples=["gsm"],
+        ),
     ] = ""
 
 
@@ -189,7 +200,7 @@ class Intake:
 
 
 def _check_all(messages: list[MessageIn], targets: list[Target], now_ms: int, *, has_lines: bool) -> list[Checked]:
-    by_id = {target.id: target for target in targets}
+    by_id = by_number(targets)
     checked: list[Checked] = []
     errors: list[FieldError] = []
     for line, message in enumerate(messages, 1):
@@ -211,42 +222,89 @@ def check_message(message: MessageIn, targets: dict[int, Target], now_ms: int) -
     if isinstance(target, FieldError):
         return [target]
     errors = _nul_errors(message)
-    recipient = recipient_of(message, as_typed=target.as_typed)
+    recipient = recipient_of(message, target.way)
     if recipient is None:
-        words = "1 to 20 printable ASCII characters" if target.as_typed else _NUMBER
-        errors.append(FieldError("to", f"must be {words}"))
+        errors.append(FieldError("to", f"must be {_recipient_words(target)}"))
+    if problem := target.way.sender_problem(message.sender):
+        errors.append(FieldError("sender", problem))
     due = due_ms(message, now_ms)
     if due is None:
         errors.append(FieldError("send_at", "must be within a year"))
-    options = message.options
-    if options is not None and options.service_id and not target.has_service_tag:
-        errors.append(FieldError("options.service_id", "the connection has no service id tag to send it in"))
-    measured = target.measure(message.text)
-    if isinstance(measured, str):
-        words = {"too_long": "has more than 255 segments"}.get(measured, "has characters that no encoding here holds")
-        return [*errors, FieldError("text", words)]
+    errors += _option_errors(message, target)
+    measured = _measured(message, target)
+    if isinstance(measured, FieldError):
+        return [*errors, measured]
     encoding, segments = measured
+    options = message.options
     if options is not None and 0 < options.maximum_segments < segments:
         errors.append(
             FieldError("text", f"has {segments} segments; options.maximum_segments is {options.maximum_segments}")
         )
     if errors or recipient is None or due is None:
         return errors
-    return Checked(message, target, recipient, due, segments, encoding.value)
+    return Checked(message, target, recipient, due, segments, encoding)
 
 
 _NUMBER = "an international number of 6 to 15 digits, such as +33612345678"
 
 
 def _target(message: MessageIn, targets: dict[int, Target]) -> Target | FieldError:
-    """The connection to send through; an organisation with one need not name it."""
+    """The connection to send through: the one that is named, or the first of the channel that is wanted."""
     if message.connection_id is not None:
         named = targets.get(message.connection_id)
         return named or FieldError("connection_id", f"there is no enabled connection {message.connection_id}")
-    if len(targets) == 1:
-        return next(iter(targets.values()))
-    words = "is needed: there are several connections" if targets else "there is no enabled connection"
-    return FieldError("connection_id", words)
+    channels = _channels(message)
+    for channel in channels:
+        for target in targets.values():
+            if channel in target.way.spec.channels:
+                return target
+    words = f" for {channels[-1].value}" if targets else ""
+    return FieldError("connection_id", f"there is no enabled connection{words}")
+
+
+def _channels(message: MessageIn) -> tuple[Channel, ...]:
+    """What the message is, as far as it says so itself; the best first."""
+    if "@" in message.to:
+        return (Channel.EMAIL,)
+    content = message.options.content if message.options else None
+    return (Channel.SMS,) if content is None or isinstance(content, Mms) else (Channel.RCS, Channel.SMS)
+
+
+def _recipient_words(target: Target) -> str:
+    if target.way.is_email:
+        return "an e-mail address, such as jane@example.org"
+    return "1 to 20 printable ASCII characters" if target.way.as_typed else _NUMBER
+
+
+def _option_errors(message: MessageIn, target: Target) -> list[FieldError]:
+    """What the connection cannot do of what is asked for."""
+    options, errors = message.options, list[FieldError]()
+    if options is None:
+        return errors
+    if options.service_id and not target.way.has_service_tag:
+        errors.append(FieldError("options.service_id", "the connection has no service id tag to send it in"))
+    if options.transmission_mode is not None and not target.way.has_transmission_modes:
+        errors.append(FieldError("options.transmission_mode", "the connection's provider has no transmission modes"))
+    if options.content is not None and target.way.is_email:
+        errors.append(FieldError("options.content", "is for RCS and MMS; the connection sends e-mail"))
+    elif options.content is not None:
+        found = content_errors(options.content, message.text, "options.content")
+        errors += [FieldError("text" if one.field == "body" else one.field, one.message) for one in found]
+    return errors
+
+
+def _measured(message: MessageIn, target: Target) -> tuple[str, int] | FieldError:
+    """Encoding and segments, or what is wrong with the text."""
+    if target.way.is_email:
+        problem = json_problem(message.text)
+        return FieldError("text", problem) if problem else WHOLE
+    if message.options is not None and target.way.carried(message.options.content) is not None:
+        return WHOLE
+    measured = target.measure(message.text)
+    if isinstance(measured, str):
+        words = {"too_long": "has more than 255 segments"}.get(measured, "has characters that no encoding here holds")
+        return FieldError("text", words)
+    return measured[0].value, measured[1]
 
 
 def _nul_errors(message: MessageIn) -> list[FieldError]:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 import msgspec
 import structlog
 
 from chappe.engine.store import catalogue
-from chappe.engine.store.statement import Row
+from chappe.engine.store.statement import Query, Row
 from chappe.engine.store.store import OutboxBatch, Store
+from chappe.features.deliveries.identifier import NO_IDENTIFIER, is_personal, with_identifier
 from chappe.messaging import Category, DeliveryState, MessageOptions, StoreBusy, StoreFull, StoreUnsure
 from chappe.rules.consent import Exclusion, exclusion
 from chappe.web.group import Groups
@@ -27,6 +29,14 @@ IDS = 10_000
 PRIORITY = {Category.TRANSACTIONAL: 2, Category.MARKETING: 4}
 _CATEGORIES = {"transactional": Category.TRANSACTIONAL, "marketing": Category.MARKETING}
 
+# One person of an address is enough: the one who has been known longest, and is known to the provider.
+PEOPLE = Query(
+    "SELECT email, external_id, phone, CAST(attributes AS text) FROM contact "
+    "WHERE organisation_id = ? AND email <> '' AND email IN ?? ORDER BY id",
+    ("email", "external_id", "phone", "attributes"),
+)
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
 log = structlog.get_logger("chappe.intake")
 
 
@@ -40,6 +50,16 @@ class Checked:
     due_ms: int
     segments: int
     encoding: str
+    body: str = ""
+    """As it goes out; set when it is stored, for then the person is known."""
+
+    @property
+    def is_personal(self) -> bool:
+        return self.target.identifier is not None and is_personal(self.message.text)
+
+
+Blocked = dict[tuple[int, str], dict[str, list[tuple[str, str]]]]
+"""Organisation and channel → address → what is known of it."""
 
 
 @dataclass(slots=True)
@@ -219,6 +239,7 @@ class Committer:
         now = now_ms()
         new = self._without_replays(store, submissions)
         blocked = self._blocked(store, new)
+        self._personalise(store, new)
         batches: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
         keys: list[Row] = []
         for submission in new:
@@ -286,22 +307,57 @@ class Committer:
         return new
 
     @staticmethod
-    def _blocked(store: Store, submissions: list[Submission]) -> dict[int, dict[str, list[tuple[str, str]]]]:
-        numbers: dict[int, set[str]] = defaultdict(set)
+    def _blocked(store: Store, submissions: list[Submission]) -> Blocked:
+        addresses: dict[tuple[int, str], set[str]] = defaultdict(set)
         for submission in submissions:
-            numbers[submission.organisation_id].update(checked.recipient for checked in submission.messages)
-        return {identifier: store.blocked(identifier, sorted(found)) for identifier, found in numbers.items()}
+            for checked in submission.messages:
+                place = (submission.organisation_id, checked.target.way.channel.value)
+                addresses[place].add(checked.recipient)
+        return {place: store.blocked(place[0], sorted(found), place[1]) for place, found in addresses.items()}
+
+    @staticmethod
+    def _personalise(store: Store, submissions: list[Submission]) -> None:
+        """Write the texts as they go out; one whose person is not known to the provider stays empty."""
+        unknown: dict[int, list[Checked]] = defaultdict(list)
+        for submission in submissions:
+            for checked in submission.messages:
+                identifier = checked.target.identifier
+                checked.body = checked.message.text
+                if identifier is None or not checked.is_personal:
+                    continue
+                if identifier.is_in_the_address:
+                    checked.body = with_identifier(checked.body, identifier(checked.recipient))
+                else:
+                    checked.body = ""
+                    unknown[submission.organisation_id].append(checked)
+        for organisation_id, some in unknown.items():
+            people: dict[str, list[Row]] = defaultdict(list)
+            asked = sorted({checked.recipient for checked in some})
+            for row in store.database.query(PEOPLE, (organisation_id, asked)):
+                people[row[0]].append(row)
+            for checked in some:
+                checked.body = _written(checked, people[checked.recipient])
 
 
-def _exclusion(
-    blocked: dict[int, dict[str, list[tuple[str, str]]]], organisation_id: int, checked: Checked, category: Category
-) -> str:
-    entries = blocked[organisation_id].get(checked.recipient)
+def _written(checked: Checked, people: Sequence[Row]) -> str:
+    """The text with the first of these people who has an identifier; "" where nobody has."""
+    assert checked.target.identifier is not None
+    for email, external_id, phone, attributes in people:
+        if found := checked.target.identifier(email, external_id, phone, _decode(attributes)):
+            return with_identifier(checked.message.text, found)
+    return ""
+
+
+def _exclusion(blocked: Blocked, organisation_id: int, checked: Checked, category: Category) -> str:
+    if not checked.body:
+        return NO_IDENTIFIER
+    way = checked.target.way
+    entries = blocked[organisation_id, way.channel.value].get(checked.recipient)
     if not entries:
         return Exclusion.NONE
     options = checked.message.options
-    short_code = (options.short_code if options else "") or checked.target.short_code
-    return exclusion(entries, category, short_code, transactional_despite_stop=checked.target.despite_stop)
+    short_code = (options.short_code if options else "") or way.short_code
+    return exclusion(entries, category, short_code, transactional_despite_stop=way.despite_stop)
 
 
 def _row(
@@ -314,6 +370,7 @@ def _row(
     now_ms: int,
 ) -> Row:
     message = checked.message
+    content = message.options.content if message.options else None
     return catalogue.new_message(
         message_id,
         submission.organisation_id,
@@ -321,8 +378,9 @@ def _row(
         category=category.value,
         recipient=checked.recipient,
         sender=message.sender,
-        body=message.text,
-        options=_options(message),
+        body=checked.body or message.text,
+        channel=checked.target.way.channel_of(content).value,
+        options=_options(message, checked.target),
         segments=checked.segments,
         state=state.value,
         reason=reason,
@@ -334,7 +392,7 @@ def _row(
     )
 
 
-def _options(message: MessageIn) -> bytes | None:
+def _options(message: MessageIn, target: Target) -> bytes | None:
     given = message.options
     if given is None:
         return None
@@ -343,6 +401,7 @@ def _options(message: MessageIn) -> bytes | None:
         maximum_segments=given.maximum_segments,
         service_id=given.service_id,
         short_code=given.short_code,
+        content=target.way.carried(given.content),
     )
     return None if options == MessageOptions() else msgspec.json.encode(options)
 

@@ -2,14 +2,33 @@
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from chappe.engine.store import catalogue
+from chappe.engine.store.statement import Query
 from chappe.engine.store.store import Store
+from chappe.features.connections.services import read_way
+from chappe.features.connections.way import Way
+from chappe.features.deliveries.identifier import Identifier
 from chappe.features.deliveries.measure import Measure
 from chappe.messaging import ConfigError
-from chappe.providers import registry
+
+CONNECTIONS = Query(
+    "SELECT id, organisation_id, provider, settings, secrets, is_enabled, version, position, replaced_by FROM connection",
+    (
+        "id",
+        "organisation_id",
+        "provider",
+        "settings",
+        "secrets",
+        "is_enabled",
+        "version",
+        "position",
+        "replaced_by",
+    ),
+)
 
 KEY_MS = 1_000
 """How long a revoked key may still be taken for good."""
@@ -32,15 +51,15 @@ class Caller:
 
 @dataclass(frozen=True)
 class Target:
-    """A connection as far as the intake must know it."""
+    """A connection as far as the intake must know it. `former` are those in whose place it is."""
 
     id: int
     organisation_id: int
+    way: Way
     measure: Measure
-    as_typed: bool
-    has_service_tag: bool
-    short_code: str
-    despite_stop: bool
+    identifier: Identifier | None
+    """By what an e-mail provider knows a person; None for the others."""
+    former: tuple[int, ...] = ()
 
 
 class Lookup:
@@ -96,44 +115,60 @@ class Lookup:
         return found
 
     def targets(self, organisation_id: int) -> list[Target]:
-        """The enabled connections of an organisation, oldest first."""
+        """The enabled connections of an organisation, in the order of its list."""
         return self._targets.get(organisation_id, [])
 
     def is_stale(self, now_ms: int) -> bool:
         return not 0 <= now_ms - self.read_ms < CONNECTIONS_MS
 
     def refresh(self, now_ms: int) -> None:
-        targets: dict[int, list[Target]] = {}
-        for identifier, organisation_id, _, provider, settings, _, is_enabled, version in self._database.query(
-            catalogue.CONNECTIONS
-        ):
+        found: list[tuple[int, int, Target]] = []
+        successors: dict[int, int] = {}
+        for row in self._database.query(CONNECTIONS):
+            *facts, is_enabled, version, position, replaced_by = row
+            identifier = row[0]
+            if replaced_by:
+                successors[identifier] = replaced_by
             kept = self._versions.get(identifier)
             if kept is None or kept[0] != version:
-                kept = (version, _target(identifier, organisation_id, provider, settings))
-                self._versions[identifier] = kept
+                kept = self._versions[identifier] = (version, _target(*facts))
             if is_enabled and kept[1] is not None:
-                targets.setdefault(organisation_id, []).append(kept[1])
-        for found in targets.values():
-            found.sort(key=lambda target: target.id)
-        self._targets, self.read_ms = targets, now_ms
+                found.append((position, identifier, kept[1]))
+        former = _former(successors)
+        targets: dict[int, list[Target]] = defaultdict(list)
+        for _, identifier, target in sorted(found, key=lambda one: one[:2]):
+            known = replace(target, former=former[identifier]) if identifier in former else target
+            targets[target.organisation_id].append(known)
+        self._targets, self.read_ms = dict(targets), now_ms
 
 
 def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def _target(identifier: int, organisation_id: int, provider: str, settings: str | dict[str, object]) -> Target | None:
+def by_number(targets: Iterable[Target]) -> dict[int, Target]:
+    """In their order, and behind them once more under the numbers of those that they replaced."""
+    found = list(targets)
+    return {one.id: one for one in found} | {number: one for one in found for number in one.former}
+
+
+def _former(successors: Mapping[int, int]) -> dict[int, tuple[int, ...]]:
+    """Connection → those that it stands in for, one after another."""
+    former: dict[int, tuple[int, ...]] = {}
+    for first in successors:
+        last = successors[first]
+        while last in successors:
+            last = successors[last]
+        former[last] = (*former.get(last, ()), first)
+    return former
+
+
+def _target(
+    identifier: int, organisation_id: int, provider: str, settings: str | dict[str, object], sealed: bytes = b""
+) -> Target | None:
     values = json.loads(settings) if isinstance(settings, str) else settings
     try:
-        parsed = registry.spec(provider).parse(values)
-        return Target(
-            identifier,
-            organisation_id,
-            Measure.of(parsed, 0),
-            parsed.flag("full_phone_number"),
-            bool(parsed.text("service_id_tag")),
-            parsed.text("short_code"),
-            parsed.flag("transactional_despite_stop"),
-        )
-    except (ConfigError, KeyError):
-        return None  # one that cannot be used must not keep the others from being used
+        way = read_way(organisation_id, identifier, provider, values, bytes(sealed))
+    except ConfigError:
+        return None  # one that is not complete must not keep the others from being used
+    return Target(identifier, organisation_id, way, Measure.of(way, 0), Identifier.of(way))

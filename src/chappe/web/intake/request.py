@@ -6,10 +6,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from chappe.features.connections.way import LONGEST_SENDER, Way
 from chappe.messaging import FieldError
+from chappe.messaging.content import Content
+from chappe.rules.email_address import read_email
 from chappe.web.wire import BadRequest
 
 LONGEST_BODY = 10_000
+LONGEST_RECIPIENT = 320
 LONGEST_VALIDITY_S = 14 * 86_400
 DEFAULT_VALIDITY_S = 72 * 3600
 FARTHEST_S = 366 * 86_400
@@ -20,7 +24,7 @@ LONGEST_SHOWN = 100
 MOST_ERRORS = 100
 NOTHING_SENT = "Nothing was sent."
 
-_PATH = re.compile(r" - at `\$\.?(?P<path>[a-z_.]*)`$")
+_PATH = re.compile(r" - at `\$\.?(?P<path>[a-z_.\[\]0-9]*)`$")
 _NAMED = re.compile(r"(?P<what>missing required|unknown) field `(?P<name>.*)`$", re.DOTALL)
 _INTERNATIONAL = re.compile(r"\+?[1-9][0-9]{5,14}")
 _AS_TYPED = re.compile(r"[ -~]{1,20}")
@@ -31,7 +35,10 @@ class OptionsIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     transmission_mode: (
         Annotated[
-            int, msgspec.Meta(ge=0, le=3, description="0 normal, 1 flash, 2 mobile, 3 SIM; null: left to the provider")
+            int,
+            msgspec.Meta(
+                ge=0, le=3, description="SMPP: 0 normal, 1 flash, 2 mobile, 3 SIM; null: left to the provider"
+            ),
         ]
         | None
     ) = None
@@ -44,6 +51,13 @@ class OptionsIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     short_code: Annotated[
         str, msgspec.Meta(max_length=21, description="whose quarantine counts; empty: the connection's own")
     ] = ""
+    content: Annotated[
+        Content | None,
+        msgspec.Meta(
+            description="what RCS or MMS carry beyond the text; the text then goes to phones, and through connections, "
+            "without them"
+        ),
+    ] = None
 
 
 class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,7 +66,10 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
     to: Annotated[
         str,
         msgspec.Meta(
-            min_length=1, max_length=64, description="the number with its country code", examples=["+33612345678"]
+            min_length=1,
+            max_length=LONGEST_RECIPIENT,
+            description="the number with its country code; an e-mail address where the connection sends e-mail",
+            examples=["+33612345678"],
         ),
     ]
     text: Annotated[
@@ -60,7 +77,8 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
         msgspec.Meta(
             min_length=1,
             max_length=LONGEST_BODY,
-            description="any text without U+0000; long ones go out in segments",
+            description="any text without U+0000; long ones go out in segments. For e-mail the JSON that the provider "
+            "expects, in which {{ user_identifier }} becomes what it knows the person by",
             examples=["Your code is 123456."],
         ),
     ]
@@ -68,7 +86,10 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
         Annotated[
             int,
             msgspec.Meta(
-                ge=1, le=(1 << 63) - 1, description="the connection to send through; may be left out where there is one"
+                ge=1,
+                le=(1 << 63) - 1,
+                description="the connection to send through; null: the first of the list that is switched on, complete and "
+                "of the recipient's channel",
             ),
         ]
         | None
@@ -76,7 +97,9 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
     sender: Annotated[
         str,
         msgspec.Meta(
-            max_length=20, pattern=PRINTABLE, description="printable ASCII; empty: the connection's own sender"
+            max_length=LONGEST_SENDER,
+            pattern=PRINTABLE,
+            description="printable ASCII, as the provider wants it; SMPP has room for 20; empty: the connection's own sender",
         ),
     ] = ""
     category: Annotated[
@@ -150,9 +173,11 @@ def line_field(number: int, field: str = "") -> str:
     return f"line {number}: {field}" if field else f"line {number}"
 
 
-def recipient_of(message: MessageIn, *, as_typed: bool) -> str | None:
-    """The number as it is kept: with a plus, or exactly as given where the connection sends it so; None for none."""
-    if as_typed:
+def recipient_of(message: MessageIn, way: Way) -> str | None:
+    """The address as it is kept, or the number: with a plus, or as given where the connection sends it so; None for none."""
+    if way.is_email:
+        return read_email(message.to) or None
+    if way.as_typed:
         return message.to if _AS_TYPED.fullmatch(message.to) else None
     digits = re.sub(r"[\s().-]", "", message.to)
     if not _INTERNATIONAL.fullmatch(digits):
@@ -196,6 +221,7 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"with a timezone component|RFC3339", _TIME),
         (r"^Invalid enum value", "must be marketing or transactional"),
         (r"out of range", "is out of range"),
+        (r"^Invalid value", "is none of those there are"),
     )
 )
 _KINDS = {
