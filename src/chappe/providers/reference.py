@@ -173,12 +173,16 @@ def _codes(adapter: HttpProvider) -> Iterator[str]:
             "What an error says of the number. Others are qualified by people.",
             "",
         )
-        kinds: dict[ErrorKind, list[str]] = {}
-        for code, kind in adapter.ERROR_KINDS.items():
-            kinds.setdefault(kind, []).append(f"`{code}`")
-        yield from _table(
-            ("codes", "of the number"), ((" ".join(codes), _ERRORS[kind]) for kind, codes in kinds.items())
-        )
+        yield from _table(("codes", "of the number"), _codes_by_kind(adapter.ERROR_KINDS))
+
+
+def _codes_by_kind(kinds: Mapping[str, ErrorKind]) -> Iterator[tuple[str, str]]:
+    """In an order of their own: adapters may have them from sets, which have none."""
+    for kind in ErrorKind:
+        codes = [code for code, its_kind in kinds.items() if its_kind is kind]
+        if codes:
+            codes.sort(key=lambda code: (int(code) if code.isdecimal() else 0, code))
+            yield " ".join(f"`{code}`" for code in codes), _ERRORS[kind]
 
 
 def _listed(heading: str, items: Iterable[str]) -> Iterator[str]:
