@@ -200,7 +200,7 @@ QUIRKS: tuple[str, ...] = (
     "A blocked number ends as rejected with code 302 or 412, which is taken as an opt-out (2026-11).",
     "Calls are signed with RSA over request line, Date and body; older samples in C# sign the body alone, which is refused "
     "(2026-11).",
-    "Signed calls are taken within five minutes of their Date (2026-11).",
+    "Signed calls carry a Date; how old it may be is the setting hook_max_age_s (2026-11).",
     "Names as senders have 3 to 11 characters, are registered beforehand, and cannot be answered (2026-11).",
     "No limit of speed is published (2026-11).",
 )

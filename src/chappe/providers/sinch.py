@@ -216,8 +216,8 @@ QUIRKS: tuple[str, ...] = (
     "A recipient that is not opted in at Sinch is taken as one who wants no more messages (2026-11).",
     "A STOP comes as an ordinary text; the trigger OPT_OUT says nothing of SMS. In the US and Canada Sinch may answer it "
     "itself (2026-11).",
-    "Signed calls are taken within five minutes of the time that they carry; whether Sinch signs a repeated one afresh is not "
-    "documented (2026-11).",
+    "Signed calls carry a time; how old it may be is the setting hook_max_age_s. Whether Sinch signs a repeated one afresh is "
+    "not documented (2026-11).",
     "Names as senders are not available in the US and Canada, and cannot be answered (2026-11).",
 )
 HOOK_SETUP: tuple[str, ...] = (

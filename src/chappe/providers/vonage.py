@@ -258,7 +258,7 @@ QUIRKS: tuple[str, ...] = (
     "With Opt-Out Assist a message to a person who opted out is accepted first and fails with err-code 9 later, which "
     "is also the code of an illegal number; the number is put on the opt-out list (2026-11).",
     "Signing of calls is switched on by Vonage's support; until then none carries a signature and all are refused (2026-11).",
-    "A call whose signature is more than five minutes old is refused (2026-11).",
+    "Signed calls carry a time; how old it may be is the setting hook_max_age_s (2026-11).",
     "Accounts send at most 30 requests a second unless agreed otherwise; numbers of the US one a second (2026-11).",
     "A name as sender cannot be answered: put a link to opt out into the text (2026-11).",
 )
