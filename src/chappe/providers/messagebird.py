@@ -152,7 +152,7 @@ QUIRKS: tuple[str, ...] = (
     "A text has at most 1377 characters (2026-11).",
     "A person who opted out makes a message fail with code 103 (2026-11).",
     "The signing key cannot be tried out; only a call shows whether it is right (2026-11).",
-    "Calls with the older header MessageBird-Signature carry a time; how old it may be is the setting hook_max_age_s (2026-11).",
+    "Calls with the older header MessageBird-Signature carry a time; hook_max_age_s says how old it may be (2026-11).",
     "No limit of speed is published; the connection waits when MessageBird says too many (2026-11).",
     "A name as sender cannot be answered: put a link to opt out into the text (2026-11).",
 )
