@@ -187,3 +187,14 @@ def test_a_connection_that_is_not_ready_is_the_reason(connection: Connection) ->
     assert waits(message) == ["The connection North is switched off."]
     Connection.objects.all().delete()
     assert waits(message) == ["Its connection does not exist any more."]
+
+
+def test_a_message_that_was_read_says_so_last(connection: Connection) -> None:
+    message = row.message(connection.organisation_id, state=DeliveryState.READ, done_ms=NOW_MS + 900)
+    assert told(message)[-1] == ("read", "Read.")
+    assert waits(message) == []
+
+
+@pytest.mark.parametrize("state", list(DeliveryState))
+def test_every_state_has_words(connection: Connection, state: DeliveryState) -> None:
+    assert told(row.message(connection.organisation_id, state=state, done_ms=NOW_MS + 900))

@@ -1,12 +1,12 @@
-"""Addresses as consent and quarantine keep them: numbers in E.164, e-mail addresses as they were given."""
+"""Addresses as consent and quarantine keep them: numbers in E.164, e-mail addresses in small letters."""
 
 import phonenumbers
 
 from chappe.features.refusal import InvalidInput
 from chappe.messaging import Channel
+from chappe.rules.email_address import read_email
 
 CHANNELS = tuple(channel.value for channel in Channel)
-ADDRESS_CHARACTERS = 320
 
 
 def consent_channel(channel: str) -> str:
@@ -20,9 +20,10 @@ def checked_address(channel: str, address: str) -> str:
     """Raises InvalidInput."""
     address = address.strip()
     if channel == Channel.EMAIL:
-        if "@" not in address or len(address) > ADDRESS_CHARACTERS:
-            raise InvalidInput.at("address", f"must be an e-mail address of at most {ADDRESS_CHARACTERS} characters")
-        return address
+        found = read_email(address)
+        if not found:
+            raise InvalidInput.at("address", "must be an e-mail address, such as jane@example.org")
+        return found
     try:
         number = phonenumbers.parse(address)
     except phonenumbers.NumberParseException:

@@ -11,6 +11,7 @@ from chappe.features.consent.models import Quarantine
 from chappe.features.page import LARGEST_ID, Page, newest_first
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.messaging import Channel
+from chappe.rules.email_address import read_email
 from chappe.rules.quarantine import QuarantineStatus
 
 STATUSES = tuple(status.value for status in QuarantineStatus)
@@ -104,7 +105,7 @@ def _beginning(start: str) -> Q:
     """As ranges, which every collation has an index for: digits come before letters in all of them."""
     digits = start.removeprefix("+")
     if not digits.isdigit():
-        return Q(address=start)
+        return Q(address=read_email(start) or start)
     with_plus = Q(address__gte=f"+{digits}", address__lt=f"+{digits}a")
     return with_plus | Q(address__gte=digits, address__lt=f"{digits}a")
 

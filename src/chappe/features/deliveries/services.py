@@ -459,6 +459,15 @@ class Report:
     reasons: list[tuple[str, int]] = field(default_factory=list)
     is_sample: bool = False
 
+    @property
+    def read(self) -> int:
+        return self.states.get(DeliveryState.READ, 0)
+
+    @property
+    def delivered(self) -> int:
+        """Messages that arrived: who has read one got it."""
+        return self.states.get(DeliveryState.DELIVERED, 0) + self.read
+
 
 def report(organisation_id: int, delivery_id: int) -> Report:
     """How a delivery stands. Raises NotFound."""

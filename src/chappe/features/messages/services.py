@@ -10,6 +10,7 @@ from chappe.features.messages.models import Inbound, MessageNow, Segment
 from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, read_cursor, size_of_page
 from chappe.features.refusal import InvalidInput, NotFound
 from chappe.messaging import FieldError
+from chappe.rules.email_address import read_email
 
 # A provider's id may come back on another day's message; past this many the search is for something else.
 SAME_PROVIDER_ID = 1000
@@ -56,8 +57,13 @@ def _merged(sources: "Sequence[QuerySet[Row]]", cursor: str, limit: int) -> Page
 
 
 def spellings(number: str) -> tuple[str, ...]:
-    """How a number may have been written: numbers are kept with their plus, and a plus in a URL arrives as a space."""
+    """How a number may have been written: numbers are kept with their plus, and a plus in a URL arrives as a space.
+
+    E-mail addresses are kept in one way.
+    """
     number = number.strip()
+    if "@" in number:
+        return (read_email(number) or number,)
     digits = number.removeprefix("+")
     return (f"+{digits}", digits) if digits.isdigit() else (number,)
 

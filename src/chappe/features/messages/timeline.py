@@ -124,6 +124,7 @@ def _end(message: MessageNow) -> Iterator[Entry]:
         return
     words = {
         DeliveryState.DELIVERED: _("Delivered"),
+        DeliveryState.READ: _("Read"),
         DeliveryState.FAILED: _("Failed"),
         DeliveryState.EXPIRED: _("Expired"),
         DeliveryState.EXCLUDED: _("Not sent"),

@@ -118,6 +118,8 @@ class ReportOut(Schema):
     status: str
     audience: int
     states: dict[str, int] = Field(description="messages by state; together they are the audience")
+    delivered: int = Field(description="messages that arrived, those that were read among them")
+    read: int = Field(description="messages that were read, as far as the channel and the provider tell")
     exclusions: dict[str, int] = Field(description="people left out by the analysis, by reason")
     encodings: dict[str, int]
     segments: int
@@ -219,6 +221,8 @@ def report(request: HttpRequest, delivery_id: int) -> ReportOut:
         status=row.status,
         audience=row.audience,
         states={state.name.lower(): messages for state, messages in found.states.items()},
+        delivered=found.delivered,
+        read=found.read,
         exclusions=found.exclusions,
         encodings=row.encodings,
         segments=row.segments,

@@ -17,7 +17,9 @@ from chappe.web.api.field import Cursor, Limit, shown_time
 
 router = Router(tags=["messages"])
 
-Recipient = Annotated[str, Query(description="the whole number, with or without its plus", max_length=64)]
+Recipient = Annotated[
+    str, Query(description="the whole number, with or without its plus, or the e-mail address", max_length=320)
+]
 ProviderId = Annotated[str, Query(description="the id the provider gave a segment", max_length=255)]
 WithBody = Annotated[bool, Query(description="also give the text; it is left out unless asked for")]
 
@@ -36,18 +38,20 @@ class SegmentOut(Schema):
 class MessageOut(Schema):
     id: int
     state: str = Field(
-        description="waiting, unconfirmed, sent, delivered, failed, expired, excluded or cancelled", examples=["sent"]
+        description="waiting, unconfirmed, sent, delivered, read, failed, expired, excluded or cancelled",
+        examples=["sent"],
     )
     reason: str = Field(description="why it waits, or why it ended so")
     recipient: str
     sender: str
-    channel: str
+    channel: str = Field(description="sms, rcs or email")
     category: str
     connection_id: int
     delivery_id: int | None
     client_reference: str
     segments: int
     is_possible_duplicate: bool
+    cost: float = Field(description="always 0: what your own provider charges is between you and it")
     created_at: datetime | None
     due_at: datetime | None
     expires_at: datetime | None
@@ -121,6 +125,7 @@ def _facts(row: MessageNow, *, with_body: bool) -> dict[str, Any]:
         "client_reference": row.client_reference,
         "segments": row.segments,
         "is_possible_duplicate": row.is_possible_duplicate,
+        "cost": 0,
         "created_at": shown_time(row.created_ms),
         "due_at": shown_time(row.due_ms),
         "expires_at": shown_time(row.expires_ms),
