@@ -72,7 +72,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "INBOUND_SEEN": (1, ["a", "b"]),
     "HOOK_EVENTS_ARE_DUE": (1, [1, 2]),
     "DUE_HOOK_EVENTS": (1, [1, 2], 10),
-    "TRIM_EXCHANGES": (1, 1, 100),
+    "TRIM_EXCHANGES": (1, "in", 1, "in", 100),
     "CALLBACK_ENDPOINTS": (),
     "DUE_CALLBACK_EVENTS": (1, 1, 100),
     "CALLBACK_MESSAGES": ([1, 2],),

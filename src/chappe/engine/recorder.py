@@ -46,7 +46,7 @@ from chappe.messaging import DeliveryState, OptIn, OptOut, ReceiptKind, StoreBus
 log = structlog.get_logger("chappe.recorder")
 
 EXCHANGES = 100
-"""Exchanges with a provider that are kept of each connection."""
+"""Requests to a provider that are kept of each connection; and as many of its calls."""
 RECENT_SEGMENTS = 500_000
 """Ids of the provider kept in memory for the receipts that come soon, all connections together: some 230 octets each."""
 EARLY_RECEIPTS = 50_000
@@ -332,7 +332,7 @@ class Recorder:
         """For the operator: the last of each connection."""
         self._database.run(catalogue.INSERT_EXCHANGES, rows)
         for connection_id in {row[0] for row in rows}:
-            self._database.query(catalogue.TRIM_EXCHANGES, (connection_id, connection_id, EXCHANGES))
+            self._database.query(catalogue.TRIM_EXCHANGES, (connection_id, "out", connection_id, "out", EXCHANGES))
 
     def _fast(self, segments: Segments, sent: list[tuple[int, int, int]], delivered: Plain, outcome: Outcome) -> bool:
         """The bulk updates; False (and nothing done) when a message was not in the state it was believed to be in.

@@ -415,8 +415,8 @@ INSERT_EXCHANGES = Insert(
     ),
 )
 TRIM_EXCHANGES = Query(
-    "DELETE FROM exchange WHERE connection_id = ? AND id <= "
-    "(SELECT id FROM exchange WHERE connection_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
+    "DELETE FROM exchange WHERE connection_id = ? AND direction = ? AND id <= (SELECT id FROM exchange "
+    "WHERE connection_id = ? AND direction = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
 )
 
 # -- what the engine reads and shows ---------------------------------------------------------------------------------

@@ -77,4 +77,4 @@ def write(store: Store, written: Written) -> None:
 
 def _trim(store: Store, connections: Iterable[int]) -> None:
     for connection_id in sorted(connections):
-        store.database.query(catalogue.TRIM_EXCHANGES, (connection_id, connection_id, KEPT))
+        store.database.query(catalogue.TRIM_EXCHANGES, (connection_id, "in", connection_id, "in", KEPT))
