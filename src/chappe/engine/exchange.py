@@ -4,8 +4,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chappe.engine.ledger import Ledger
-from chappe.engine.net.redact import redact
+from chappe.engine.net.redact import MASK, SHORTEST, redact
 from chappe.engine.store.statement import Row
 from chappe.messaging import Accepted, SendOutcome, Unknown
 from chappe.providers.contract import ProviderSpec, Settings
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 ACCEPTED_EVERY_S = 1.0
 OTHERS_EVERY_S = 0.2
 LONGEST = 8_000
+ESCAPED = 6
+"""Characters in which an escape may write one of a secret."""
+MOST_MARGIN = 8_000
+LOOKED_AT = 40_000
+CUT = "…"
+"""What `said` puts where it cuts."""
 
 
 class Exchanges:
@@ -27,6 +35,12 @@ class Exchanges:
         self._ledger = ledger
         self._secrets = secret_values(spec, account.settings)
         self._next_accepted = self._next_other = 0.0
+
+    def hidden(self, outcome: SendOutcome) -> SendOutcome:
+        """The same without secrets in its words, which are recorded and logged: a provider may repeat what it was sent."""
+        if isinstance(outcome, Accepted):
+            return outcome
+        return msgspec.structs.replace(outcome, reason=without_secrets(outcome.reason, self._secrets))
 
     def saw(
         self,
@@ -70,9 +84,9 @@ def exchange_row(
     """A row of `catalogue.INSERT_EXCHANGES` for a call of ours; the request is as built, without the proof."""
 
     def shown(text: str) -> str:
-        return redact(text[:LONGEST], secrets, hides)
+        return excerpt(text, LONGEST, secrets, hides)
 
-    answer = "" if response is None else _written(tuple(response.headers.items()), response.body)
+    answer = "" if response is None else written(tuple(response.headers.items()), response.body)
     return (
         connection_id,
         "out",
@@ -80,7 +94,7 @@ def exchange_row(
         round(took_s * 1000, 3),
         request.method,
         shown(request.url),
-        shown(_written(request.headers, request.body)),
+        shown(written(request.headers, request.body)),
         0 if response is None else response.status,
         shown(answer),
         shown(outcome)[:200],
@@ -102,6 +116,33 @@ def secret_values(spec: ProviderSpec, settings: Settings) -> tuple[str, ...]:
     return tuple(str(value) for value in spec.split(settings)[1].values() if value)
 
 
-def _written(headers: Pairs, body: bytes) -> str:
+def without_secrets(words: str, secrets: Sequence[str]) -> str:
+    """A provider's words as an adapter keeps them: where they were cut off, the beginning of a secret may be left."""
+    text = redact(words, secrets)
+    if not text.endswith(CUT):
+        return text
+    kept = text.removesuffix(CUT)
+    for secret in secrets:
+        size = next((n for n in range(min(len(secret), len(kept)), SHORTEST - 1, -1) if kept.endswith(secret[:n])), 0)
+        if size:
+            return f"{kept[:-size]}{MASK}{CUT}"
+    return text
+
+
+def excerpt(text: str, longest: int, secrets: Sequence[str], hides: Sequence[str] = ()) -> str:
+    """The beginning of a text as it may be kept: without what nobody may see, and without what a database does not keep.
+
+    Cut off where it might break a secret, the text is looked through for some way beyond, and then loses as much at its end.
+    """
+    margin = min(MOST_MARGIN, ESCAPED * max(map(len, (*secrets, *hides)), default=0))
+    looked_at = text[: longest + margin]
+    kept = redact(looked_at, secrets, hides)
+    if len(looked_at) < len(text):
+        kept = kept[: max(0, len(kept) - margin)]
+    return kept[:longest].replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def written(headers: Pairs, body: bytes) -> str:
+    """Head and body, as much of them as any excerpt looks at."""
     head = "".join(f"{name}: {value}\n" for name, value in headers)
-    return f"{head}\n{body[:LONGEST].decode('utf-8', 'replace')}"
+    return f"{head}\n{body[:LOOKED_AT].decode('utf-8', 'replace')}"

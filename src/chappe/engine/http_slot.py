@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from chappe.engine.net.http_client import NoAnswer, NotSent, Unwritable
+from chappe.engine.net.http_client import Journey, NoAnswer, NotSent, Unwritable
 from chappe.engine.net.http_sender import HttpSender, NoToken
 from chappe.messaging import About, Accepted, Deferred, Refused, SendOutcome, Unknown
 from chappe.providers.http import Account, HttpProvider, HttpRequest, HttpResponse
@@ -21,6 +21,8 @@ DRAIN_S = 35.0
 UNREACHABLE_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """How long nothing is sent to a provider that cannot be reached; longer each time in a row."""
 ROUND_TRIPS = 2_000
+NEVER_ANSWERED = Unknown("stopped before the provider answered")
+NEVER_LEFT = Deferred("stopped before it was sent", 0.0, about=About.ACCOUNT)
 
 
 class Host(Protocol):
@@ -32,6 +34,9 @@ class Host(Protocol):
 
 class Watcher(Protocol):
     """Who keeps the last exchanges for the operator."""
+
+    def hidden(self, outcome: SendOutcome) -> SendOutcome:
+        """The same without secrets in its words."""
 
     def saw(
         self, request: HttpRequest, response: HttpResponse | None, outcome: SendOutcome, took_s: float, message: Any
@@ -100,9 +105,7 @@ class HttpSlot:
         self.sent += len(bodies)
         self._waiting.extend(zip(bodies, tokens, strict=True))
         for _ in range(min(len(bodies), self.window - len(self._lanes))):
-            lane = asyncio.create_task(self._lane())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+            self._lanes.add(asyncio.create_task(self._lane()))
 
     def slow_down(self, steps: Sequence[float]) -> None:
         """Be quiet, longer each time in a row."""
@@ -115,12 +118,15 @@ class HttpSlot:
             self.quiet_until = 0.0
 
     async def stop(self) -> None:
-        """Let what is on the way be answered, within a bound; what is not has no answer."""
-        if self._lanes:
-            await asyncio.wait(self._lanes, timeout=DRAIN_S)
-        for lane in self._lanes:
+        """Let what is on the way be answered, within a bound; what is not has no answer, and what never left goes back."""
+        lanes = set(self._lanes)
+        if lanes:
+            await asyncio.wait(lanes, timeout=DRAIN_S)
+        for lane in lanes:
             lane.cancel()
-        await asyncio.gather(*self._lanes, return_exceptions=True)
+        await asyncio.gather(*lanes, return_exceptions=True)
+        self._done += [(token, NEVER_LEFT) for _, token in self._waiting]
+        self._waiting.clear()
         self._tell()
         await self._sender.close()
 
@@ -129,31 +135,52 @@ class HttpSlot:
     async def _lane(self) -> None:
         while self._waiting:
             request, token = self._waiting.popleft()
+            journey = Journey()
             began = self._on_the_way[id(token)] = time.monotonic()
-            response: HttpResponse | None = None
-            outcome: SendOutcome = Unknown("stopped before the provider answered")
             try:
-                response, outcome = await self._try(request)
+                response, outcome = await self._try(request, journey)
+            except asyncio.CancelledError:
+                self._leave()
+                self._done.append((token, NEVER_ANSWERED if journey.has_left else NEVER_LEFT))
+                raise
             finally:
                 del self._on_the_way[id(token)]
-                self._note(token, outcome)
-            took_s = time.monotonic() - began
-            self.round_trips.append(took_s)
-            self._watcher.saw(request, response, outcome, took_s, token)
+            self._note(token, outcome)
+            self._show(request, response, outcome, time.monotonic() - began, token)
+        self._leave()
 
-    async def _try(self, request: HttpRequest) -> tuple[HttpResponse | None, SendOutcome]:
+    def _leave(self) -> None:
+        """A lane that looks for work no more is none at once: what is submitted next needs another."""
+        lane = asyncio.current_task()
+        if lane is not None:
+            self._lanes.discard(lane)
+
+    async def _try(self, request: HttpRequest, journey: Journey) -> tuple[HttpResponse | None, SendOutcome]:
+        response: HttpResponse | None = None
+        outcome: SendOutcome
         try:
-            response = await self._sender.send(request)
+            response = await self._sender.send(request, journey)
+            outcome = self._read(response)
         except Unwritable as error:
-            return None, Refused(error.reason)
+            outcome = Refused(error.reason)
         except (NotSent, NoToken) as error:
-            return None, Deferred(error.reason, self._next_pause(), about=About.ACCOUNT)
+            outcome = Deferred(error.reason, self._next_pause(), about=About.ACCOUNT)
         except NoAnswer as error:
-            return None, Unknown(error.reason)
+            outcome = Unknown(error.reason)
         except Exception as error:
             log.exception("request.failed", connection=self.account.connection_id)
-            return None, Unknown(f"an error of our own: {type(error).__name__}")
-        return response, self._read(response)
+            words = f"an error of our own: {type(error).__name__}"
+            outcome = Unknown(words) if journey.has_left else Deferred(words, self._next_pause(), about=About.ACCOUNT)
+        return response, outcome if isinstance(outcome, Accepted) else self._watcher.hidden(outcome)
+
+    def _show(
+        self, request: HttpRequest, response: HttpResponse | None, outcome: SendOutcome, took_s: float, token: Any
+    ) -> None:
+        self.round_trips.append(took_s)
+        try:
+            self._watcher.saw(request, response, outcome, took_s, token)
+        except Exception:  # what is shown to people must not keep what others wait for
+            log.exception("exchange.unkept", connection=self.account.connection_id)
 
     def _read(self, response: HttpResponse) -> SendOutcome:
         try:

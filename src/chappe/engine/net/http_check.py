@@ -3,15 +3,15 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import msgspec
 from cryptography import x509
 
-from chappe.engine.exchange import outcome_words, secret_values
+from chappe.engine.exchange import excerpt, outcome_words, secret_values, written
 from chappe.engine.http_flow import egress_of, mutual_tls, open_sender
 from chappe.engine.net.diagnosis import (
     EXPIRY_WARNING_DAYS,
@@ -26,14 +26,15 @@ from chappe.engine.net.diagnosis import (
 )
 from chappe.engine.net.egress import EgressDenied, HostNotFound
 from chappe.engine.net.finding import Report
-from chappe.engine.net.http_client import NoAnswer, NotSent
+from chappe.engine.net.http_client import NoAnswer, NotSent, tls_words
 from chappe.engine.net.http_sender import HttpSender, NoToken
-from chappe.engine.net.redact import redact
 from chappe.messaging import Accepted, Category, ConfigError, Deferred, OutboundMessage, Refused
 from chappe.providers.http import Account, HttpProvider, HttpRequest, HttpResponse
 
 TEXT = "Test of the connection by Chappe"
 CONNECT_S = 10.0
+ALERT_S = 0.5
+"""For which a server that has not sent anything yet may still turn our certificate away."""
 LONGEST_SHOWN = 20_000
 DIRECTIONS = ("base_url", "url", "endpoint_host")
 """Settings that say where messages go; the request of a test message settles it where none of these does."""
@@ -123,21 +124,25 @@ class HttpCheck:
     async def _is_reachable(self, message: HttpRequest | None) -> bool:
         """Whether a connection, and a TLS one where that is wanted, can be made to where messages go."""
         address = self._address(message)
-        parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            parts = urlsplit(address)
+            host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:
+            self._report.error("The address that messages go to is none: its host or its port cannot be read.")
+            return False
         if not host:
             return True
         place = f"{host}:{port}"
         try:
             async with asyncio.timeout(CONNECT_S):
                 found = await egress_of(self._account.settings).resolve(host, port)
-                await self._connect(host, found[0][1], is_tls=parts.scheme == "https")
+                await self._connect(host, [address for _, address in found], is_tls=parts.scheme == "https")
         except (EgressDenied, HostNotFound) as error:
             self._report.error(f"{str(error)[:1].upper()}{str(error)[1:]}.")
         except ssl.SSLCertVerificationError as error:
             self._report.error(f"{_certificate_words(error, host)}.")
         except ssl.SSLError as error:
-            self._report.error(f"{place}: the TLS handshake failed ({(error.reason or 'no reason').lower()}).")
+            self._report.error(f"{place}: {tls_words(error)}.")
         except (OSError, TimeoutError) as error:
             self._report.error(connect_words(error, place, CONNECT_S))
         else:
@@ -152,18 +157,35 @@ class HttpCheck:
             return request.url
         return next((self._account.settings.text(name) for name in DIRECTIONS if name in self._account.settings), "")
 
-    async def _connect(self, host: str, address: tuple[str, int], *, is_tls: bool) -> None:
+    async def _connect(self, host: str, places: Sequence[tuple[str, int]], *, is_tls: bool) -> None:
+        """To the first of the host's addresses that takes a connection."""
         context = mutual_tls(self._account.settings).context() if is_tls else None
-        _, writer = await asyncio.open_connection(*address, ssl=context, server_hostname=host if is_tls else None)
-        try:
-            secure = writer.get_extra_info("ssl_object")
-            if secure is not None:
-                der = secure.getpeercert(binary_form=True)
-                judge_certificate(der, secure.version() or "TLS", "full", datetime.now(UTC), self._report)
-            else:
-                self._report.ok(f"{host} takes connections.")
-        finally:
-            writer.close()
+        for address, port in places:
+            try:
+                reader, writer = await asyncio.open_connection(
+                    address, port, ssl=context, server_hostname=host if is_tls else None
+                )
+            except OSError as error:
+                if isinstance(error, ssl.SSLError) or address == places[-1][0]:
+                    raise
+                continue
+            try:
+                await self._judge(host, reader, writer)
+            finally:
+                writer.close()
+            return
+
+    async def _judge(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        secure = writer.get_extra_info("ssl_object")
+        if secure is None:
+            self._report.ok(f"{host} takes connections.")
+            return
+        # By TLS 1.3 a server judges our certificate when our side is through; nothing is what a content one says.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ALERT_S):
+                await reader.read(1)
+        der = secure.getpeercert(binary_form=True)
+        judge_certificate(der, secure.version() or "TLS", "full", datetime.now(UTC), self._report)
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -183,7 +205,8 @@ class HttpCheck:
         if request is None:
             self._report.ok("This provider has no call that tests the credentials at no cost: only a message will.")
             return
-        with self._exchange("credentials", await sender.proven(request)) as shown:
+        with self._exchange("credentials", request) as shown:
+            shown.request = await sender.proven(request)
             shown.response = response = await sender.send(request)
             problem = self._adapter.probed(response, self._account)
             shown.reading = problem or "the credentials are right"
@@ -193,7 +216,8 @@ class HttpCheck:
                 self._report.ok("The credentials are right.")
 
     async def _send(self, sender: HttpSender, request: HttpRequest) -> None:
-        with self._exchange("test message", await sender.proven(request)) as shown:
+        with self._exchange("test message", request) as shown:
+            shown.request = await sender.proven(request)
             shown.response = response = await sender.send(request)
             outcome = self._adapter.read(response, self._account)
             shown.reading = outcome_words(outcome)
@@ -210,23 +234,24 @@ class HttpCheck:
     @contextmanager
     def _exchange(self, what: str, request: HttpRequest) -> "Iterator[_Shown]":
         """Keeps what is exchanged; trouble on the way becomes a finding."""
-        shown, began = _Shown(), time.monotonic()
+        shown, began = _Shown(request), time.monotonic()
         try:
             yield shown
         except (NotSent, NoAnswer, NoToken) as error:
             shown.reading = error.reason
             self._report.error(f"The {what}: {self._hidden(error.reason)}.")
         took_ms = round((time.monotonic() - began) * 1000, 1)
+        request = shown.request
         head = f"{request.method} {request.url}\n"
         answer = _written_answer(shown.response) if shown.response is not None else ""
-        written = head + _written(dict(request.headers), request.body)
+        sent = head + written(request.headers, request.body)
         self.exchanges.append(
-            ShownExchange(what, self._hidden(written), self._hidden(answer), self._hidden(shown.reading), took_ms)
+            ShownExchange(what, self._hidden(sent), self._hidden(answer), self._hidden(shown.reading), took_ms)
         )
 
     def _hidden(self, text: str) -> str:
         """Without secrets; the number and the text are those that were typed for the test."""
-        return redact(text[:LONGEST_SHOWN], self._secrets)
+        return excerpt(text, LONGEST_SHOWN, self._secrets)
 
     # -- hooks -------------------------------------------------------------------------------------------------------
 
@@ -241,7 +266,8 @@ class HttpCheck:
 
 
 class _Shown:
-    def __init__(self) -> None:
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
         self.response: HttpResponse | None = None
         self.reading = ""
 
@@ -259,9 +285,4 @@ def _certificate_words(error: ssl.SSLCertVerificationError, host: str) -> str:
 
 
 def _written_answer(response: HttpResponse) -> str:
-    return f"{response.status}\n{_written(response.headers, response.body)}"
-
-
-def _written(headers: Mapping[str, str], body: bytes) -> str:
-    head = "".join(f"{name}: {value}\n" for name, value in headers.items())
-    return f"{head}\n{body[:LONGEST_SHOWN].decode('utf-8', 'replace')}"
+    return f"{response.status}\n{written(tuple(response.headers.items()), response.body)}"

@@ -327,7 +327,7 @@ def _not_sent(error: Exception, host: str, connect_s: float) -> NotSent:
         case EgressDenied() | HostNotFound():
             return NotSent(str(error))
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return NotSent(f"{host}: the TLS connection failed: {_tls_words(error)}")
+            return NotSent(f"{host}: the TLS connection failed: {tls_words(error)}")
         case aiohttp.ClientConnectorError():
             return _not_connected(error, host)
         case aiohttp.InvalidURL():
@@ -380,7 +380,8 @@ def _not_connected(error: aiohttp.ClientConnectorError, host: str) -> NotSent:
     return NotSent(f"{host} could not be connected to: {words}{during}")
 
 
-def _tls_words(error: Exception) -> str:
+def tls_words(error: Exception) -> str:
+    """Why a handshake failed, for people."""
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return cause.verify_message
@@ -390,4 +391,4 @@ def _tls_words(error: Exception) -> str:
     return _words_of(alert) or str(cause)
 
 
-__all__ = ["HttpClient", "Journey", "NoAnswer", "NotSent", "Tls", "Unwritable"]
+__all__ = ["HttpClient", "Journey", "NoAnswer", "NotSent", "Tls", "Unwritable", "tls_words"]

@@ -1,12 +1,14 @@
 """Sends the requests of one connection with their proof: fetches a token once for all that need it, and again in time."""
 
 import asyncio
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
-from chappe.engine.net.http_client import HttpClient, NoAnswer, NotSent
+from chappe.engine.net.http_client import HttpClient, Journey, NoAnswer, NotSent, Unwritable
 from chappe.messaging import ChappeError
-from chappe.providers.http import Auth, HttpRequest, HttpResponse, Token, TokenRefused
+from chappe.providers.auth import TOKEN_S
+from chappe.providers.http import Auth, HttpRequest, HttpResponse, Token, TokenRefused, said
 
 TOKEN_MARGIN_S = 60.0
 """A token is not used in the last minute of its life, or the last fifth where it lives for less than five."""
@@ -42,20 +44,25 @@ class HttpSender:
         self._response_s = response_s
         self._clock = clock
         self._token = ""
+        self._fetches = 0
+        """How many tokens were got: two of them may read the same."""
         self._good_until = 0.0
         self._fetching: asyncio.Task[None] | None = None
 
-    async def send(self, request: HttpRequest) -> HttpResponse:
-        """The provider's answer. Raises NotSent, NoAnswer or NoToken."""
+    async def send(self, request: HttpRequest, journey: Journey | None = None) -> HttpResponse:
+        """The provider's answer. Raises NotSent, NoAnswer or NoToken. `journey` says meanwhile how far the request is."""
+        journey = journey or Journey()
         if not self._auth.needs_token:
-            return await self._exchange(request, "")
-        token = await self._current()
-        response = await self._exchange(request, token)
+            return await self._exchange(request, "", journey)
+        token, number = await self._current()
+        response = await self._exchange(request, token, journey)
         if response.status == UNAUTHORIZED:
             # It was taken back before its time; nothing was done with the request.
-            if self._token == token:
+            journey.has_left = False
+            if self._fetches == number:
                 self._good_until = 0.0
-            response = await self._exchange(request, await self._current())
+            token, _ = await self._current()
+            response = await self._exchange(request, token, journey)
         return response
 
     async def ready(self) -> float:
@@ -65,23 +72,34 @@ class HttpSender:
         return max(0.0, self._good_until - self._clock())
 
     async def proven(self, request: HttpRequest) -> HttpRequest:
-        """The request as it goes out, secrets and all. Raises NoToken."""
-        token = await self._current() if self._auth.needs_token else ""
-        return self._auth.sign(request, token, self._clock())
+        """The request as it goes out, secrets and all. Raises NotSent or NoToken."""
+        token, _ = await self._current() if self._auth.needs_token else ("", 0)
+        return self._sign(request, token)
 
-    async def _exchange(self, request: HttpRequest, token: str) -> HttpResponse:
-        signed = self._auth.sign(request, token, self._clock())
-        return await self._messages.exchange(signed, timeout_s=self._response_s)
+    async def _exchange(self, request: HttpRequest, token: str, journey: Journey) -> HttpResponse:
+        signed = self._sign(request, token)
+        try:
+            return await self._messages.exchange(signed, timeout_s=self._response_s, journey=journey)
+        except Unwritable as error:
+            if _is_writable(request):
+                raise NotSent("a secret has characters that no header may have, such as a line's end") from error
+            raise
 
-    async def _current(self) -> str:
-        """A good token; whoever comes first fetches it, the others wait for the same."""
+    def _sign(self, request: HttpRequest, token: str) -> HttpRequest:
+        try:
+            return self._auth.sign(request, token, self._clock())
+        except (TypeError, ValueError) as error:  # a key that does not suit: the fault is not the message's
+            raise NotSent(f"the request could not be signed: {type(error).__name__}") from None
+
+    async def _current(self) -> tuple[str, int]:
+        """A good token and its number; whoever comes first fetches it, the others wait for the same."""
         if self._clock() < self._good_until:
-            return self._token
+            return self._token, self._fetches
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._fetch())
             self._fetching.add_done_callback(self._fetched)
         await asyncio.shield(self._fetching)
-        return self._token
+        return self._token, self._fetches
 
     def _fetched(self, task: "asyncio.Task[None]") -> None:
         self._fetching = None
@@ -96,18 +114,19 @@ class HttpSender:
             raise NoToken(error.reason) from None
         except (NotSent, NoAnswer) as error:
             raise NoToken(f"no token: {error.reason}") from None
-        margin = min(TOKEN_MARGIN_S, token.expires_in_s / 5)
-        self._token, self._good_until = token.value, self._clock() + token.expires_in_s - margin
+        lifetime_s = token.expires_in_s if 0 < token.expires_in_s < math.inf else TOKEN_S
+        margin_s = min(TOKEN_MARGIN_S, lifetime_s / 5)
+        self._token, self._good_until = token.value, self._clock() + lifetime_s - margin_s
+        self._fetches += 1
 
     async def _walk(self) -> Token:
         steps = self._auth.fetch(self._clock())
-        try:
-            request = next(steps)
-            for _ in range(TOKEN_STEPS):
-                request = steps.send(await self._tokens.exchange(request, timeout_s=TOKEN_TIMEOUT_S))
-        except StopIteration as done:
-            token: Token = done.value
-            return token
+        response: HttpResponse | None = None
+        for _ in range(TOKEN_STEPS + 1):
+            step = _next(steps, response)
+            if isinstance(step, Token):
+                return step
+            response = await self._tokens.exchange(step, timeout_s=TOKEN_TIMEOUT_S)
         raise TokenRefused(f"no token after {TOKEN_STEPS} requests")
 
     async def close(self) -> None:
@@ -115,3 +134,34 @@ class HttpSender:
             self._fetching.cancel()
         await self._messages.close()
         await self._tokens.close()
+
+
+def _next(steps: Generator[HttpRequest, HttpResponse, Token], response: HttpResponse | None) -> HttpRequest | Token:
+    """The next request of a token's making, or the token. Raises TokenRefused, for any octets whatever."""
+    try:
+        return next(steps) if response is None else steps.send(response)
+    except StopIteration as done:
+        token: Token = done.value
+    except TokenRefused as error:
+        raise TokenRefused(error.reason + _oauth_words(response)) from None
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise TokenRefused(f"the token endpoint's answer could not be read: {type(error).__name__}") from None
+    if not token.value.isprintable():
+        raise TokenRefused("the token endpoint gave a token with characters that no header may have")
+    return token
+
+
+def _oauth_words(response: HttpResponse | None) -> str:
+    """What the endpoint says by the word of RFC 6749, section 5.2, or else by its status."""
+    if response is None or response.is_success:
+        return ""
+    word = said(response.json.get("error")) if isinstance(response.json, dict) else ""
+    hint = ": check the client id and the client secret" if word in _NOT_US or response.status in (401, 403) else ""
+    return f"{f' ({word})' if word.isidentifier() else ''}{hint}"
+
+
+_NOT_US = ("invalid_client", "unauthorized_client")
+
+
+def _is_writable(request: HttpRequest) -> bool:
+    return all(text.isprintable() for header in request.headers for text in header)
