@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.engine.certificate import Issued, issue
 from tests.engine.house import in_loop, until
@@ -356,6 +357,32 @@ def test_a_server_that_reads_nothing_of_a_long_request_is_not_waited_for() -> No
     async def run() -> None:
         async with Peer(deaf) as peer:
             reason(await call(peer.url, body=b"x" * 20_000_000, timeout_s=0.4), NoAnswer)
+
+    run()
+
+
+@pytest.mark.parametrize("ends", ["in time", "when cancelled"])
+def test_a_connection_whose_server_reads_nothing_is_not_kept(ends: str) -> None:
+    async def deaf(peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.Event().wait()
+
+    def open_ones(port: int) -> int:
+        ours = psutil.Process().net_connections(kind="tcp")
+        return sum(bool(one.raddr) and one.raddr.port == port for one in ours)
+
+    @in_loop
+    async def run() -> None:
+        async with Peer(deaf) as peer:
+            client = HttpClient(LOOPBACK)
+            request = HttpRequest("POST", peer.url, (), b"x" * 20_000_000)
+            sending = asyncio.create_task(client.exchange(request, timeout_s=0.3 if ends == "in time" else 30))
+            await until(lambda: peer.connections, "the connection")
+            if ends == "when cancelled":
+                sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            await until(lambda: open_ones(peer.port) == 0, "the end of the connection")
+            await client.close()
 
     run()
 

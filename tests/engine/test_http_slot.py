@@ -11,12 +11,13 @@ from tests.engine.house import House, in_loop, until, vendor_quirks
 from tests.engine.http_peer import Peer, Script, answering, hang
 from tests.engine.link_end import LOOPBACK
 from tests.engine.test_http_sender import http
+from tests.online import settings_for
 
 from chappe.engine.http_slot import HttpSlot
 from chappe.engine.net.http_client import HttpClient
 from chappe.engine.net.http_sender import HttpSender
-from chappe.messaging import Accepted, Deferred, DeliveryState, SendOutcome, Unknown
-from chappe.providers import custom_http
+from chappe.messaging import About, Accepted, Deferred, DeliveryState, SendOutcome, Unknown
+from chappe.providers import custom_http, registry
 from chappe.providers.auth import NoAuth, OAuth
 from chappe.providers.http import Account, Auth, HttpRequest, HttpResponse
 from chappe.simulator.http_simulator import HttpSimulator
@@ -188,6 +189,18 @@ def test_after_a_hold_one_message_tries_alone_and_then_all_may() -> None:
             await slot.stop()
 
     run()
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
+@pytest.mark.parametrize("provider", list(registry.HTTP))
+def test_a_redirect_is_read_as_an_address_that_is_not_the_api_by_every_provider(provider: str, status: int) -> None:
+    """Nothing was sent to where it leads, and no message is lost: the connection waits until its address is right."""
+    settings = settings_for(provider, lambda vendor: f"http://127.0.0.1:1/{vendor}")
+    account = Account(registry.spec(provider).parse(settings), 1, 1)
+    response = HttpResponse(status, b"<html>Moved</html>", {"location": "https://elsewhere.example/"})
+    outcome = registry.HTTP[provider].read(response, account)
+    assert isinstance(outcome, Deferred)
+    assert outcome.about is About.ACCOUNT
 
 
 # -- a whole engine --------------------------------------------------------------------------------------------------

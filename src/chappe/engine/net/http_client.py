@@ -89,10 +89,11 @@ class NoAnswer(ChappeError):
 class Journey:
     """How far a request has come, for who wants to know although nothing was returned or raised: a task that is cancelled."""
 
-    __slots__ = ("_clock", "_timeout_s", "has_left")
+    __slots__ = ("_clock", "_timeout_s", "_transport", "has_left")
 
     def __init__(self) -> None:
         self.has_left = False
+        self._transport: asyncio.Transport | None = None
         self._clock = asyncio.timeout(None)
         self._timeout_s = 0.0
 
@@ -101,10 +102,16 @@ class Journey:
         self.has_left, self._timeout_s, self._clock = False, timeout_s, asyncio.timeout(None)
         return self._clock
 
-    def leave(self) -> None:
+    def leave(self, transport: asyncio.Transport | None) -> None:
         """The first octet is about to be written."""
-        self.has_left = True
+        self.has_left, self._transport = True, transport
         self._clock.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
+
+    def end(self) -> None:
+        """Give the connection up at once: closed in the usual way it would stay for as long as the peer does not read."""
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
 
 
 _JOURNEY: ContextVar[Journey] = ContextVar("journey")
@@ -116,7 +123,7 @@ class _Request(aiohttp.ClientRequest):
         if journey.has_left:
             # The library sends a PUT or a GET again of its own accord where a kept connection closes.
             raise aiohttp.ServerDisconnectedError
-        journey.leave()
+        journey.leave(conn.transport)
         try:
             return await super().send(conn)
         except ValueError as error:
@@ -231,14 +238,21 @@ class HttpClient:
         await _hear()
         try:
             async with journey.begin(timeout_s):
-                return await self._answer(request, url)
+                return await self._answer(request, url, journey)
         except (aiohttp.ClientError, OSError, TimeoutError, ChappeError, ValueError) as error:
             told = _no_answer(error, host, timeout_s) if journey.has_left else _not_sent(error, host, self._connect_s)
             raise told from error
         finally:
             _JOURNEY.reset(token)
 
-    async def _answer(self, request: HttpRequest, url: yarl.URL) -> HttpResponse:
+    async def _answer(self, request: HttpRequest, url: yarl.URL, journey: Journey) -> HttpResponse:
+        try:
+            return await self._whole_answer(request, url)
+        except BaseException:
+            journey.end()
+            raise
+
+    async def _whole_answer(self, request: HttpRequest, url: yarl.URL) -> HttpResponse:
         response = await self._session.request(
             request.method, url, data=_written(request.body), headers=_with_ours(request), allow_redirects=False
         )
@@ -334,8 +348,6 @@ def _not_sent(error: Exception, host: str, connect_s: float) -> NotSent:
             return NotSent(f"{host} cannot be called: not a valid address")
         case TimeoutError():
             return NotSent(f"{host} could not be connected to within {connect_s:g} s")
-        case ValueError():
-            return Unwritable(f"the request to {host} cannot be written")
     return NotSent(f"{host} could not be connected to: {type(error).__name__}")
 
 
