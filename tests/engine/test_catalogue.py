@@ -85,6 +85,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "DROP_CALLBACK_EVENTS": (1, 100),
     "DROP_ENDPOINT": (1, 1),
     "CONNECTIONS": (),
+    "DESCRIBED_HOOKS": (True,),
     "HOOK_CONNECTIONS": (),
     "HOOKS": (),
     "COUNT_CALLS": (1, 1, 0, "accepted", 1, 1),
@@ -97,6 +98,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }
 SMALL = {
     "CONNECTIONS": "connection",
+    "DESCRIBED_HOOKS": "hook",
     "HOOK_CONNECTIONS": "connection",
     "HOOKS": "hook",
     "CALLBACK_ENDPOINTS": "callback_endpoint",

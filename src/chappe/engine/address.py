@@ -4,11 +4,16 @@
 the organisation with that provider is meant. And `/v1/hooks/{token}`.
 """
 
+from collections.abc import Mapping
 from urllib.parse import quote
+
+from chappe.providers.contract import ProviderSpec
 
 RECEIVE = "/v1/receive/distribution/"
 HOOKS = "/v1/hooks/"
 STATUS, MESSAGE = "status", "message"
+FEEDBACK, INBOUND = "feedback", "inbound"
+"""Kinds of hooks."""
 
 
 def status_url(public_url: str, provider_key: str, organisation_id: int, connection_id: int = 0) -> str:
@@ -24,6 +29,21 @@ def inbound_url(public_url: str, provider_key: str, organisation_id: int, connec
 def hook_url(public_url: str, token: str) -> str:
     """The address of a hook; "" where there is no public address."""
     return f"{public_url.rstrip('/')}{HOOKS}{quote(token, safe='')}" if public_url else ""
+
+
+def hook_urls(
+    public_url: str, spec: ProviderSpec, organisation_id: int, connection_id: int, tokens: Mapping[str, str]
+) -> tuple[str, str]:
+    """Where the provider of a connection tells what became of messages, and where it brings texts; "" for nowhere.
+
+    `tokens` are those of the connection's own hooks by their kind: a provider whose hooks are described calls these.
+    """
+    if spec.has_described_hooks:
+        found = (tokens.get(FEEDBACK, ""), tokens.get(INBOUND, ""))
+        status, inbound = (hook_url(public_url, token) if token else "" for token in found)
+        return status, inbound
+    place = (public_url, spec.key, organisation_id, connection_id)
+    return status_url(*place), inbound_url(*place)
 
 
 def _receive_url(kind: str, public_url: str, provider_key: str, organisation_id: int, connection_id: int) -> str:

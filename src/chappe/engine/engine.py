@@ -9,14 +9,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
 import uvloop
 
 from chappe.engine import log as log_settings
-from chappe.engine.address import inbound_url, status_url
+from chappe.engine.address import hook_urls
 from chappe.engine.bus.local import LocalBus
 from chappe.engine.callback_sender import CallbackSender
 from chappe.engine.configuration import Configuration
@@ -70,7 +70,8 @@ class Engine:
         self._bus = LocalBus(configuration.database_url)
         self._flows: dict[int, Flow[Any]] = {}
         self._is_collecting = False
-        self._versions: dict[int, int] = {}
+        self._versions: dict[int, tuple[int, dict[str, str]]] = {}
+        """Of connections, with the tokens of their hooks, as they are at work."""
         self._stopping: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._error: StoreError | None = None
@@ -173,8 +174,8 @@ class Engine:
             case LinksTaken(_, taken):
                 for flow in self._flows.values():
                     flow.hold([number for identifier, number in taken if identifier == flow.connection.id])
-            case Connections(_, connections):
-                self._configure(connections)
+            case Connections(_, connections, hooks):
+                self._configure(connections, hooks)
             case CallbackEndpoints() | CallbackCalls() | CallbacksDue():
                 self._callbacks.heard(answer)
             case Collected(_, is_all):
@@ -212,15 +213,19 @@ class Engine:
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
-    def _configure(self, rows: Sequence[Row]) -> None:
-        """Start, change and stop flows so that they are what the connections' rows say."""
+    def _configure(self, rows: Sequence[Row], hooks: Sequence[tuple[int, str, str]]) -> None:
+        """Start, change and stop flows so that they are what the connections' rows say, and those of their hooks."""
         present, is_changed = set(), False
+        tokens: dict[int, dict[str, str]] = {}
+        for connection_id, kind, token in hooks:
+            tokens.setdefault(connection_id, {})[kind] = token
         for identifier, organisation_id, name, provider, settings, secret, is_enabled, version in rows:
             if is_enabled:
                 present.add(identifier)
-            if self._versions.get(identifier) == version:
+            own = tokens.get(identifier, {})
+            if self._versions.get(identifier) == (version, own):
                 continue
-            self._versions[identifier] = version
+            self._versions[identifier] = version, own
             try:
                 parsed = self._settings(identifier, organisation_id, provider, settings, bytes(secret))
                 spec = registry.spec(provider)
@@ -229,7 +234,7 @@ class Engine:
                     # Nothing is sent, but what its provider still tells of messages sent before is heeded.
                     self._client.send(connection.policy(self._client.number()))
                     continue
-                self._start(connection)
+                self._start(connection, own)
             except (ConfigError, Sealed, ValueError, KeyError) as error:
                 # The other connections are not to stand still for this one.
                 log.error("connection.unusable", connection=identifier, reason=str(error))
@@ -251,17 +256,20 @@ class Engine:
         hidden = self._vault.decrypt(secret, connection_place(organisation_id, connection_id))
         return registry.spec(provider).parse({**values, **hidden})
 
-    def _start(self, connection: ConnectionSettings) -> None:
+    def _start(self, connection: ConnectionSettings, tokens: Mapping[str, str]) -> None:
         """Open a flow for a connection, or give the open one its settings."""
-        if connection.id in self._flows:
-            self._flows[connection.id].change(connection)
+        place = (connection.organisation_id, connection.id, tokens)
+        urls = hook_urls(self._configuration.public_url, connection.spec, *place)
+        flow = self._flows.get(connection.id)
+        if flow is not None:
+            if isinstance(flow, HttpFlow):
+                flow.urls = urls
+            flow.change(connection)
             return
         adapter = registry.HTTP.get(connection.spec.key)
         if adapter is None:
             self._flows[connection.id] = SmppFlow(connection, self._ledger, self._client, self._links)
             return
-        place = (self._configuration.public_url, connection.spec.key, connection.organisation_id, connection.id)
-        urls = status_url(*place), inbound_url(*place)
         self._flows[connection.id] = HttpFlow(connection, self._ledger, self._client, adapter, urls)
 
     async def _end(self, flow: Flow[Any]) -> None:

@@ -33,7 +33,11 @@ class Exchanges:
     def __init__(self, spec: ProviderSpec, account: Account, ledger: Ledger) -> None:
         self._account = account
         self._ledger = ledger
-        self._secrets = secret_values(spec, account.settings)
+        # Who knows the token of a hook may call it.
+        tokens = [
+            url.rpartition("/")[2] for url in (account.status_url, account.inbound_url) if spec.has_described_hooks
+        ]
+        self._secrets = (*secret_values(spec, account.settings), *filter(None, tokens))
         self._next_accepted = self._next_other = 0.0
 
     def hidden(self, outcome: SendOutcome) -> SendOutcome:

@@ -73,11 +73,11 @@ class HttpFlow(Flow[HttpSlot]):
         urls: tuple[str, str],
     ) -> None:
         """`urls`: where this provider tells what became of messages, and brings texts; "" where nobody outside can."""
-        self._adapter, self._urls = adapter, urls
+        self._adapter, self.urls = adapter, urls
         super().__init__(connection, ledger, client)
 
     def _take_over(self, connection: ConnectionSettings) -> None:
-        account = Account(connection.settings, connection.id, connection.organisation_id, *self._urls)
+        account = Account(connection.settings, connection.id, connection.organisation_id, *self.urls)
         mutual_tls(connection.settings).context()  # while nothing has changed yet
         self._account = account
         self.dialect = HttpDialect(self._adapter, account)

@@ -173,13 +173,19 @@ class Recorder:
                     case CallbackWork():
                         outcome.answers.append(self._callbacks.work(request, now_ms))
                     case LoadConnections(number):
-                        outcome.answers.append(Connections(number, self._database.query(catalogue.CONNECTIONS)))
+                        outcome.answers.append(self._connections(number))
                         outcome.answers.append(self._callbacks.load())
             self._count(outcome)
         self._hold(records, outcome)
         self._remember(outcome)
         answers: list[Answer] = [Recorded(records[-1].number, outcome.lost)] if records else []
         return [*answers, *self._told(outcome), *outcome.answers]
+
+    def _connections(self, number: int) -> Connections:
+        hooks = self._database.query(catalogue.DESCRIBED_HOOKS, (True,))
+        return Connections(
+            number, self._database.query(catalogue.CONNECTIONS), [(row[0], row[1], row[2]) for row in hooks]
+        )
 
     # -- hooks -------------------------------------------------------------------------------------------------------
 

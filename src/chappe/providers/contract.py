@@ -176,7 +176,10 @@ class Settings(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class ProviderSpec:
-    """A provider, as facts. `check` finds what is wrong between fields that are each right by themselves."""
+    """A provider, as facts. `check` finds what is wrong between fields that are each right by themselves.
+
+    `has_described_hooks`: it calls hooks that an operator describes one by one, not addresses that its adapter reads.
+    """
 
     key: str
     label: str
@@ -185,6 +188,7 @@ class ProviderSpec:
     summary: str = ""
     features: frozenset[Feature] = frozenset()
     check: Callable[[Settings], Sequence[FieldError]] | None = None
+    has_described_hooks: bool = False
     _by_name: dict[str, Setting] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:

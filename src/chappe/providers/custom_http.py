@@ -114,6 +114,7 @@ SPEC = ProviderSpec(
     key="custom",
     label="Custom provider",
     channels=frozenset({Channel.SMS, Channel.RCS}),
+    has_described_hooks=True,
     summary="SMS and RCS by any provider that takes JSON over HTTP, described by its settings.",
     features=frozenset(
         {

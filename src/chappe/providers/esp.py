@@ -215,6 +215,7 @@ SPEC = ProviderSpec(
     key="esp",
     label="E-mail service provider",
     channels=frozenset({Channel.EMAIL}),
+    has_described_hooks=True,
     summary="E-mail by any provider whose API takes JSON over HTTP.",
     features=frozenset({Feature.CUSTOM_PARAMETERS}),
     settings=(

@@ -258,6 +258,11 @@ class HttpCheck:
     def _judge_hooks(self) -> None:
         if self._account.status_url:
             self._report.ok(f"Status reports are expected at {self._account.status_url}")
+        elif self._adapter.SPEC.has_described_hooks:
+            self._report.warning(
+                "No hook of the kind feedback has an address that this provider could call, so nothing will be known of what "
+                "became of messages. Make one, and set CHAPPE_PUBLIC_URL."
+            )
         else:
             self._report.warning(
                 "This installation is not told its public address (CHAPPE_PUBLIC_URL), so the provider cannot be told where "

@@ -425,6 +425,10 @@ CONNECTIONS = Query(
     "SELECT id, organisation_id, name, provider, settings, secrets, is_enabled, version FROM connection",
     ("id", "organisation_id", "name", "provider", "settings", "secrets", "is_enabled", "version"),
 )
+DESCRIBED_HOOKS = Query(
+    "SELECT connection_id, kind, token FROM hook WHERE is_enabled = ? ORDER BY id DESC",
+    ("connection_id", "kind", "token"),
+)
 QUARANTINE_SINCE = Query(
     "SELECT organisation_id, address, short_code, status, changed_ms FROM quarantine WHERE changed_ms >= ? "
     "ORDER BY changed_ms LIMIT 10000",

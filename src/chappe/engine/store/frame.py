@@ -229,8 +229,11 @@ class LinksTaken(msgspec.Struct, array_like=True, tag="links_taken", gc=False):
 
 
 class Connections(msgspec.Struct, array_like=True, tag="connections_are", gc=False):
+    """`connections`: rows of `catalogue.CONNECTIONS`; `hooks`: those of `catalogue.DESCRIBED_HOOKS`."""
+
     number: int
     connections: list[Row]
+    hooks: list[tuple[int, str, str]] = []
 
 
 class Trouble(msgspec.Struct, array_like=True, tag="trouble", gc=False):

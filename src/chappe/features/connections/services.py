@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max, ProtectedError, QuerySet
 
-from chappe.engine.address import inbound_url, status_url
+from chappe.engine.address import hook_urls
 from chappe.engine.vault import Sealed, Vault, connection_place
 from chappe.features import clock
 from chappe.features.accounts.services import checked_name
@@ -253,16 +253,17 @@ def verify_connection(
 def verification_subject(connection: Connection) -> "Subject":
     """What is to be known to verify a connection. Raises Sealed."""
     from chappe.engine.net.verification import Subject
+    from chappe.features.hooks.services import tokens_of
 
-    place = (django_settings.CONFIGURATION.public_url, connection.provider, connection.organisation_id, connection.pk)
+    place = (connection.organisation_id, connection.pk, tokens_of(connection.pk))
+    urls = hook_urls(django_settings.CONFIGURATION.public_url, provider_spec(connection.provider), *place)
     return Subject(
         connection.provider,
         dict(connection.settings),
         open_secrets(connection),
         connection.pk,
         connection.organisation_id,
-        status_url(*place),
-        inbound_url(*place),
+        *urls,
         held_slots(connection.pk, clock.now_ms()),
     )
 

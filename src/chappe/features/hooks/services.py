@@ -397,3 +397,9 @@ def _name_is_free(name: str) -> Iterator[None]:
         yield
     except IntegrityError:
         raise Conflict(f"There is a hook named {name} already.") from None
+
+
+def tokens_of(connection_id: int) -> dict[str, str]:
+    """The token that is in use for each kind of hook of a connection: of several of a kind, the oldest hook's."""
+    rows = Hook.objects.filter(connection_id=connection_id, is_enabled=True).order_by("-pk")
+    return {row.kind: row.token for row in rows}
