@@ -204,6 +204,34 @@ def test_the_list_says_how_many_links_are_logged_in(shell: Shell, north: Connect
     assert "smsc.example.org:2775" in shell.done("connection", "list").out
 
 
+TWILIO = ("--provider", "twilio", "--set", f"account_sid=AC{'1' * 32}", "--set", "sender=+15005550006")
+
+
+def test_a_vendor_connection_is_replaced(
+    shell: Shell, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAPPE_CONNECTION_AUTH_TOKEN", "2" * 32)
+    shell.done("connection", "create", "Main", *TWILIO)
+    refused = shell("connection", "change", "Main", "--set", "sender=+15005550007")
+    assert (refused.code, "replace it" in refused.err) == (1, True)
+    done = shell.done("connection", "replace", "Main", "--set", "sender=+15005550007")
+    assert "Main is connection 2 now, in the place of connection 1." in done.out
+    assert [one["id"] for one in shell.done("connection", "list", "--json").json] == [2]
+    assert shell.done("connection", "show", "Main", "--json").json["settings"]["sender"] == "+15005550007"
+    assert "replaced" not in shell.done("status").out
+    assert shell("connection", "replace", "Main", "--password-from-env", "--set", "sender=x y z !").code == 2
+    monkeypatch.delenv("CHAPPE_CONNECTION_AUTH_TOKEN")
+    assert "CHAPPE_CONNECTION_AUTH_TOKEN" in shell("connection", "replace", "Main", "--password-from-env").err
+
+
+def test_the_list_is_in_the_order_in_which_connections_are_used(shell: Shell, north: Connection) -> None:
+    values = {"host": "smsc.example.org", "account": "relais"}
+    connections.create_connection(north.organisation_id, "East", "smpp", values, NOW_MS)
+    assert [one["name"] for one in shell.done("connection", "list", "--json").json] == ["North", "East"]
+    shell.done("connection", "change", "North", "--position", "5")
+    assert [one["name"] for one in shell.done("connection", "list", "--json").json] == ["East", "North"]
+
+
 def test_settings_are_shown_without_the_password(shell: Shell, north: Connection) -> None:
     for result in (shell.done("connection", "show", "North"), shell.done("connection", "show", "--json")):
         assert "smsc.example.org" in result.out

@@ -85,9 +85,15 @@ def change(
     password_from_env: FromEnvironment = False,
     new_password: Annotated[bool, typer.Option("--new-password", help="Ask for a new password.")] = False,
     rename: Annotated[str, typer.Option(help="Another name.")] = "",
+    position: Annotated[
+        int | None, typer.Option(help="Its place in the list, whose first is used where none is named; from 0.")
+    ] = None,
     organisation: OrganisationName = "",
 ) -> None:
-    """Change what is given and leave the rest, the password too; a running engine takes it over within seconds."""
+    """Change what is given and leave the rest, the password too; a running engine takes it over within seconds.
+
+    The settings of a connection with a vendor do not change: `chappe connection replace` makes a new one from it.
+    """
     ready()
     from chappe.features.clock import now_ms
     from chappe.features.connections.services import Change, change_connection, provider_spec
@@ -95,20 +101,55 @@ def change(
     row = chosen_connection(chosen_organisation(organisation), name)
     with fields_named():
         spec = provider_spec(row.provider)
-        # Variables that were set to make another connection are still there when this one is changed.
-        environ = os.environ if password_from_env else {}
-        secrets = given_secrets(spec, password_file, environ)
-        if password_from_env and not secrets:
-            raise ConfigError(
-                [FieldError("--password-from-env", f"neither {_variable('password')} nor its _FILE is set")]
-            )
-        values = given_settings(spec, set_ or [], settings, hint=", with --password-from-env") | secrets
+        values = _changed(spec, set_, settings, password_file, from_env=password_from_env)
         if new_password:
             values["password"] = prompted()
-        wanted = Change(name=rename or None, settings=values, version=row.version)
+        wanted = Change(name=rename or None, settings=values, version=row.version, position=position)
         changed = change_connection(row.organisation_id, row.pk, wanted, now_ms())
     same = changed.version == row.version
     screen().print(f"{changed.name} {'stays as it was' if same else f'is changed, now at version {changed.version}'}.")
+
+
+@app.command("replace")
+def replace(
+    name: Name,
+    set_: Set = None,
+    settings: SettingsFile = None,
+    password_from_env: FromEnvironment = False,
+    rename: Annotated[str, typer.Option(help="Another name than the old one's.")] = "",
+    organisation: OrganisationName = "",
+) -> None:
+    """Make a new connection from one, with other settings, in its place; what waits goes over. Secrets stay unless given."""
+    ready()
+    from chappe.features.clock import now_ms
+    from chappe.features.connections.replacement import replace_connection
+    from chappe.features.connections.services import provider_spec
+
+    row = chosen_connection(chosen_organisation(organisation), name)
+    with fields_named():
+        values = _changed(provider_spec(row.provider), set_, settings, None, from_env=password_from_env)
+        made = replace_connection(
+            row.organisation_id, row.pk, values, now_ms(), name=rename or None, version=row.version
+        )
+    screen().print(f"{made.name} is connection {made.pk} now, in the place of connection {row.pk}.")
+
+
+def _changed(
+    spec: "ProviderSpec",
+    pairs: Sequence[str] | None,
+    file: Path | None,
+    password_file: Path | None,
+    *,
+    from_env: bool,
+) -> dict[str, object]:
+    """What is given of a connection that is there. Raises ConfigError."""
+    # Variables that were set to make another connection are still there when this one is changed.
+    secrets = given_secrets(spec, password_file, os.environ if from_env else {})
+    if from_env and not secrets:
+        names = ["password"] if "password" in spec.secrets else sorted(spec.secrets)
+        listed = " nor ".join(_variable(one) for one in names)
+        raise ConfigError([FieldError("--password-from-env", f"neither {listed} nor its _FILE is set")])
+    return given_settings(spec, pairs or [], file, hint=", with --password-from-env") | secrets
 
 
 @app.command("show")
@@ -132,20 +173,20 @@ def show(
 
 @app.command("list")
 def list_(organisation: OrganisationName = "", as_json: AsJson = False) -> None:
-    """The connections of an organisation."""
+    """The connections of an organisation, the first one first; those that were replaced are left out."""
     ready()
     from chappe.features.clock import now_ms
     from chappe.features.connections.link import links_of
     from chappe.features.connections.services import connections_of
 
-    found = list(connections_of(chosen_organisation(organisation).pk).order_by("name"))
+    found = list(connections_of(chosen_organisation(organisation).pk))
     links = links_of([row.pk for row in found], now_ms())
     rows = [
         {
             "id": row.pk,
             "name": row.name,
             "provider": row.provider,
-            "server": f"{row.settings.get('host', '')}:{row.settings.get('port', '')}",
+            "server": _server(row.settings),
             "account": row.settings.get("account", ""),
             "enabled": "yes" if row.is_enabled else "no",
             "links_bound": sum(link.is_bound for link in links if link.connection_id == row.pk),
@@ -157,6 +198,13 @@ def list_(organisation: OrganisationName = "", as_json: AsJson = False) -> None:
     else:
         columns = (">Id", "Name", "Provider", "Server", "Account", "Enabled", ">Links")
         show_table(columns, [row.values() for row in rows])
+
+
+def _server(settings: Mapping[str, object]) -> str:
+    """Whom the connection calls: a host and its port, or an address."""
+    if "host" in settings:
+        return f"{settings['host']}:{settings.get('port', '')}"
+    return str(settings.get("base_url") or settings.get("url") or "")
 
 
 @app.command("enable")

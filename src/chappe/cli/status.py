@@ -31,7 +31,8 @@ def status(organisation: OrganisationName = "", as_json: AsJson = False) -> None
     from chappe.features.clock import now_ms
     from chappe.features.connections.models import Connection
 
-    found = Connection.objects.select_related("organisation").order_by("organisation__name", "name")
+    found = Connection.objects.filter(replaced_by=0).select_related("organisation")
+    found = found.order_by("organisation__name", "name")
     if organisation:
         found = found.filter(organisation=organisation_named(organisation))
     connections, now = list(found), now_ms()
