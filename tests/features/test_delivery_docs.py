@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chappe.features.contacts.importing import _PHONE_NAMES, attribute_name, columns_of
-from chappe.features.deliveries import analysis, measure
+from chappe.features.deliveries import analysis, identifier, measure
 from chappe.features.deliveries.template import FILTERS, TAGS
 from chappe.rules.consent import Exclusion
 
@@ -26,6 +26,8 @@ def test_every_tag_is_on_the_page_of_texts(word: str) -> None:
     "reason",
     [
         analysis.BAD_NUMBER,
+        identifier.BAD_ADDRESS,
+        identifier.NO_IDENTIFIER,
         analysis.DUPLICATE,
         analysis.RENDER_ERROR,
         analysis.EMPTY,
