@@ -19,10 +19,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from chappe.cli import demo_http
 from chappe.cli.audience import Audience, make
 from chappe.cli.client import ApiError, Client, wait
 from chappe.messaging import ChappeError
-from chappe.simulator import SimulatorProcess
+from chappe.simulator import HttpSimulatorProcess, SimulatorProcess
 from chappe.simulator.profile import PROFILES
 
 TEXT = (
@@ -45,28 +46,36 @@ class DemoFailed(ChappeError):
 
 @dataclass
 class Sides:
-    """Both ends of the demo: our API and the simulated provider."""
+    """Both ends of the demo: our API, where providers reach it, and the simulated providers."""
 
     api: Client
     smsc: SimulatorProcess
+    providers: HttpSimulatorProcess
+    public_url: str
 
 
 def demo(
     people: Annotated[int, typer.Option(min=100, max=1_000_000, help="People in the invented audience.")] = 10_000,
     data: Annotated[Path, typer.Option(help="Where the demo's database is made anew.")] = Path("chappe-data/demo"),
 ) -> None:
-    """Import, analyse, send, receive and report against the bundled SMSC; fails unless every count agrees."""
+    """Import, analyse, send, receive and report, by SMPP and by HTTP; fails unless every count agrees."""
     started = time.monotonic()
     folder = data.absolute()
     _made_anew(folder)
     os.environ.update(CHAPPE_DATA_DIR=str(folder), CHAPPE_DATABASE_URL=f"sqlite:///{folder / 'chappe.sqlite3'}")
     os.environ.setdefault("CHAPPE_LOG_LEVEL", "error")
+    web_port = _free_port()
+    os.environ["CHAPPE_PUBLIC_URL"] = public_url = f"http://{HOST}:{web_port}"
     _head("Chappe: one delivery, end to end, on this machine")
     quirks = msgspec.structs.replace(
         PROFILES["demo"], identity=IDENTITY, receipt_spread_ms=700.0, redelivery_pause_ms=1000.0, redelivery_tries=3
     )
-    with SimulatorProcess(quirks) as smsc, _installation(folder, smsc.port) as api:
-        sides = Sides(api, smsc)
+    with (
+        SimulatorProcess(quirks) as smsc,
+        HttpSimulatorProcess(demo_http.QUIRKS) as providers,
+        _installation(folder, smsc.port, web_port) as api,
+    ):
+        sides = Sides(api, smsc, providers, public_url)
         audience = make(people)
         list_id = _import(api, audience, folder)
         _quarantine(api, audience)
@@ -74,6 +83,7 @@ def demo(
         _send(sides, delivery)
         _wait_for_replies(sides)
         _report(sides, delivery, audience)
+        _by_http(sides, audience)
     console.print(f"\nDone in {time.monotonic() - started:.0f} s. Every count agrees.\n")
     console.print("Where to look next:")
     console.print(f"  the database of this run    {folder / 'chappe.sqlite3'}")
@@ -96,12 +106,11 @@ def _made_anew(folder: Path) -> None:
 
 
 @contextmanager
-def _installation(folder: Path, port: int) -> Iterator[Client]:
-    """A whole Chappe on a free port, as `chappe up` starts it, with one organisation and one connection."""
+def _installation(folder: Path, port: int, web_port: int) -> Iterator[Client]:
+    """A whole Chappe, as `chappe up` starts it, with one organisation and one connection."""
     from chappe.cli.supervisor import Supervisor
     from chappe.cli.up import assemble
 
-    web_port = _free_port()
     key = subprocess.run(
         [sys.executable, "-m", "chappe.cli.stage", str(port)], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.strip()
@@ -162,6 +171,17 @@ def _import(api: Client, audience: Audience, folder: Path) -> int:
     if found["status"] != "finished":
         raise DemoFailed(f"the import ended as {found['status']}: {found['error']}")
     _agree("people imported", found["imported"], audience.people)
+    return list_id
+
+
+def _import_lines(api: Client, text: str) -> int:
+    """A list of the people of these lines, the first of which names the columns."""
+    list_id = int(api.post("/v1/lists", {"name": "Customers by HTTP"})["id"])
+    row = api.post(f"/v1/lists/{list_id}/imports?default_region=FR&filename=some.csv", text)
+    done = {"finished", "failed"}
+    found = wait(lambda: (f := api.get(f"/v1/imports/{row['id']}"))["status"] in done and f, 60, "the import")
+    if found["status"] != "finished":
+        raise DemoFailed(f"the import ended as {found['status']}: {found['error']}")
     return list_id
 
 
@@ -275,6 +295,38 @@ def _never_left(api: Client, number: str, delivery: int) -> bool:
     """Whether the message to somebody who wrote STOP was still here, and so was stopped."""
     found = api.get(f"/v1/messages?recipient={number.removeprefix('+')}")["items"]
     return any(one["state"] == "excluded" and not one["sent_at"] for one in found if one["delivery_id"] == delivery)
+
+
+def _by_http(sides: Sides, audience: Audience) -> None:
+    """The same text by HTTP: a vendor, and a provider described by settings alone."""
+    _head("5. By HTTP")
+    api, providers = sides.api, sides.providers
+    lines = audience.text.splitlines(keepends=True)[: demo_http.PEOPLE + 1]
+    list_id = _import_lines(api, "".join(lines))
+    vendor = demo_http.connect_vendor(api, providers, sides.public_url)
+    custom = demo_http.connect_custom(api, providers)
+    for name, connection_id in (("twilio", vendor), ("custom", custom)):
+        demo_http.verify(api, connection_id, _agree, name)
+        before = providers.stats()
+        # A digit of their own tells the messages of each connection apart.
+        report = demo_http.deliver(
+            api, list_id, connection_id, TEXT.replace("{{ code }}", f"{connection_id}{{{{ code }}}}")
+        )
+        stats, states = providers.stats(), report["states"]
+        taken = stats.vendors[name].accepted - before.vendors[name].accepted
+        refused = sum(stats.vendors[name].refused.values())
+        shown = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in states.items() if count)
+        console.print(f"  {name}: {shown}")
+        _agree(f"{name}: audience", sum(states.values()), len(lines) - 1)
+        left_out = states.get("excluded", 0)
+        _agree(f"{name}: messages the provider saw", taken + refused, len(lines) - 1 - left_out)
+    demo_http.quiet(providers)
+    stats = providers.stats()
+    _agree("messages sent twice", stats.duplicates, 0)
+    _agree("calls of our hooks that were refused", sum(stats.statuses.refused.values()), 0)
+    stops = {text["sender"] for text in api.items("/v1/inbound") if text["connection_id"] in (vendor, custom)}
+    denylisted = {row["address"] for row in api.items("/v1/quarantine?status=denylisted")}
+    _agree("people who wrote STOP by HTTP and are left alone", len(stops & denylisted), len(stops))
 
 
 # -- how it is shown -------------------------------------------------------------------------------------------------
