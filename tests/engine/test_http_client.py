@@ -18,7 +18,7 @@ from tests.engine.http_peer import OK, Peer, Resolver, Script, answering, call, 
 from tests.engine.link_end import LOOPBACK
 
 from chappe.engine.net.egress import EgressPolicy
-from chappe.engine.net.http_client import MOST_ANSWER, HttpClient, NoAnswer, NotSent, Tls, Unwritable
+from chappe.engine.net.http_client import MOST_ANSWER, HttpClient, Journey, NoAnswer, NotSent, Tls, Unwritable
 from chappe.messaging import ConfigError
 from chappe.providers.http import HttpRequest, HttpResponse
 
@@ -695,6 +695,25 @@ def test_a_kept_connection_that_closes_upon_the_request_leaves_it_open_whether_i
                 await client.exchange(request, timeout_s=5)
             await client.close()
             assert len(peer.requests) == 2
+
+    run()
+
+
+def test_a_second_request_that_does_not_leave_costs_no_kept_connection() -> None:
+    """As after a 401, when the same journey goes on."""
+
+    @in_loop
+    async def run() -> None:
+        async with Peer(answering(OK)) as peer:
+            client, journey = HttpClient(LOOPBACK), Journey()
+            good_one, bad_one = HttpRequest("POST", peer.url, (), b"{}"), HttpRequest("POST", f"http://{HOST}:1/")
+            await client.exchange(good_one, timeout_s=5, journey=journey)
+            with pytest.raises(NotSent):
+                await client.exchange(bad_one, timeout_s=5, journey=journey)
+            assert not journey.has_left
+            await client.exchange(good_one, timeout_s=5, journey=journey)
+            await client.close()
+            assert peer.connections == 1
 
     run()
 

@@ -99,7 +99,8 @@ class Journey:
 
     def begin(self, timeout_s: float) -> asyncio.Timeout:
         """The bound of the answer, which counts from `leave`."""
-        self.has_left, self._timeout_s, self._clock = False, timeout_s, asyncio.timeout(None)
+        self.has_left, self._transport = False, None
+        self._timeout_s, self._clock = timeout_s, asyncio.timeout(None)
         return self._clock
 
     def leave(self, transport: asyncio.Transport | None) -> None:
@@ -235,8 +236,8 @@ class HttpClient:
         host, url = self._place(request.url)
         journey = journey or Journey()
         token = _JOURNEY.set(journey)
-        await _hear()
         try:
+            await _hear()
             async with journey.begin(timeout_s):
                 return await self._answer(request, url, journey)
         except (aiohttp.ClientError, OSError, TimeoutError, ChappeError, ValueError) as error:
