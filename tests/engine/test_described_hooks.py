@@ -15,7 +15,7 @@ from chappe.messaging import DeliveryState
 from chappe.simulator.http_quirks import HttpQuirks
 from chappe.simulator.http_simulator import HttpSimulator
 
-PAYLOAD = '{"to": "{{toNumber}}", "text": "{{message}} told to call {{status_url}}"}'
+PAYLOAD = '{"to": "{{toNumber}}", "from": "{{fromNumber}}", "text": "{{message}} told to call {{status_url}}"}'
 PUBLIC_URL = "https://chappe.example.org"
 
 
