@@ -46,7 +46,7 @@ def test_a_custom_provider_is_told_the_address_of_its_own_hook(url: str) -> None
                 house.fill(1)
                 await until(lambda: house.in_state(DeliveryState.SENT) == 1, "the first message")
                 assert provider.messages()[0].text.endswith("told to call ")
-                hook(house, "token-0123456789")
+                await asyncio.to_thread(hook, house, "token-0123456789")
                 await until(lambda: told(house, provider) == f"{PUBLIC_URL}/v1/hooks/token-0123456789", "the new hook")
             finally:
                 engine.stop()
