@@ -237,7 +237,8 @@ def test_a_changed_address_is_changed_on_every_list(ours: int) -> None:
 
 def test_erasing_a_person_takes_the_address_out_of_what_was_sent_to_it(ours: int) -> None:
     contact = services.create_contact(ours, Details(email="jane@example.org"), (), NOW_MS)
-    row.message(organisation_id=ours, recipient="jane@example.org", state=DeliveryState.DELIVERED)
+    told = b'{"profile":{"name":"Jane"}}'
+    row.message(organisation_id=ours, recipient="jane@example.org", state=DeliveryState.DELIVERED, options=told)
     services.erase_contact(ours, contact.pk, NOW_MS)
     jobs.run_until_empty()
-    assert list(Message.objects.values_list("recipient", "body")) == [("", "")]
+    assert list(Message.objects.values_list("recipient", "body", "options")) == [("", "", None)]

@@ -191,7 +191,8 @@ def made_from(old: Connection, settings: Mapping[str, object], now_ms: int, name
     )
     old.name, old.is_enabled = old.name[: LONGEST_NAME - len(mark)] + mark, False
     old.version, old.changed_ms = old.version + 1, now_ms
-    old.save()
+    with _name_is_free(old.name), transaction.atomic():
+        old.save()
     with _name_is_free(made.name), transaction.atomic():
         _save_new(made, secrets)
     old.replaced_by = made.pk

@@ -106,7 +106,7 @@ INSERT_ERRORS = Insert(
 )
 KNOWN_CONTACTS = Query(
     "SELECT external_id, id, phone, phone_raw, email, email_raw, CAST(attributes AS text) FROM contact "
-    "WHERE organisation_id = ? AND external_id <> '' AND external_id IN ??",
+    "WHERE organisation_id = ? AND NOT (external_id = '') AND external_id IN ??",
     ("external_id", "id", "phone", "phone_raw", "email", "email_raw", "attributes"),
 )
 # Guarded by the rows done before: of two that import the same file one loses, and its batch is rolled back.

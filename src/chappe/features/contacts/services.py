@@ -464,7 +464,7 @@ def _erase_job(job: Job, lease: jobs.Lease) -> None:
         organisation_id=job.organisation_id, recipient__in=reaches, contact_id__in=[job.subject_id, 0]
     )
     while some := list(ours.filter(state__in=ENDS).values_list("pk", flat=True)[:_ROWS_AT_ONCE]):
-        Message.objects.filter(pk__in=some).update(recipient="", body="", contact_id=0)
+        Message.objects.filter(pk__in=some).update(recipient="", body="", options=None, contact_id=0)
         lease.beat()
     if phone:
         texts = Inbound.objects.filter(organisation_id=job.organisation_id, sender=phone)
