@@ -13,7 +13,7 @@ from chappe.features.accounts.services import checked_name
 from chappe.features.clock import now_ms as clock_ms
 from chappe.features.connections.models import Connection
 from chappe.features.connections.services import connection_to_use, default_connection, way_of
-from chappe.features.connections.way import Way
+from chappe.features.connections.way import SMPP, Way
 from chappe.features.contacts.services import find_list
 from chappe.features.deliveries import analysis
 from chappe.features.deliveries.letter import letter_errors
@@ -30,6 +30,7 @@ from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.messaging import Category, Channel, ConfigError, DeliveryState, FieldError, LeaseLost
 from chappe.providers.contract import Feature
 from chappe.providers.parameter import ParameterRow, encode_row
+from chappe.providers.registry import PROVIDERS
 from chappe.providers.sender import is_name
 
 ANALYSE, RELEASE, DELETE = "deliveries.analyse", "deliveries.release", "deliveries.delete"
@@ -131,7 +132,7 @@ def find_delivery(organisation_id: int, delivery_id: int) -> Delivery:
 
 
 def deliveries_page(organisation_id: int, cursor: str, limit: int) -> Page[Delivery]:
-    return newest_first(_deliveries(organisation_id), cursor, limit)
+    return newest_first(_deliveries(organisation_id).select_related("connection"), cursor, limit)
 
 
 def delete_delivery(organisation_id: int, delivery_id: int, now_ms: int) -> None:
@@ -297,11 +298,12 @@ NO_WAY_BACK = (
 
 def warnings_of(delivery: Delivery) -> list[str]:
     """What does not keep the delivery from being sent, and should be thought about before it is."""
-    way = _way(delivery)
-    if way is None or way.is_email or Feature.INBOUND not in way.spec.features:
+    connection = delivery.connection
+    spec = PROVIDERS.get(connection.provider)
+    if spec is None or Channel.EMAIL in spec.channels or Feature.INBOUND not in spec.features:
         return []
-    own = "source_number" if way.is_smpp else "sender"
-    return [NO_WAY_BACK] if is_name(delivery.sender or str(way.settings.get(own, ""))) else []
+    own = "source_number" if connection.provider == SMPP else "sender"
+    return [NO_WAY_BACK] if is_name(delivery.sender or str(connection.settings.get(own, ""))) else []
 
 
 # -- analysis --------------------------------------------------------------------------------------------------------
