@@ -26,6 +26,7 @@ from chappe.messaging import (
     SendOutcome,
     UnreadableBody,
 )
+from chappe.providers import custom_http
 from chappe.providers.answer import answer_settings, read_answer
 from chappe.providers.auth import Basic, NoAuth, OAuth, WithHeaders
 from chappe.providers.contract import Choice, Feature, ProviderSpec, Setting, Settings, SettingType
@@ -217,7 +218,7 @@ SPEC = ProviderSpec(
     channels=frozenset({Channel.EMAIL}),
     has_described_hooks=True,
     summary="E-mail by any provider whose API takes JSON over HTTP.",
-    features=frozenset({Feature.CUSTOM_PARAMETERS}),
+    features=frozenset({Feature.CUSTOM_PARAMETERS, Feature.RECEIPTS, Feature.READ_RECEIPTS, Feature.SIGNED_HOOKS}),
     settings=(
         *(replace(setting, group=ACCOUNT) for setting in _ACCOUNT),
         *(replace(setting, group=AUTHENTICATION) for setting in _AUTHENTICATION),
@@ -229,10 +230,15 @@ SPEC = ProviderSpec(
 
 QUIRKS: tuple[str, ...] = (
     "The body of a message is the JSON that the provider's API expects; the provider designs and delivers the e-mail.",
-    "The provider's own reports stay with it: what we know is whether it took the message.",
+    "Without a hook the provider's own reports stay with it: what we know is whether it took the message.",
 )
-HOOK_SETUP: tuple[str, ...] = ()
-HOOK_PROOF = "An e-mail provider has no hooks here."
+HOOK_SETUP: tuple[str, ...] = (
+    "Make a hook of the kind Feedback for this connection, paste one of the provider's reports into its payload, and put "
+    "placeholders where the values stand.",
+    "Give its address to the provider: {status_url}.",
+    "Choose the proof that the provider can give with each call: a header, Basic authentication or an HMAC.",
+)
+HOOK_PROOF = custom_http.HOOK_PROOF
 SOURCES: tuple[str, ...] = ("https://www.rfc-editor.org/rfc/rfc6749",)
 
 
