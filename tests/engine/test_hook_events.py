@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 from tests.engine.stock import NOW_MS, Desk, Stock, policy, theirs
 
-from chappe.engine.store.frame import Collect, Collected
+from chappe.engine.store.frame import Answered, Collect, Collected
 from chappe.engine.store.hook_event import Arrived, keep
 from chappe.messaging import (
     Category,
@@ -324,3 +324,51 @@ def test_many_events_are_carried_out_in_several_turns(stock: Stock, desk: Desk) 
     collect(desk)
     assert len(ledger(stock)) == 1500
     assert desk.now_ms == NOW_MS
+
+
+def test_wishes_and_texts_are_heeded_in_the_order_they_came(stock: Stock, desk: Desk) -> None:
+    """A provider tells of its own words as wishes, and of ours as texts; an engine that was away finds both at once."""
+    rules = KeywordRules((KeywordRule(KeywordCategory.OPT_OUT, ("ARRET",)),))
+    come(stock, desk, text("START", provider_id="a"), OptIn(MARIE, "START", provider_message_id="a"), keywords=rules)
+    come(stock, desk, text("ARRET", provider_id="b"), keywords=rules)
+    collect(desk)
+    assert ledger(stock)[-1] == (MARIE, False, "keyword")
+    assert (stock.quarantine(MARIE) or ("",))[0] == "denylisted"
+
+
+def test_a_start_that_is_repeated_before_an_engine_looks_does_not_undo_the_stop_between(
+    stock: Stock, desk: Desk
+) -> None:
+    start = (text("START", provider_id="a"), OptIn(MARIE, "START", provider_message_id="a"))
+    come(stock, desk, *start)
+    come(stock, desk, text("STOP", provider_id="b"), OptOut(MARIE, "STOP", provider_message_id="b"))
+    come(stock, desk, *start)
+    collect(desk)
+    assert (stock.quarantine(MARIE) or ("",))[0] == "denylisted"
+    assert len(stock.inbound()) == 2
+
+
+def test_a_receipt_is_not_given_up_while_another_connection_waits_for_its_answer(stock: Stock, desk: Desk) -> None:
+    """One address for all connections with a provider: its calls are noted for the first, which may have nothing to do."""
+    desk.handle(policy(stock, connection_id=8, provider="twilio"))
+    (message_id,) = stock.enqueue(1, delivery=4)
+    leases = desk.lease()
+    desk.handle(Answered(0, stock.connection_id, desk.now_ms - 1))
+    come(stock, desk, receipt(message_id, ReceiptKind.SUCCESS), connection_id=8)
+    desk.handle(Answered(0, 8, desk.now_ms + 1_000))
+    collect(desk, after_ms=1_000)
+    assert waiting(stock) == 1
+    desk.send([message_id], delivery=4)
+    desk.finish(leases)
+    collect(desk, after_ms=1_000)
+    assert stock.state(message_id) is DELIVERED
+
+
+def test_a_stop_is_heeded_at_once_whatever_the_clocks_say(stock: Stock, desk: Desk) -> None:
+    """The web process may run on another machine, or the clock may have been put back since."""
+    desk.now_ms += 3_600_000
+    come(stock, desk, text("STOP"))
+    desk.now_ms -= 3_600_000
+    collect(desk)
+    assert waiting(stock) == 0
+    assert (stock.quarantine(MARIE) or ("",))[0] == "denylisted"

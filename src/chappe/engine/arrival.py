@@ -4,7 +4,7 @@ The web process has answered each call after the commit of its rows; here they a
 them out. A receipt whose id nobody knows yet stays, and is looked at again until it is given up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,14 +24,26 @@ SOON_MS, LATER_MS, YOUNG_MS = 200, 1_000, 2_000
 """A receipt that came early is looked at again soon while it is young, then every second."""
 
 
+@dataclass(frozen=True)
+class Wished:
+    """A person's yes or no, as a provider told it."""
+
+    connection_id: int
+    wish: OptOut | OptIn
+
+    @property
+    def provider_message_id(self) -> str:
+        return self.wish.provider_message_id
+
+
 @dataclass
 class Told:
     """Events taken for this transaction. Tokens of receipts and texts are the rows' ids, made negative: no link's are."""
 
     ids: list[int] = field(default_factory=list)
     receipts: list[Received] = field(default_factory=list)
-    texts: list[InboundPiece] = field(default_factory=list)
-    wishes: list[tuple[int, OptOut | OptIn]] = field(default_factory=list)
+    spoken: list[InboundPiece | Wished] = field(default_factory=list)
+    """What people said, in the order it came."""
 
 
 class Arrivals:
@@ -54,9 +66,9 @@ class Arrivals:
                 case Receipt() as receipt:
                     told.receipts.append(_received(event_id, connection_id, receipt, received_ms))
                 case HeldInbound() as held:
-                    told.texts.append(_piece(event_id, connection_id, held, received_ms))
+                    told.spoken.append(_piece(event_id, connection_id, held, received_ms))
                 case (OptOut() | OptIn()) as wish:
-                    told.wishes.append((connection_id, wish))
+                    told.spoken.append(Wished(connection_id, wish))
         self._forget_repeated(told)
         return told
 
@@ -64,30 +76,15 @@ class Arrivals:
         """Texts that we have, and the wishes that came with them: providers repeat a call whose answer they did not get, and
         a START that is told again must not undo the STOP after it."""
         asked: dict[int, set[str]] = {}
-        for text in told.texts:
-            asked.setdefault(text.connection_id, set()).add(text.provider_message_id)
-        for connection_id, wish in told.wishes:
-            asked.setdefault(connection_id, set()).add(wish.provider_message_id)
+        for one in told.spoken:
+            if one.provider_message_id:
+                asked.setdefault(one.connection_id, set()).add(one.provider_message_id)
         seen = {
             (connection_id, theirs)
             for connection_id, ids in asked.items()
-            if ids - {""}
-            for (theirs,) in self._database.query(catalogue.INBOUND_SEEN, (connection_id, sorted(ids - {""})))
+            for (theirs,) in self._database.query(catalogue.INBOUND_SEEN, (connection_id, sorted(ids)))
         }
-        told.wishes = [(one, wish) for one, wish in told.wishes if (one, wish.provider_message_id) not in seen]
-        told.texts = self._without(told.texts, seen)
-
-    @staticmethod
-    def _without(texts: Sequence[InboundPiece], seen: set[tuple[int, str]]) -> list[InboundPiece]:
-        """Those that are not among `seen`, each once."""
-        new = []
-        for text in texts:
-            key = (text.connection_id, text.provider_message_id)
-            if key not in seen:
-                new.append(text)
-                if text.provider_message_id:
-                    seen.add(key)
-        return new
+        told.spoken = list(_without(told.spoken, seen))
 
     def settle(self, told: Told, kept: Sequence[Received], now_ms: int) -> None:
         """Delete the events that were carried out; those `kept` are looked at again."""
@@ -106,6 +103,19 @@ class Arrivals:
         for event_id, connection_id, kind, _, _ in rows:
             log.error("hook_event.refused", number=event_id, connection=connection_id, kind=kind)
         return bool(rows)
+
+
+def _without(spoken: Iterable[InboundPiece | Wished], seen: Set[tuple[int, str]]) -> Iterator[InboundPiece | Wished]:
+    """What is not among `seen`, each text and each wish once."""
+    new: set[tuple[int, str, str]] = set()
+    for one in spoken:
+        theirs = (one.connection_id, one.provider_message_id)
+        key = (*theirs, f"{type(one.wish).__name__} {one.wish.address}" if isinstance(one, Wished) else "")
+        if theirs in seen or key in new:
+            continue
+        if one.provider_message_id:
+            new.add(key)
+        yield one
 
 
 def _received(event_id: int, connection_id: int, receipt: Receipt, at_ms: int) -> Received:

@@ -14,7 +14,7 @@ from itertools import chain
 import msgspec
 import structlog
 
-from chappe.engine.arrival import MOST, Arrivals
+from chappe.engine.arrival import MOST, Arrivals, Wished
 from chappe.engine.callback import Callbacks, Happening
 from chappe.engine.change import Changes, Hit, Policy, Wish
 from chappe.engine.inbound import Inbox
@@ -28,6 +28,7 @@ from chappe.engine.store.frame import (
     Configure,
     Connections,
     Fates,
+    InboundPiece,
     Leases,
     Links,
     LinksTaken,
@@ -41,7 +42,7 @@ from chappe.engine.store.frame import (
 )
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import LEASE_MS, LeaseRequest, LeaseResult, Store
-from chappe.messaging import DeliveryState, OptIn, OptOut, ReceiptKind, StoreBusy, StoreFull, StoreUnsure
+from chappe.messaging import DeliveryState, OptIn, ReceiptKind, StoreBusy, StoreFull, StoreUnsure
 
 log = structlog.get_logger("chappe.recorder")
 
@@ -224,8 +225,8 @@ class Recorder:
         outcome = Outcome(now_ms)
         with self._store.transaction():
             told = self._arrivals.take(now_ms, known, most)
-            self._record([Record(0, receipts=told.receipts, inbound=told.texts)], outcome)
-            self._heed(told.wishes, outcome)
+            self._record([Record(0, receipts=told.receipts)], outcome)
+            self._heed(told.spoken, outcome)
             self._arrivals.settle(told, self._still_early(outcome), now_ms)
             self._count(outcome)
         outcome.taken = [token for token in outcome.taken if token > 0]
@@ -233,47 +234,58 @@ class Recorder:
         self._remember(outcome)
         return len(told.ids), self._told(outcome)
 
-    def _heed(self, wishes: Iterable[tuple[int, OptOut | OptIn]], outcome: Outcome) -> None:
-        changes = self._changes(outcome)
-        for connection_id, wish in wishes:
-            said = Wish(isinstance(wish, OptIn), "provider", wish.evidence, connection_id, wish.sender)
-            changes.person_asked(self._policies[connection_id].organisation_id, wish.address, "", said)
+    def _heed(self, spoken: Iterable[InboundPiece | Wished], outcome: Outcome) -> None:
+        """Texts and wishes in the order they came: a person's last word is the one that holds."""
+        changes, texts = self._changes(outcome), list[InboundPiece]()
+        for one in spoken:
+            if isinstance(one, InboundPiece):
+                texts.append(one)
+                continue
+            self._inbox.take(texts, changes)
+            texts.clear()
+            wish, organisation_id = one.wish, self._policies[one.connection_id].organisation_id
+            said = Wish(isinstance(wish, OptIn), "provider", wish.evidence, one.connection_id, wish.sender)
+            changes.person_asked(organisation_id, wish.address, "", said)
+        self._inbox.take(texts, changes)
         changes.write()
 
     def _still_early(self, outcome: Outcome) -> list[Received]:
         """Of the receipts with ids that nobody knows, those that are worth another look: the rest is given up.
 
-        A hook that serves all connections with a provider cannot tell which of them a receipt is for, so the others are
-        asked, too.
+        Time alone settles it: what is on its way through this engine is not all that is, and a receipt is noted for one
+        connection that may be for another.
         """
-        early, outcome.early = outcome.early, []
         kept = []
-        for receipt in early:
-            if self._is_for_another(receipt, outcome):
-                continue
+        for receipt in self._not_of_others(outcome):
             give_up_ms = receipt.at_ms + self._policies[receipt.connection_id].unknown_receipt_wait_ms
-            if give_up_ms <= outcome.now_ms or self._is_too_late(receipt):
+            if give_up_ms <= outcome.now_ms:
                 self._orphan(receipt, outcome)
             else:
                 kept.append(receipt)
         return kept
 
-    def _is_for_another(self, receipt: Received, outcome: Outcome) -> bool:
-        """Whether another connection of the organisation with the same provider knows the id; if so, it is recorded."""
-        policy = self._policies[receipt.connection_id]
+    def _not_of_others(self, outcome: Outcome) -> list[Received]:
+        """The receipts that no connection of the same organisation with the same provider knows; those of one are recorded.
+
+        A hook that serves all connections with a provider cannot tell which of them a receipt is for.
+        """
+        left, outcome.early = outcome.early, []
         for other in self._policies.values():
-            if other.connection_id == policy.connection_id or other.kin != policy.kin:
+            asked = [receipt for receipt in left if self._may_be_of(receipt, other)]
+            if not asked:
                 continue
-            moved = msgspec.structs.replace(receipt, connection_id=other.connection_id)
-            fast, careful = self._match([moved], outcome)
-            if not fast and not careful:
-                outcome.early.clear()
-                continue
+            moved = [msgspec.structs.replace(receipt, connection_id=other.connection_id) for receipt in asked]
+            fast, careful = self._match(moved, outcome)
             changes = self._changes(outcome)
-            changes.receipts([*((one, Hit(*found)) for one, found in fast), *careful])
+            changes.receipts([*((receipt, Hit(*found)) for receipt, found in fast), *careful])
             changes.write()
-            return True
-        return False
+            known = {receipt.token for receipt in asked} - {receipt.token for receipt in outcome.early}
+            left, outcome.early = [receipt for receipt in left if receipt.token not in known], []
+        return left
+
+    def _may_be_of(self, receipt: Received, other: Policy) -> bool:
+        own = self._policies[receipt.connection_id]
+        return own.connection_id != other.connection_id and own.kin == other.kin
 
     # -- time --------------------------------------------------------------------------------------------------------
 

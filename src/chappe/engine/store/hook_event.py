@@ -10,6 +10,8 @@ from chappe.engine.store.store import Store
 from chappe.messaging import HookEvent, InboundMessage, OptIn, OptOut, Receipt
 from chappe.rules.hook_keyword import KeywordRules
 
+AT_ONCE = 0
+"""Due whatever the clock of the engine says, which may be on another machine, or put back since: a STOP does not wait."""
 LONGEST_ADDRESS = 64
 LONGEST_ID = 255
 LONGEST_BODY = 20_000
@@ -74,8 +76,8 @@ def _row(event_id: int, one: Arrived) -> Row:
                 sender=_bounded(wish.sender, LONGEST_ADDRESS),
                 provider_message_id=_bounded(wish.provider_message_id, LONGEST_ID),
             )
-    kind, received = _KINDS[type(held)], one.received_ms
-    return (event_id, one.connection_id, one.organisation_id, kind, _write(held), received, received)
+    head = (event_id, one.connection_id, one.organisation_id, _KINDS[type(held)], _write(held), one.received_ms)
+    return (*head, AT_ONCE)
 
 
 def _bounded_text(message: InboundMessage) -> InboundMessage:
