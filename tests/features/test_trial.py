@@ -9,7 +9,7 @@ from chappe.features.connections.trial import try_settings
 from chappe.features.refusal import InvalidInput
 from chappe.simulator.process import HttpSimulatorProcess
 
-MAIL = '{"to": "marie@example.org", "from": "shop@example.org", "subject": "Hello", "html": "Bonjour"}'
+MAIL = '{"to": "{{ user_identifier }}", "from": "shop@example.org", "subject": "Hello", "html": "Bonjour"}'
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,7 @@ def test_a_test_message_goes_out_as_typed_and_its_answer_is_shown(provider: Http
     assert "Hello" in sent.request
     assert "Authorization: Bearer •••" in sent.request
     assert '"accepted"' in sent.response
+    assert provider.get("/messages")[0]["destination"] == "marie@example.org"
 
 
 def test_settings_that_cannot_be_used_are_named() -> None:

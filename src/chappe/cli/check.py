@@ -34,6 +34,7 @@ def check(
     from chappe.engine.net.verification import verify
     from chappe.engine.vault import Sealed
     from chappe.features.connections.services import verification_subject
+    from chappe.features.deliveries.identifier import for_test
 
     row = chosen_connection(chosen_organisation(organisation), connection)
     log = screen(stderr=True)
@@ -48,7 +49,7 @@ def check(
         verify(
             subject,
             test_number=to or None,
-            test_text=text or None,
+            test_text=for_test(subject, to, text) if to and text else text or None,
             on_pdu=(lambda direction, line: log.print(f"{direction:>3} {line}", style="dim")) if trace else None,
         )
     )

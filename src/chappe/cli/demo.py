@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from chappe.cli import demo_http
 from chappe.cli.audience import Audience, make
 from chappe.cli.client import ApiError, Client, wait
 from chappe.messaging import ChappeError
-from chappe.simulator import HttpSimulatorProcess, SimulatorProcess
-from chappe.simulator.profile import PROFILES
+
+if TYPE_CHECKING:
+    from chappe.simulator import HttpSimulatorProcess, SimulatorProcess
 
 TEXT = (
     "{{ code }} : bonjour {{ prénom }} ! Il vous reste {{ points }} points au magasin de {{ ville }}. {{ note }} "
@@ -49,8 +49,8 @@ class Sides:
     """Both ends of the demo: our API, where providers reach it, and the simulated providers."""
 
     api: Client
-    smsc: SimulatorProcess
-    providers: HttpSimulatorProcess
+    smsc: "SimulatorProcess"
+    providers: "HttpSimulatorProcess"
     public_url: str
 
 
@@ -59,6 +59,10 @@ def demo(
     data: Annotated[Path, typer.Option(help="Where the demo's database is made anew.")] = Path("chappe-data/demo"),
 ) -> None:
     """Import, analyse, send, receive and report, by SMPP and by HTTP; fails unless every count agrees."""
+    from chappe.cli import demo_http
+    from chappe.simulator import HttpSimulatorProcess, SimulatorProcess
+    from chappe.simulator.profile import PROFILES
+
     started = time.monotonic()
     folder = data.absolute()
     _made_anew(folder)
@@ -299,6 +303,8 @@ def _never_left(api: Client, number: str, delivery: int) -> bool:
 
 def _by_http(sides: Sides, audience: Audience) -> None:
     """The same text by HTTP: a vendor, and a provider described by settings alone."""
+    from chappe.cli import demo_http
+
     _head("5. By HTTP")
     api, providers = sides.api, sides.providers
     lines = audience.text.splitlines(keepends=True)[: demo_http.PEOPLE + 1]

@@ -1,14 +1,16 @@
-"""A new connection in place of an old one: its name, its place in the list, and what waits for it."""
+"""A new connection in place of an old one: its name, its place in the list, its hooks, and what waits for it."""
 
 from collections.abc import Mapping
 
 from django.db import transaction
+from django.db.models import F
 
 from chappe.engine.store.store import unpack_ids
 from chappe.features.clock import now_ms as clock_ms
 from chappe.features.connections import services
 from chappe.features.connections.models import Connection
 from chappe.features.deliveries.models import Delivery
+from chappe.features.hooks.models import Hook
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.messages.models import Message, MessageNow, Outbox
@@ -33,7 +35,7 @@ def replace_connection(
     name: str | None = None,
     version: int | None = None,
 ) -> Connection:
-    """A new connection made from this one with other settings, which takes its name, its place and what waits for it.
+    """A new connection made from this one with other settings, which takes its name, place, hooks and what waits for it.
 
     Settings that are left out, and secrets that are left out or masked, stay as they are. The old one is switched off, keeps
     what was sent through it, and takes its provider's reports of it. Raises NotFound, InvalidInput; Conflict where it was
@@ -45,6 +47,7 @@ def replace_connection(
             raise Conflict(f"This connection was replaced already, by connection {old.replaced_by}.")
         made = services.made_from(old, settings, now_ms, name)
         _hand_over(old, made)
+        Hook.objects.filter(connection_id=old.pk).update(connection_id=made.pk, version=F("version") + 1)
         move_some(old.pk, made.pk)
         jobs.enqueue(organisation_id, MOVE, old.pk, now_ms)
     return made

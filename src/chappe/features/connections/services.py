@@ -243,12 +243,14 @@ def verify_connection(
     Raises Conflict where the secrets stay closed. No transaction may be open: a provider takes its time.
     """
     from chappe.engine.net.verification import verify
+    from chappe.features.deliveries.identifier import for_test
 
     try:
         subject = verification_subject(connection)
     except Sealed as error:
         raise Conflict(f"The secrets of this connection cannot be opened: {error}. Write them again.") from None
-    return async_to_sync(verify)(subject, test_number=test_number, test_text=test_text)
+    text = for_test(subject, test_number, test_text) if test_number and test_text else test_text
+    return async_to_sync(verify)(subject, test_number=test_number, test_text=text)
 
 
 def verification_subject(connection: Connection) -> "Subject":

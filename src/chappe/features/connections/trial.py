@@ -27,6 +27,7 @@ def try_settings(
     be used. No transaction may be open.
     """
     from chappe.engine.net.verification import Subject, verify
+    from chappe.features.deliveries.identifier import for_test
 
     spec = provider_spec(provider)
     try:
@@ -34,4 +35,5 @@ def try_settings(
     except ConfigError as error:
         raise InvalidInput([FieldError(f"settings.{one.field}", one.message) for one in error.errors]) from None
     subject = Subject(provider, dict(settings), {}, organisation_id=organisation_id)
-    return async_to_sync(verify)(subject, test_number=test_number, test_text=test_text)
+    text = for_test(subject, test_number, test_text) if test_number and test_text else test_text
+    return async_to_sync(verify)(subject, test_number=test_number, test_text=text)

@@ -4,12 +4,17 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chappe.features.connections.way import Way
+from chappe.messaging import ConfigError
 from chappe.providers.esp import USER_IDENTIFIER, IdentifierKind, identifier_of
+from chappe.providers.registry import spec
+
+if TYPE_CHECKING:
+    from chappe.engine.net.verification import Subject
 
 BAD_ADDRESS, NO_IDENTIFIER = "bad_address", "no_identifier"
 
@@ -50,6 +55,18 @@ def with_identifier(text: str, identifier: str) -> str:
     """JSON with a person in it. `text` is JSON already, so the placeholder stands within one of its strings."""
     written = json.dumps(identifier)[1:-1]
     return _PLACEHOLDER.sub(lambda _: written, text)
+
+
+def for_test(subject: "Subject", recipient: str, text: str) -> str:
+    """The text of a test message: an e-mail's JSON with `recipient` in it, who is the person or what they are known by."""
+    try:
+        way = Way(spec(subject.provider), spec(subject.provider).parse({**subject.settings, **subject.secrets}))
+    except ConfigError:
+        return text  # settings that cannot be used are found out by the check itself
+    identifier = Identifier.of(way)
+    if identifier is None:
+        return text
+    return with_identifier(text, identifier(recipient) if identifier.is_in_the_address else recipient)
 
 
 def json_problem(text: str) -> str:
