@@ -28,6 +28,7 @@ from chappe.engine.store.hook_event import HeldInbound
 from chappe.features.accounts import services as accounts
 from chappe.features.accounts.models import Organisation
 from chappe.features.connections.models import Connection
+from chappe.features.connections.replacement import replace_connection
 from chappe.features.hooks import services
 from chappe.features.hooks.models import Hook
 from chappe.features.hooks.services import Change
@@ -245,6 +246,22 @@ def test_keywords_are_those_of_the_inbound_hook_for_the_number(
     (event,) = events()
     assert word in keywords_of(event)
     assert len(keywords_of(event)) == (1 if word != "STOP" else 6)
+
+
+@pytest.mark.parametrize("token", ["o" * 32, "n" * 32])
+def test_hooks_and_their_keywords_go_over_to_the_connection_that_replaces_theirs(
+    token: str, board: Switchboard, organisation: Organisation
+) -> None:
+    """A provider goes on calling the addresses that it was told, and signs by the old token or the new one."""
+    old = twilio_connection(organisation.pk, "Old", "o" * 32)
+    moved = hook(old, keywords={"rules": [{"category": "opt_out", "keywords": ["ARRET"]}]})
+    replace_connection(organisation.pk, old.pk, {"auth_token": "n" * 32}, 1)
+    named = inbound_url(PUBLIC, "twilio", organisation.pk, old.pk).removeprefix(PUBLIC)
+    for place, target in enumerate([message_at(old), named, at(moved)]):
+        fields = text_of("ARRET", MessageSid=f"SM{place}")
+        assert board.twilio(target, fields, token).status == 200
+        assert keywords_of(events()[-1]) == ["ARRET"]
+    assert board.twilio(at(moved), text_of("ARRET"), "x" * 32).status == 401
 
 
 def test_keywords_of_a_hook_that_is_switched_off_do_not_count(board: Switchboard, twilio: Connection) -> None:

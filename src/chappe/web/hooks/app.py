@@ -244,15 +244,15 @@ def find(path: str, lookup: Lookup, now_ms: int) -> Place | None:
         hook = lookup.hook(path.removeprefix(HOOKS), now_ms)
         if hook is None:
             return None
-        post = lookup.post(hook.connection_id)
-        return Place(hook.organisation_id, (post,) if post is not None else (), hook)
+        return Place(hook.organisation_id, lookup.line(hook.connection_id), hook)
     found = _RECEIVE.fullmatch(path, len(RECEIVE))
     provider = provider_of(found["provider"]) if found else ""
     if not found or not provider:
         return None
     posts = lookup.posts(provider, int(found["of"]))
     if found["id"]:
-        posts = [post for post in posts if post.id == int(found["id"])]
+        among = {post.id for post in posts}
+        posts = lookup.line(int(found["id"])) if int(found["id"]) in among else ()
     return Place(int(found["of"]), posts) if posts else None
 
 

@@ -70,6 +70,7 @@ class Lookup:
         self._by_id: dict[int, Post] = {}
         self._tokens: dict[str, Hook] = {}
         self._inbound: dict[int, list[Hook]] = {}
+        self._heirs: dict[int, int] = {}
         self.read_ms = 0
         """When they were read."""
 
@@ -87,9 +88,26 @@ class Lookup:
             return hook
         return hook if now_ms < hook.previous_until_ms else None
 
+    def line(self, connection_id: int) -> Sequence[Post]:
+        """A connection, and then those that it replaced and that replaced it: a provider still signs what it tells of old
+        messages as it did, or signs it by the new settings already."""
+        heir = self._heir(connection_id)
+        kin = [post for one, post in self._by_id.items() if one != connection_id and self._heir(one) == heir]
+        own = self._by_id.get(connection_id)
+        return [own, *kin] if own is not None else kin
+
+    def _heir(self, connection_id: int) -> int:
+        """The connection that is used in the place of this one: itself where it was not replaced."""
+        while heir := self._heirs.get(connection_id, 0):
+            connection_id = heir
+        return connection_id
+
     def rules(self, connection_id: int, recipient: str) -> KeywordRules:
-        """The keywords for texts to a number of a connection: those of its inbound hook for that number, or for all."""
-        hooks = self._inbound.get(connection_id, ())
+        """The keywords for texts to a number of a connection: those of its inbound hook for that number, or for all.
+
+        A hook goes over to the connection that replaces its own.
+        """
+        hooks = self._inbound.get(self._heir(connection_id), ())
         for wanted in (recipient, ""):
             for hook in hooks:
                 if hook.sender_number == wanted:
@@ -101,9 +119,11 @@ class Lookup:
 
     def refresh(self, now_ms: int) -> None:
         places: list[tuple[tuple[bool, bool, int, int], Post]] = []
+        heirs: dict[int, int] = {}
         for identifier, *row in self._database.query(hook_catalogue.HOOK_CONNECTIONS):
             *_, is_enabled, _version, position, replaced_by = row
             post = self._post(identifier, row)
+            heirs[identifier] = replaced_by
             if post is not None:
                 places.append(((not is_enabled, replaced_by != 0, position, identifier), post))
         posts: dict[tuple[str, int], list[Post]] = {}
@@ -116,7 +136,7 @@ class Lookup:
                 inbound.setdefault(hook.connection_id, []).append(hook)
         self._posts, self._by_id = posts, {post.id: post for _, post in places}
         self._tokens = {token: hook for hook in hooks for token in hook.tokens if token}
-        self._inbound, self.read_ms = inbound, now_ms
+        self._inbound, self._heirs, self.read_ms = inbound, heirs, now_ms
 
     def _post(self, identifier: int, row: Sequence[Any]) -> Post | None:
         organisation_id, provider, settings, sealed, _, version, *_ = row
