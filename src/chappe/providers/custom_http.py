@@ -196,12 +196,12 @@ def probed(response: HttpResponse, account: Account) -> str:
 
 def verify(request: HookRequest, account: Account, now_s: float) -> None:
     """Each hook has its own proof (`hook_payload.verify_hook`); a call to the connection at large has none."""
-    raise BadSignature("calls of a custom provider are taken at the addresses of its hooks only")
+    raise BadSignature("calls of this provider are taken at the addresses of its hooks only")
 
 
 def events(request: HookRequest, account: Account) -> list[HookEvent]:
     """Likewise (`hook_payload.events_of`)."""
-    raise UnreadableBody("calls of a custom provider are taken at the addresses of its hooks only")
+    raise UnreadableBody("calls of this provider are taken at the addresses of its hooks only")
 
 
 def reply(request: HookRequest) -> HttpResponse:

@@ -15,16 +15,13 @@ from urllib.parse import urlencode
 import msgspec
 
 from chappe.messaging import (
-    BadSignature,
     Channel,
     ErrorKind,
     FieldError,
-    HookEvent,
     OutboundMessage,
     ReceiptKind,
     Refused,
     SendOutcome,
-    UnreadableBody,
 )
 from chappe.providers import custom_http
 from chappe.providers.answer import answer_settings, read_answer
@@ -32,7 +29,7 @@ from chappe.providers.auth import Basic, NoAuth, OAuth, WithHeaders
 from chappe.providers.contract import Choice, Feature, ProviderSpec, Setting, Settings, SettingType
 from chappe.providers.custom_auth import AUTHENTICATION
 from chappe.providers.header_table import header_errors, headers, is_header_name, locked_headers, open_headers
-from chappe.providers.http import NOTHING, Account, Auth, HookRequest, HttpRequest, HttpResponse
+from chappe.providers.http import Account, Auth, HttpRequest, HttpResponse
 from chappe.providers.http_settings import ACCOUNT, http_settings, mtls_errors, url
 from chappe.providers.payload import PayloadFailed, values_of
 
@@ -298,22 +295,6 @@ def read(response: HttpResponse, account: Account) -> SendOutcome:
     return read_answer(response, account.settings, "the e-mail provider")
 
 
-def probe(account: Account) -> HttpRequest | None:
-    """None: no call is known to cost nothing. With OAuth2 the fetch of the token shows whether the credentials are right."""
-    return None
-
-
-def probed(response: HttpResponse, account: Account) -> str:
-    return ""
-
-
-def verify(request: HookRequest, account: Account, now_s: float) -> None:
-    raise BadSignature("an e-mail provider has no hooks here")
-
-
-def events(request: HookRequest, account: Account) -> list[HookEvent]:
-    raise UnreadableBody("an e-mail provider has no hooks here")
-
-
-def reply(request: HookRequest) -> HttpResponse:
-    return NOTHING
+# No call is known to cost nothing, and calls of the provider are read hook by hook: as of any provider that settings describe.
+probe, probed = custom_http.probe, custom_http.probed
+verify, events, reply = custom_http.verify, custom_http.events, custom_http.reply
