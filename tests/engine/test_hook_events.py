@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from tests.engine.stock import NOW_MS, Desk, Stock, policy, theirs
+from tests.engine.stock import DAY_MS, NOW_MS, Desk, Stock, policy, theirs
 
 from chappe.engine.store.frame import Answered, Collect, Collected
 from chappe.engine.store.hook_event import Arrived, keep
@@ -372,3 +372,16 @@ def test_a_stop_is_heeded_at_once_whatever_the_clocks_say(stock: Stock, desk: De
     collect(desk)
     assert waiting(stock) == 0
     assert (stock.quarantine(MARIE) or ("",))[0] == "denylisted"
+
+
+@pytest.mark.parametrize("kind", [ReceiptKind.SUCCESS, ReceiptKind.READ])
+def test_errors_are_counted_from_the_last_message_that_reached_the_person(
+    kind: ReceiptKind, stock: Stock, desk: Desk
+) -> None:
+    soft = {"error_kind": ErrorKind.SOFT}
+    for word, more in ((ReceiptKind.ERROR, soft), (kind, {}), (ReceiptKind.ERROR, soft)):
+        desk.now_ms += 2 * DAY_MS
+        (message_id,) = stock.enqueue(1, recipient=MARIE, due_ms=desk.now_ms)
+        desk.send([message_id])
+        told(stock, desk, receipt(message_id, word, **more))
+    assert stock.quarantine(MARIE) == ("with_errors", "unreachable", 1)

@@ -295,7 +295,7 @@ SET_QUARANTINE = Query(
     "changed_ms = excluded.changed_ms",
 )
 DELIVERED_SINCE = Query(
-    "SELECT 1 FROM message_now WHERE recipient = ? AND organisation_id = ? AND state = 40 AND done_ms > ? LIMIT 1"
+    "SELECT 1 FROM message_now WHERE recipient = ? AND organisation_id = ? AND state IN (40, 45) AND done_ms > ? LIMIT 1"
 )
 REOPEN_DELIVERY = Query(
     "UPDATE delivery SET status = 'sending', finished_ms = 0, changed_ms = ? WHERE id = ? AND status = 'finished'"
