@@ -385,3 +385,20 @@ def test_errors_are_counted_from_the_last_message_that_reached_the_person(
         desk.send([message_id])
         told(stock, desk, receipt(message_id, word, **more))
     assert stock.quarantine(MARIE) == ("with_errors", "unreachable", 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("Marie.Curie@Example.ORG", "marie.curie@example.org"),
+        ("Marie Curie <marie.curie@example.org>", "marie.curie@example.org"),
+        (f"{'m' * 60}@{'e' * 40}.example.org", f"{'m' * 60}@{'e' * 40}.example.org"),
+    ],
+)
+def test_a_stop_by_email_holds_for_the_address_as_it_is_kept(written: str, kept: str, stock: Stock, desk: Desk) -> None:
+    desk.handle(policy(stock, provider="esp", channel="email", full_phone_number=True))
+    told(stock, desk, text("STOP", sender=written))
+    assert (stock.quarantine(kept) or ("",))[0] == "denylisted"
+    told(stock, desk, OptIn(written, "subscribed again"))
+    assert ledger(stock) == [(kept, False, "keyword"), (kept, True, "provider")]
+    assert (stock.quarantine(kept) or ("",))[0] == "valid"

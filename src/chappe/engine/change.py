@@ -9,10 +9,11 @@ from chappe.engine.store import catalogue
 from chappe.engine.store.frame import Configure, ProviderError, PutOff, Received, Settled
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
-from chappe.messaging import ENDS, DeliveryState, ErrorKind, ReceiptKind, may_become
+from chappe.messaging import ENDS, Channel, DeliveryState, ErrorKind, ReceiptKind, may_become
 from chappe.rules import error as error_rules
 from chappe.rules import quarantine as quarantine_rules
 from chappe.rules import retry as retry_rules
+from chappe.rules.email_address import sender_email
 from chappe.rules.keyword import AutomaticReply
 from chappe.rules.keyword import rows as reply_rows
 from chappe.rules.quarantine import QuarantineEntry, QuarantineStatus
@@ -258,6 +259,8 @@ class Changes:
         """A person wants no more, or wants again, for one short code ("" for all). Said again, it is one line of the ledger
         more and changes nothing else."""
         channel = self.policies[wish.connection_id].channel
+        if channel == Channel.EMAIL:
+            address = sender_email(address) or address
         entry = self._entry(organisation_id, channel, address, short_code)
         released, stopped = quarantine_rules.after_release(entry), quarantine_rules.after_stop(entry, wish.evidence)
         self._set_entry(organisation_id, channel, address, released if wish.is_given else stopped)

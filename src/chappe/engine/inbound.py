@@ -12,7 +12,8 @@ from chappe.engine.store.frame import InboundPiece
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.gsm import Encoding, decode
-from chappe.messaging import Category, MessageOptions
+from chappe.messaging import Category, Channel, MessageOptions
+from chappe.rules.email_address import sender_email
 from chappe.rules.hook_keyword import KeywordCategory, KeywordRules, decide
 from chappe.rules.keyword import KeywordAction, find_reply
 from chappe.rules.quarantine import quarantine_address
@@ -229,7 +230,9 @@ def _answer(text: Text, policy: Policy) -> Answer | None:
 
 
 def _person(text: Text, policy: Policy) -> str:
-    """The sender as recipients' numbers are written. Cut, for a `data_sm` may bring 64 characters, and the plus is one more."""
+    """The sender as recipients are written. A number is cut: a `data_sm` may bring 64 characters, and the plus is one more."""
+    if policy.channel == Channel.EMAIL and (address := sender_email(text.sender)):
+        return address
     return quarantine_address(text.sender, full_phone_number=policy.full_phone_number)[:LONGEST_NUMBER]
 
 
@@ -265,7 +268,7 @@ def _inbound_row(inbound_id: int, text: Text, policy: Policy, answer: Answer | N
         inbound_id,
         policy.organisation_id,
         text.connection_id,
-        _person(text, policy),
+        _person(text, policy)[:LONGEST_NUMBER],
         text.recipient,
         text.body,
         text.segments,

@@ -1,6 +1,7 @@
 """E-mail addresses as people write them, to the one way that we keep them."""
 
 import re
+from email.utils import parseaddr
 
 LONGEST = 254
 """Characters of an address: what a path of RFC 5321 (4.5.3.1.3) leaves for it."""
@@ -23,3 +24,8 @@ def read_email(text: str) -> str:
         return ""
     found = _ADDRESS.fullmatch(address)
     return address if found and len(found["local"]) <= LONGEST_LOCAL else ""
+
+
+def sender_email(text: str) -> str:
+    """The address of whoever sent an e-mail, which may stand beside a name: Jane Doe <jane@example.org>; "" for none."""
+    return read_email(parseaddr(text)[1])

@@ -13,6 +13,8 @@ from chappe.rules.hook_keyword import KeywordRules
 AT_ONCE = 0
 """Due whatever the clock of the engine says, which may be on another machine, or put back since: a STOP does not wait."""
 LONGEST_ADDRESS = 64
+LONGEST_EMAIL = 400
+"""With a name beside it."""
 LONGEST_ID = 255
 LONGEST_BODY = 20_000
 LONGEST_WORDS = 400
@@ -71,7 +73,7 @@ def _row(event_id: int, one: Arrived) -> Row:
         case OptOut() | OptIn() as wish:
             held = msgspec.structs.replace(
                 wish,
-                address=_bounded(wish.address, LONGEST_ADDRESS),
+                address=_bounded_person(wish.address),
                 evidence=_bounded(wish.evidence, LONGEST_WORDS),
                 sender=_bounded(wish.sender, LONGEST_ADDRESS),
                 provider_message_id=_bounded(wish.provider_message_id, LONGEST_ID),
@@ -83,12 +85,16 @@ def _row(event_id: int, one: Arrived) -> Row:
 def _bounded_text(message: InboundMessage) -> InboundMessage:
     return msgspec.structs.replace(
         message,
-        sender=_bounded(message.sender, LONGEST_ADDRESS),
+        sender=_bounded_person(message.sender),
         recipient=_bounded(message.recipient, LONGEST_ADDRESS),
         body=_bounded(message.body, LONGEST_BODY),
         provider_message_id=_bounded(message.provider_message_id, LONGEST_ID),
         linked_sms=_bounded(message.linked_sms, LONGEST_ID),
     )
+
+
+def _bounded_person(address: str) -> str:
+    return _bounded(address, LONGEST_EMAIL if "@" in address else LONGEST_ADDRESS)
 
 
 def _bounded(text: str, most: int) -> str:
