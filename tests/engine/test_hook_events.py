@@ -2,9 +2,11 @@
 
 from itertools import permutations
 
+import msgspec
 import pytest
 from tests.engine.stock import DAY_MS, NOW_MS, Desk, Stock, policy, theirs
 
+from chappe.engine.arrival import Arrivals
 from chappe.engine.store.frame import Answered, Collect, Collected
 from chappe.engine.store.hook_event import Arrived, keep
 from chappe.messaging import (
@@ -307,6 +309,20 @@ def test_an_event_that_cannot_be_carried_out_is_refused_alone(stock: Stock, desk
     collect(desk)
     assert [address for address, _, _ in ledger(stock)] == [MARIE, "+33600000003"]
     assert waiting(stock) == 0
+
+
+def test_two_engines_that_meet_the_same_broken_event_refuse_that_one_alone(stock: Stock, desk: Desk) -> None:
+    come(stock, desk, OptOut(MARIE, "STOP"), OptOut("+33600000002", "STOP"))
+    stock.query("UPDATE hook_event SET data = ? WHERE id = (SELECT min(id) FROM hook_event)", b"not what we write")
+    engines = Arrivals(stock.store), Arrivals(stock.store)
+    for engine in engines:
+        with pytest.raises(msgspec.DecodeError), stock.store.transaction():
+            engine.take(desk.now_ms, [stock.connection_id], 1)
+    for engine in engines:
+        with stock.store.transaction():
+            engine.refuse()
+    collect(desk)
+    assert [address for address, _, _ in ledger(stock)] == ["+33600000002"]
 
 
 def test_nothing_is_done_twice(stock: Stock, desk: Desk) -> None:

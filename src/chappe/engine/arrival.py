@@ -12,6 +12,7 @@ import structlog
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import InboundPiece, Received
 from chappe.engine.store.hook_event import HeldInbound, read
+from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
 from chappe.gsm import Encoding
 from chappe.messaging import InboundMessage, OptIn, OptOut, Receipt
@@ -50,6 +51,7 @@ class Arrivals:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._database = store.database
+        self._tried: Row = ()
 
     def are_due(self, now_ms: int, connections: Sequence[int]) -> bool:
         """Whether anything is to be done: a look that writes nothing."""
@@ -57,10 +59,9 @@ class Arrivals:
 
     def take(self, now_ms: int, connections: Sequence[int], most: int) -> Told:
         """The events that are due longest, of connections that this engine knows; nobody else has them meanwhile."""
-        told = Told()
-        for event_id, connection_id, kind, data, received_ms in self._database.query(
-            catalogue.DUE_HOOK_EVENTS, (now_ms, connections, most)
-        ):
+        told, self._tried = Told(), ()
+        for row in self._database.query(catalogue.DUE_HOOK_EVENTS, (now_ms, connections, most)):
+            event_id, connection_id, kind, data, received_ms = self._tried = row
             told.ids.append(event_id)
             match read(kind, bytes(data)):
                 case Receipt() as receipt:
@@ -96,13 +97,17 @@ class Arrivals:
         ]
         self._database.run(catalogue.PUT_OFF_HOOK_EVENTS, rows)
 
-    def refuse(self, now_ms: int, connections: Sequence[int]) -> bool:
-        """Delete the first event that is due, which cannot be carried out whatever is tried; False where none is."""
-        rows = self._database.query(catalogue.DUE_HOOK_EVENTS, (now_ms, connections, 1))
-        self._database.run(catalogue.DELETE_HOOK_EVENTS, [(row[0],) for row in rows])
-        for event_id, connection_id, kind, _, _ in rows:
-            log.error("hook_event.refused", number=event_id, connection=connection_id, kind=kind)
-        return bool(rows)
+    def refuse(self) -> bool:
+        """Delete the event that was taken last, which cannot be carried out whatever is tried; False where none was.
+
+        Not the first that is due: that may be another by now, where two engines met the same one.
+        """
+        if not self._tried:
+            return False
+        event_id, connection_id, kind, _, _ = self._tried
+        self._database.run(catalogue.DELETE_HOOK_EVENTS, [(event_id,)])
+        log.error("hook_event.refused", number=event_id, connection=connection_id, kind=kind)
+        return True
 
 
 def _without(spoken: Iterable[InboundPiece | Wished], seen: Set[tuple[int, str]]) -> Iterator[InboundPiece | Wished]:

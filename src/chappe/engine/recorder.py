@@ -212,7 +212,7 @@ class Recorder:
             except Exception:
                 log.exception("hook_event.failed")
                 with self._store.transaction():
-                    events = int(self._arrivals.refuse(now_ms, list(self._policies)))
+                    events = int(self._arrivals.refuse())
             if not events:
                 return done, answers
         return MOST, answers
