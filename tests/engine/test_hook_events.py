@@ -9,6 +9,7 @@ from tests.engine.stock import DAY_MS, NOW_MS, Desk, Stock, policy, theirs
 from chappe.engine.arrival import Arrivals
 from chappe.engine.store.frame import Answered, Collect, Collected
 from chappe.engine.store.hook_event import Arrived, keep
+from chappe.features.consent.models import Quarantine
 from chappe.messaging import (
     Category,
     DeliveryState,
@@ -418,3 +419,16 @@ def test_a_stop_by_email_holds_for_the_address_as_it_is_kept(written: str, kept:
     told(stock, desk, OptIn(written, "subscribed again"))
     assert ledger(stock) == [(kept, False, "keyword"), (kept, True, "provider")]
     assert (stock.quarantine(kept) or ("",))[0] == "valid"
+
+
+def test_a_stop_is_heard_of_while_very_many_numbers_change(stock: Stock, desk: Desk) -> None:
+    """An engine hears by the table of what others wrote; errors by the thousand are written there as well."""
+    common = {"organisation_id": stock.organisation_id, "channel": "sms", "status": "with_errors"}
+    Quarantine.objects.bulk_create(
+        Quarantine(address=f"+337{number:08d}", changed_ms=NOW_MS - 10_000, **common) for number in range(10_000)
+    )
+    desk.tick()
+    other = Desk(stock, "engine-2", provider="twilio", full_phone_number=True)
+    told(stock, other, text("STOP"))
+    desk.tick(after_ms=200)
+    assert (MARIE, "", "denylisted") in desk.blocked

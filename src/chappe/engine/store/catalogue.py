@@ -429,13 +429,14 @@ DESCRIBED_HOOKS = Query(
     "SELECT connection_id, kind, token FROM hook WHERE is_enabled = ? ORDER BY id DESC",
     ("connection_id", "kind", "token"),
 )
+# The latest first: where more changed than is read at once, those of before were read already.
 QUARANTINE_SINCE = Query(
     "SELECT organisation_id, address, short_code, status, changed_ms FROM quarantine WHERE changed_ms >= ? "
-    "ORDER BY changed_ms LIMIT 10000",
+    "ORDER BY changed_ms DESC LIMIT 10000",
     ("organisation_id", "address", "short_code", "status", "changed_ms"),
 )
 DELIVERIES_SINCE = Query(
-    "SELECT id, status, changed_ms FROM delivery WHERE changed_ms >= ? ORDER BY changed_ms LIMIT 10000",
+    "SELECT id, status, changed_ms FROM delivery WHERE changed_ms >= ? ORDER BY changed_ms DESC LIMIT 10000",
     ("id", "status", "changed_ms"),
 )
 TAKE_LINK = Query(
