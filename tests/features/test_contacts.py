@@ -239,6 +239,8 @@ def test_erasing_a_person_takes_the_address_out_of_what_was_sent_to_it(ours: int
     contact = services.create_contact(ours, Details(email="jane@example.org"), (), NOW_MS)
     told = b'{"profile":{"name":"Jane"}}'
     row.message(organisation_id=ours, recipient="jane@example.org", state=DeliveryState.DELIVERED, options=told)
+    row.inbound(ours, sender="jane@example.org")
     services.erase_contact(ours, contact.pk, NOW_MS)
     jobs.run_until_empty()
+    assert (Inbound.objects.get().sender, Inbound.objects.get().body) == ("", "")
     assert list(Message.objects.values_list("recipient", "body", "options")) == [("", "", None)]

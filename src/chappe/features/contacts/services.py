@@ -46,6 +46,8 @@ _ERASE_AGAIN_MS = 3_600_000
 _LONGEST_UPLOAD_MS = 86_400_000
 
 IMPORT, FORGET_LIST, ERASE = "contacts.import", "contacts.forget_list", "contacts.erase"
+LONGEST_INBOUND_SENDER = 64
+"""Of a longer address, the table of texts from phones has the beginning."""
 
 
 # -- lists -----------------------------------------------------------------------------------------------------------
@@ -231,7 +233,8 @@ def erase_contact(organisation_id: int, contact_id: int, now_ms: int) -> None:
     these in it.
 
     A message still on its way keeps its text until it has ended, and is erased within an hour after. What stays: how
-    many messages there were, and an entry in quarantine, without which the person could be written to again.
+    many messages there were, an entry in quarantine, without which the person could be written to again, and what was said of
+    consent, which proves why.
     Raises NotFound.
     """
     with transaction.atomic():
@@ -455,8 +458,7 @@ def _forget_list_job(job: Job, lease: jobs.Lease) -> None:
 
 
 def _erase_job(job: Job, lease: jobs.Lease) -> None:
-    phone = job.arguments.get("phone", "")
-    reaches = [one for one in (phone, job.arguments.get("email", "")) if one]
+    reaches = [one for one in (job.arguments.get("phone", ""), job.arguments.get("email", "")) if one]
     if not reaches:
         return
     # 0: sent through the API to the number. Messages to another person who shares the number are not this person's.
@@ -466,9 +468,9 @@ def _erase_job(job: Job, lease: jobs.Lease) -> None:
     while some := list(ours.filter(state__in=ENDS).values_list("pk", flat=True)[:_ROWS_AT_ONCE]):
         Message.objects.filter(pk__in=some).update(recipient="", body="", options=None, contact_id=0)
         lease.beat()
-    if phone:
-        texts = Inbound.objects.filter(organisation_id=job.organisation_id, sender=phone)
-        texts.update(sender="", body="", linked_sms="", alias="")
+    senders = [one[:LONGEST_INBOUND_SENDER] for one in reaches]
+    texts = Inbound.objects.filter(organisation_id=job.organisation_id, sender__in=senders)
+    texts.update(sender="", body="", linked_sms="", alias="")
     if ours.exists():
         raise jobs.Postponed(_ERASE_AGAIN_MS)
 
