@@ -71,6 +71,7 @@ class Lookup:
         self._tokens: dict[str, Hook] = {}
         self._inbound: dict[int, list[Hook]] = {}
         self._heirs: dict[int, int] = {}
+        self._lines: dict[int, list[Post]] = {}
         self.read_ms = 0
         """When they were read."""
 
@@ -91,10 +92,7 @@ class Lookup:
     def line(self, connection_id: int) -> Sequence[Post]:
         """A connection, and then those that it replaced and that replaced it: a provider still signs what it tells of old
         messages as it did, or signs it by the new settings already."""
-        heir = self._heir(connection_id)
-        kin = [post for one, post in self._by_id.items() if one != connection_id and self._heir(one) == heir]
-        own = self._by_id.get(connection_id)
-        return [own, *kin] if own is not None else kin
+        return sorted(self._lines.get(self._heir(connection_id), ()), key=lambda post: post.id != connection_id)
 
     def _heir(self, connection_id: int) -> int:
         """The connection that is used in the place of this one: itself where it was not replaced."""
@@ -137,6 +135,10 @@ class Lookup:
         self._posts, self._by_id = posts, {post.id: post for _, post in places}
         self._tokens = {token: hook for hook in hooks for token in hook.tokens if token}
         self._inbound, self._heirs, self.read_ms = inbound, heirs, now_ms
+        lines: dict[int, list[Post]] = {}
+        for _, post in places:
+            lines.setdefault(self._heir(post.id), []).append(post)
+        self._lines = lines
 
     def _post(self, identifier: int, row: Sequence[Any]) -> Post | None:
         organisation_id, provider, settings, sealed, _, version, *_ = row
