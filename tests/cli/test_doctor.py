@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.cli.shell import Shell
 from tests.conftest import NUMBERS, administer, sibling
+from tests.engine.certificate import issue
 from tests.row import NOW_MS, link, message
 
 from chappe.cli.examination import installation as set_up
@@ -288,3 +289,26 @@ def test_rows_from_the_future_tell_of_a_clock(north: Connection) -> None:
     message(north.organisation_id)
     assert not wrong(traffic.future_times(NOW_MS + 10))
     assert "from now" in one(traffic.future_times(NOW_MS - 3_600_000)).text
+
+
+# -- providers by HTTP ------------------------------------------------------------------------------------------------
+
+
+def test_a_client_certificate_that_ends_soon_is_mentioned(organisation: Organisation, tmp_path: Path) -> None:
+    certificate, key = issue("relais", days=9).write(tmp_path, "ours")
+    values = {
+        "url": "https://api.example.org/messages",
+        "client_certificate": Path(certificate).read_text(),
+        "client_key": Path(key).read_text(),
+    }
+    connections.create_connection(organisation.pk, "Custom", "custom", values, NOW_MS)
+    texts = [symptom.text for symptom in wrong(set_up.connections())]
+    assert [text for text in texts if "client certificate expires in 9 days" in text]
+    assert not [text for text in texts if "PRIVATE KEY" in text]
+
+
+def test_providers_that_cannot_reach_us_are_mentioned(organisation: Organisation) -> None:
+    connections.create_connection(organisation.pk, "Custom", "custom", {"url": "https://api.example.org/"}, NOW_MS)
+    symptom = one(set_up.connections())
+    assert "not told where to report" in symptom.text
+    assert "CHAPPE_PUBLIC_URL" in symptom.fix

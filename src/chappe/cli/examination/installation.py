@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from chappe.cli.database import NotReady, first_line, pending_migrations
@@ -75,6 +76,7 @@ def connections() -> Iterator[Symptom]:
         elif one.is_enabled:
             readable.append((one, secrets))
             yield from _settings(one, secrets)
+    yield from _public_url(found)
     yield from _old_keys(found)
     yield from _shared_logins(readable)
     yield ok(f"{counted(len(found), 'connection')}, {sum(one.is_enabled for one in found)} switched on.")
@@ -105,9 +107,37 @@ def _settings(one: "Connection", secrets: dict[str, str]) -> Iterator[Symptom]:
         fields = "; ".join(f"{each.field} {each.message}" for each in problem.errors)
         yield error(f"The settings of {_name(one)} cannot be used: {fields}.", "`chappe connection change` sets them.")
         return
-    if one.provider == "smpp" and not settings.text("password"):
+    if one.provider != "smpp":
+        yield from _certificate(one, settings.text("client_certificate"))
+    elif not settings.text("password"):
         yield warning(
             f"{_name(one)} logs in without a password.", "If that is not meant: `connection change --new-password`."
+        )
+
+
+def _certificate(one: "Connection", pem: str) -> Iterator[Symptom]:
+    """Ours, for mTLS: what ends soon, while there is time to have it renewed."""
+    from chappe.engine.net.diagnosis import judge_client_certificate
+    from chappe.engine.net.finding import Report
+
+    report = Report()
+    judge_client_certificate(pem, datetime.now(UTC), report)
+    for finding in report.findings:
+        if finding.level != "ok":
+            made = error if finding.level == "error" else warning
+            yield made(f"{_name(one)}: {finding.text}", "`chappe connection change` sets the new one and its key.")
+
+
+def _public_url(found: "list[Connection]") -> Iterator[Symptom]:
+    from django.conf import settings
+
+    from chappe.providers.registry import HTTP
+
+    by_http = [one for one in found if one.is_enabled and one.provider in HTTP]
+    if by_http and not settings.CONFIGURATION.public_url:
+        yield warning(
+            f"Providers of {counted(len(by_http), 'connection')} are not told where to report what became of messages.",
+            "Set CHAPPE_PUBLIC_URL to the address at which they reach the web process.",
         )
 
 

@@ -125,6 +125,22 @@ def judge_certificate(der: bytes, version: str, verification: str, now: datetime
         report.ok(f"{words}, good for {days} more days.")
 
 
+def judge_client_certificate(pem: str, now: datetime, report: Report) -> None:
+    """How long our own certificate is good for; nothing is said of a text that is none, for whoever uses it says so."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode("ascii"))
+    except ValueError:
+        return
+    until = certificate.not_valid_after_utc
+    days = (until - now).days
+    if days < 0:
+        report.error(f"Our client certificate expired on {until:%Y-%m-%d}. Have it renewed.")
+    elif days <= EXPIRY_WARNING_DAYS:
+        report.warning(f"Our client certificate expires in {days} days, on {until:%Y-%m-%d}. Have it renewed.")
+    else:
+        report.ok(f"Our client certificate is good for {days} more days.")
+
+
 def _common_name(certificate: x509.Certificate) -> str:
     found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(found[0].value) if found else "nobody named"

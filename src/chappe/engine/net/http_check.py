@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography import x509
 
 from chappe.engine.exchange import excerpt, outcome_words, secret_values, written
 from chappe.engine.http_flow import egress_of, mutual_tls, open_sender
 from chappe.engine.net.diagnosis import (
-    EXPIRY_WARNING_DAYS,
     NOT_TRUSTED,
     SELF_SIGNED,
     SELF_SIGNED_IN_CHAIN,
@@ -23,6 +21,7 @@ from chappe.engine.net.diagnosis import (
     WRONG_HOST,
     connect_words,
     judge_certificate,
+    judge_client_certificate,
 )
 from chappe.engine.net.egress import EgressDenied, HostNotFound
 from chappe.engine.net.finding import Report
@@ -60,7 +59,7 @@ class HttpCheck:
 
     async def run(self, number: str, text: str) -> None:
         """Certificates, the way there, the token, the credentials; then a test message where a number is given."""
-        self._judge_client_certificate()
+        judge_client_certificate(self._account.settings.text("client_certificate"), datetime.now(UTC), self._report)
         try:
             sender = open_sender(self._adapter, self._account)
         except ConfigError as error:
@@ -80,25 +79,6 @@ class HttpCheck:
         self._judge_hooks()
 
     # -- before anything is sent -------------------------------------------------------------------------------------
-
-    def _judge_client_certificate(self) -> None:
-        text = self._account.settings.text("client_certificate")
-        if not text:
-            return
-        try:
-            certificate = x509.load_pem_x509_certificate(text.encode("ascii"))
-        except ValueError:
-            return  # `open_sender` says so
-        until = certificate.not_valid_after_utc
-        days = (until - datetime.now(UTC)).days
-        if days < 0:
-            self._report.error(f"Our client certificate expired on {until:%Y-%m-%d}. Have it renewed.")
-        elif days <= EXPIRY_WARNING_DAYS:
-            self._report.warning(
-                f"Our client certificate expires in {days} days, on {until:%Y-%m-%d}. Have it renewed."
-            )
-        else:
-            self._report.ok(f"Our client certificate is good for {days} more days.")
 
     def _message(self, number: str, text: str) -> HttpRequest | None:
         """The request of the test message; None where there can be none, which is then said."""
