@@ -24,7 +24,6 @@ from chappe.messaging import (
     FieldError,
     HookEvent,
     InboundMessage,
-    OptOut,
     OutboundMessage,
     Receipt,
     ReceiptKind,
@@ -72,7 +71,6 @@ ACCOUNT_TROUBLE: Mapping[str, str] = {
 REFUSALS: Mapping[str, str] = {}
 """Sinch says why in words, which are shown."""
 
-OPTED_OUT = "RECIPIENT_NOT_OPTED_IN"
 _OURS = (
     "DELIVERY_REJECTED_DUE_TO_POLICY RECIPIENT_NOT_OPTED_IN BAD_REQUEST OUTSIDE_ALLOWED_SENDING_WINDOW NO_PERMISSION "
     "UNSUPPORTED_OPERATION CHANNEL_BAD_CONFIGURATION CHANNEL_CONFIGURATION_MISSING UNKNOWN_APP RATE_LIMITED INTERNAL_ERROR "
@@ -186,7 +184,6 @@ SPEC = ProviderSpec(
             Feature.INBOUND,
             Feature.SENDER_OVERRIDE,
             Feature.VALIDITY,
-            Feature.PROVIDER_OPT_OUTS,
             Feature.SIGNED_HOOKS,
         }
     ),
@@ -213,7 +210,7 @@ QUIRKS: tuple[str, ...] = (
     "Sinch takes up to 800 requests a second for a project, queues up to 500,000 messages for an app and sends 20 of them a "
     "second unless agreed otherwise (2026-11).",
     "A FAILED report says why by a reason code, which is kept as the code of the receipt (2026-11).",
-    "A recipient that is not opted in at Sinch is taken as one who wants no more messages (2026-11).",
+    "A person who is not opted in at Sinch gets no message, which is no wish of theirs: nothing is written down (2026-11).",
     "A STOP comes as an ordinary text; the trigger OPT_OUT says nothing of SMS. In the US and Canada Sinch may answer it "
     "itself (2026-11).",
     "Signed calls carry a time; how old it may be is the setting hook_max_age_s. Whether Sinch signs a repeated one afresh is "
@@ -340,11 +337,7 @@ def _receipt(report: Mapping[str, Any]) -> list[HookEvent]:
     reason = report.get("reason")
     code = said(reason.get("code")) if isinstance(reason, dict) else ""
     error_kind = ERROR_KINDS.get(code) if kind is ReceiptKind.ERROR else None
-    events: list[HookEvent] = [Receipt(message_id, kind, status, code, error_kind)]
-    person = plus_number(_identity(report))
-    if kind is ReceiptKind.ERROR and code == OPTED_OUT and person:
-        events.append(OptOut(person, code))
-    return events
+    return [Receipt(message_id, kind, status, code, error_kind)]
 
 
 def _identity(values: Mapping[str, Any]) -> object:

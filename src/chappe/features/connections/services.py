@@ -18,7 +18,7 @@ from chappe.features.accounts.services import checked_name
 from chappe.features.connections.link import held_slots
 from chappe.features.connections.models import Connection, LinkLease, LinkState
 from chappe.features.connections.way import Way
-from chappe.features.messages.models import Outbox
+from chappe.features.messages.models import Exchange, HookEvent, Outbox
 from chappe.features.page import LARGEST_ID
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
 from chappe.messaging import Channel, ConfigError, FieldError
@@ -216,6 +216,8 @@ def delete_connection(organisation_id: int, connection_id: int) -> None:
         _all_of(organisation_id).filter(replaced_by=connection_id).update(replaced_by=0)
         LinkState.objects.filter(connection_id=connection_id).delete()
         LinkLease.objects.filter(connection_id=connection_id).delete()
+        HookEvent.objects.filter(connection_id=connection_id).delete()
+        Exchange.objects.filter(connection_id=connection_id).delete()
 
 
 def shown_settings(connection: Connection) -> dict[str, Any]:
