@@ -54,6 +54,8 @@ from chappe.providers.contract import Settings
 
 log = structlog.get_logger("chappe.engine")
 
+COLLECT_S = 0.05
+"""Between two looks at what hooks were told; so a STOP waits no longer than this for one."""
 EVERY_S = 1.0
 """How often settings are read again, link leases kept, and link states shown."""
 
@@ -70,6 +72,7 @@ class Engine:
         self._bus = LocalBus(configuration.database_url)
         self._flows: dict[int, Flow[Any]] = {}
         self._is_collecting = False
+        self._collected_at = 0.0
         self._versions: dict[int, tuple[int, dict[str, str]]] = {}
         """Of connections, with the tokens of their hooks, as they are at work."""
         self._stopping: set[asyncio.Task[None]] = set()
@@ -139,10 +142,19 @@ class Engine:
             self._collect()
 
     def _collect(self) -> None:
-        """Act on what providers told our hooks, if anything; one look at a time."""
-        if not self._is_collecting and not self._client.is_behind:
-            self._is_collecting = True
-            self._client.send(Collect(self._client.number()))
+        """Act on what providers told our hooks, if anything: one look at a time, and not at every message that comes."""
+        if self._is_collecting:
+            return
+        self._is_collecting = True
+        wait_s = self._collected_at + COLLECT_S - time.monotonic()
+        asyncio.get_running_loop().call_later(max(0.0, wait_s), self._look)
+
+    def _look(self) -> None:
+        if self._client.is_behind or self._stop.is_set():
+            self._is_collecting = False
+            return
+        self._collected_at = time.monotonic()
+        self._client.send(Collect(self._client.number()))
 
     def _wake(self) -> None:
         """Somebody put messages into the store; many say so at once, one look is enough."""
@@ -181,6 +193,7 @@ class Engine:
             case Collected(_, is_all):
                 self._is_collecting = False
                 if not is_all:
+                    self._collected_at = 0.0
                     self._collect()
             case Trouble(text):
                 log.warning("store.trouble", reason=text) if text else log.info("store.recovered")
