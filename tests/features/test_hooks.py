@@ -296,3 +296,21 @@ def test_counts_and_last_calls_are_those_of_the_hook_and_its_connection(own: Con
         Exchange.objects.create(connection_id=own.pk, direction="in", at_ms=number, method="POST", url="/")
         Exchange.objects.create(connection_id=own.pk, direction="out", at_ms=number, method="POST", url="/")
     assert [row.at_ms for row in services.last_calls(hook)] == list(range(29, 9, -1))
+
+
+# -- reports and their messages ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("id_field", "missing"), [("id", "message_id"), ("", "client_reference")])
+def test_reports_must_bring_the_id_that_messages_are_known_by(
+    organisation: Organisation, id_field: str, missing: str
+) -> None:
+    values = {"url": "https://api.example.org/messages", "message_id_field": id_field}
+    connection = connections.create_connection(organisation.pk, "Custom", "custom", values, NOW_MS)
+    other = "client_reference" if missing == "message_id" else "message_id"
+    with pytest.raises(InvalidInput) as refusal:
+        make(connection, "feedback", payload=f'{{"ref": "{{{{{other}}}}}", "status": "{{{{feedbackStatus}}}}"}}')
+    assert missing in fields(refusal)["payload"]
+    assert "message_id_field" in fields(refusal)["payload"]
+    assert not Hook.objects.exists()
+    make(connection, "feedback", payload=f'{{"ref": "{{{{{missing}}}}}", "status": "{{{{feedbackStatus}}}}"}}')

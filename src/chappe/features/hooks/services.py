@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from chappe.engine.vault import Sealed, hook_place
 from chappe.features.accounts.services import checked_name
+from chappe.features.connections.models import Connection
 from chappe.features.connections.services import MASK, find_connection, process_vault
 from chappe.features.hooks.models import Hook, HookCount
 from chappe.features.hooks.reading import SECRET, hook_settings, keyword_rules, proof_of, reads_own_calls
@@ -21,7 +22,18 @@ from chappe.features.page import LARGEST_ID
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
 from chappe.messaging import ConfigError, FieldError
 from chappe.providers.auth import Hash
-from chappe.providers.hook_payload import HookKind, HookPayload, Meaning, Preview, Proof, ProofKind, pasted, preview
+from chappe.providers.hook_payload import (
+    CLIENT_REFERENCE,
+    MESSAGE_ID,
+    HookKind,
+    HookPayload,
+    Meaning,
+    Preview,
+    Proof,
+    ProofKind,
+    pasted,
+    preview,
+)
 from chappe.providers.http import plus_number
 from chappe.rules.hook_keyword import KeywordCategory, KeywordRules, fold
 
@@ -270,10 +282,22 @@ def _payload(text: str, hook: Hook) -> str:
     if not text.strip() and reads_own_calls(hook.connection.provider):
         return ""
     try:
-        HookPayload.parse(text, HookKind(hook.kind))
+        payload = HookPayload.parse(text, HookKind(hook.kind))
     except ConfigError as error:
         raise InvalidInput(error.errors) from None
+    if payload.kind is HookKind.FEEDBACK:
+        _check_id(payload, hook.connection)
     return text
+
+
+def _check_id(payload: HookPayload, connection: Connection) -> None:
+    """Raises InvalidInput where reports bring another id than the one that the connection's messages are known by."""
+    is_theirs = bool(connection.settings.get("message_id_field"))
+    wanted = MESSAGE_ID if is_theirs else CLIENT_REFERENCE
+    if "message_id_field" in connection.settings and wanted not in {name for name, _ in payload.places}:
+        why = "keeps the provider's ids" if is_theirs else "is told no id by the provider's answers"
+        words = f"has no {{{{{wanted}}}}}: the connection {why} (message_id_field), so its reports would match nothing"
+        raise InvalidInput.at("payload", words)
 
 
 def _statuses(value: Mapping[str, str], kind: str) -> dict[str, str]:
