@@ -29,7 +29,6 @@ class Host(Protocol):
     """The connection that a slot belongs to."""
 
     def outcomes(self, slot: "HttpSlot", outcomes: Sequence[tuple[Any, SendOutcome]]) -> None: ...
-    def poll(self) -> None: ...
 
 
 class Watcher(Protocol):
@@ -65,7 +64,6 @@ class HttpSlot:
         self.uncommitted = 0
         self.carry: deque[tuple[Any, Any]] = deque()
         self.quiet_until = 0.0
-        self.slow_downs = 0
         self.sent = 0
         self.reason = ""
         self.since_ms = int(time.time() * 1000)
@@ -106,11 +104,6 @@ class HttpSlot:
         self._waiting.extend(zip(bodies, tokens, strict=True))
         for _ in range(min(len(bodies), self.window - len(self._lanes))):
             self._lanes.add(asyncio.create_task(self._lane()))
-
-    def slow_down(self, steps: Sequence[float]) -> None:
-        """Be quiet, longer each time in a row."""
-        self._quiet(steps[min(self.slow_downs, len(steps) - 1)])
-        self.slow_downs += 1
 
     def try_again(self) -> None:
         """Do not wait for the end of a pause that the account or the network made necessary."""
@@ -198,7 +191,6 @@ class HttpSlot:
         match outcome:
             case Deferred(about=About.RATE):
                 self._quiet(outcome.after_s)
-                self.slow_downs += 1
             case Deferred(about=About.ACCOUNT):
                 self._hold(outcome)
             case Accepted() | Refused() if self.reason:

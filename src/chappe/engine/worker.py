@@ -72,7 +72,6 @@ class Slot(Protocol):
     uncommitted: int
     carry: "deque[Entry]"
     quiet_until: float
-    slow_downs: int
 
     @property
     def can_send(self) -> bool: ...
@@ -81,6 +80,13 @@ class Slot(Protocol):
     @property
     def oldest_unanswered_at(self) -> float | None: ...
     def submit(self, bodies: Sequence[Any], tokens: Sequence[Any]) -> None: ...
+
+
+class LinkSlot(Slot, Protocol):
+    """One whose provider says only that it is too much, not for how long."""
+
+    slow_downs: int
+
     def slow_down(self, steps: Sequence[float]) -> None: ...
 
 
@@ -557,7 +563,7 @@ class Worker:
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
-    def results(self, slot: Slot, tokens: Sequence[Token], statuses: Sequence[int], ids: Sequence[str]) -> None:
+    def results(self, slot: LinkSlot, tokens: Sequence[Token], statuses: Sequence[int], ids: Sequence[str]) -> None:
         """Answers to submits, as parallel lists."""
         now_ms = self._now_ms()
         page, connection_id = self._ledger.page, self.connection_id

@@ -339,7 +339,8 @@ def _signed_fields(request: HookRequest) -> Sequence[tuple[str, str]]:
 def _with_and_without_port(url: str) -> tuple[str, str]:
     """The signature may be made over either, says Twilio's own validator."""
     scheme, _, rest = url.partition("://")
-    host, rest = re.match(r"([^/?]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
+    host = re.split(r"[/?]", rest, maxsplit=1)[0]
+    rest = rest.removeprefix(host)
     bare = re.sub(r":[0-9]*$", "", host)
     with_port = host if host != bare else f"{bare}:{443 if scheme.lower() == 'https' else 80}"
     return f"{scheme}://{bare}{rest}", f"{scheme}://{with_port}{rest}"
