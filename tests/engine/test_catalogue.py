@@ -86,7 +86,6 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "DROP_ENDPOINT": (1, 1),
     "CONNECTIONS": (),
     "DESCRIBED_HOOKS": (True,),
-    "HOOK_CONNECTIONS": (),
     "HOOKS": (),
     "COUNT_CALLS": (1, 1, 0, "accepted", 1, 1),
     "QUARANTINE_SINCE": (1,),
@@ -99,7 +98,6 @@ VALUES: dict[str, tuple[Any, ...]] = {
 SMALL = {
     "CONNECTIONS": "connection",
     "DESCRIBED_HOOKS": "hook",
-    "HOOK_CONNECTIONS": "connection",
     "HOOKS": "hook",
     "CALLBACK_ENDPOINTS": "callback_endpoint",
     "SWEEPABLE": "outbox",

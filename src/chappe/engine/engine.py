@@ -232,7 +232,7 @@ class Engine:
         tokens: dict[int, dict[str, str]] = {}
         for connection_id, kind, token in hooks:
             tokens.setdefault(connection_id, {})[kind] = token
-        for identifier, organisation_id, name, provider, settings, secret, is_enabled, version in rows:
+        for identifier, organisation_id, name, provider, settings, secret, is_enabled, version, *_ in rows:
             if is_enabled:
                 present.add(identifier)
             own = tokens.get(identifier, {})

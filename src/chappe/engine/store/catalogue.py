@@ -422,8 +422,20 @@ TRIM_EXCHANGES = Query(
 # -- what the engine reads and shows ---------------------------------------------------------------------------------
 
 CONNECTIONS = Query(
-    "SELECT id, organisation_id, name, provider, settings, secrets, is_enabled, version FROM connection",
-    ("id", "organisation_id", "name", "provider", "settings", "secrets", "is_enabled", "version"),
+    "SELECT id, organisation_id, name, provider, settings, secrets, is_enabled, version, position, replaced_by "
+    "FROM connection",
+    (
+        "id",
+        "organisation_id",
+        "name",
+        "provider",
+        "settings",
+        "secrets",
+        "is_enabled",
+        "version",
+        "position",
+        "replaced_by",
+    ),
 )
 DESCRIBED_HOOKS = Query(
     "SELECT connection_id, kind, token FROM hook WHERE is_enabled = ? ORDER BY id DESC",

@@ -2,21 +2,6 @@
 
 from chappe.engine.store.statement import Query
 
-HOOK_CONNECTIONS = Query(
-    "SELECT id, organisation_id, provider, settings, secrets, is_enabled, version, position, replaced_by FROM connection "
-    "WHERE provider <> 'smpp'",
-    (
-        "id",
-        "organisation_id",
-        "provider",
-        "settings",
-        "secrets",
-        "is_enabled",
-        "version",
-        "position",
-        "replaced_by",
-    ),
-)
 HOOKS = Query(
     "SELECT hook.id, hook.organisation_id, connection_id, provider, kind, token, previous_token, previous_until_ms, "
     "sender_number, keywords, payload, statuses, proof, hook.secrets, hook.is_enabled, hook.version "

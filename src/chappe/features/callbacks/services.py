@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Min, Q, QuerySet
 
 from chappe.engine.vault import Sealed, callback_place
+from chappe.features import sealed
 from chappe.features.callbacks.models import CallbackEndpoint, CallbackEvent
 from chappe.features.connections.services import process_vault
 from chappe.features.page import LARGEST_ID, Page, page_of, size_of_page
@@ -208,14 +209,7 @@ def lags() -> list[Lag]:
 
 def rotate_secrets() -> int:
     """Bring every endpoint's secrets under the first of our keys; how many were not. Raises Sealed where a key is missing."""
-    vault, rotated = process_vault(), 0
-    for row in CallbackEndpoint.objects.exclude(secrets=b"").iterator():
-        sealed = bytes(row.secrets)
-        if vault.needs_rotation(sealed):
-            # Guarded by the version: secrets that somebody makes meanwhile are under the first key already.
-            same = CallbackEndpoint.objects.filter(pk=row.pk, version=row.version)
-            rotated += same.update(secrets=vault.rotate(sealed, _place(row)))
-    return rotated
+    return sealed.rotate(process_vault(), CallbackEndpoint.objects.exclude(secrets=b"").iterator(), _place)
 
 
 def _found(rows: "QuerySet[CallbackEndpoint]", endpoint_id: int) -> CallbackEndpoint:

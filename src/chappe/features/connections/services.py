@@ -13,7 +13,7 @@ from django.db.models import Max, ProtectedError, QuerySet
 
 from chappe.engine.address import hook_urls
 from chappe.engine.vault import Sealed, Vault, connection_place
-from chappe.features import clock
+from chappe.features import clock, sealed
 from chappe.features.accounts.services import checked_name
 from chappe.features.connections.link import held_slots
 from chappe.features.connections.models import Connection, LinkLease, LinkState
@@ -275,14 +275,7 @@ def verification_subject(connection: Connection) -> "Subject":
 
 def rotate_secrets() -> int:
     """Bring every connection's secrets under the first key; how many were not. Raises Sealed where a key is missing."""
-    vault, rotated = process_vault(), 0
-    for connection in Connection.objects.exclude(secrets=b"").iterator():
-        sealed = bytes(connection.secrets)
-        if vault.needs_rotation(sealed):
-            # Guarded by the version: secrets that somebody writes meanwhile are under the first key already.
-            same = Connection.objects.filter(pk=connection.pk, version=connection.version)
-            rotated += same.update(secrets=vault.rotate(sealed, _place(connection)))
-    return rotated
+    return sealed.rotate(process_vault(), Connection.objects.exclude(secrets=b"").iterator(), _place)
 
 
 def provider_spec(key: str) -> "ProviderSpec":

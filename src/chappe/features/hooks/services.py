@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from chappe.engine.vault import Sealed, hook_place
+from chappe.features import sealed
 from chappe.features.accounts.services import checked_name
 from chappe.features.connections.models import Connection
 from chappe.features.connections.services import MASK, find_connection, process_vault
@@ -173,13 +174,8 @@ def last_calls(hook: Hook, most: int = 20) -> list[Exchange]:
 
 def rotate_secrets() -> int:
     """Bring every hook's secret under the first key; how many were not. Raises Sealed where a key is missing."""
-    vault, rotated = process_vault(), 0
-    for hook in Hook.objects.exclude(secrets=b"").iterator():
-        sealed = bytes(hook.secrets)
-        if vault.needs_rotation(sealed):
-            same = Hook.objects.filter(pk=hook.pk, version=hook.version)
-            rotated += same.update(secrets=vault.rotate(sealed, hook_place(hook.organisation_id, hook.pk)))
-    return rotated
+    rows = Hook.objects.exclude(secrets=b"").iterator()
+    return sealed.rotate(process_vault(), rows, lambda hook: hook_place(hook.organisation_id, hook.pk))
 
 
 def shown_proof(hook: Hook) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from chappe.engine.address import inbound_url, status_url
-from chappe.engine.store import hook_catalogue
+from chappe.engine.store import catalogue, hook_catalogue
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
 from chappe.engine.vault import Sealed, Vault, connection_place, hook_place
@@ -118,7 +118,10 @@ class Lookup:
     def refresh(self, now_ms: int) -> None:
         places: list[tuple[tuple[bool, bool, int, int], Post]] = []
         heirs: dict[int, int] = {}
-        for identifier, *row in self._database.query(hook_catalogue.HOOK_CONNECTIONS):
+        for identifier, organisation_id, _, *rest in self._database.query(catalogue.CONNECTIONS):
+            row = [organisation_id, *rest]
+            if row[1] not in registry.HTTP:
+                continue  # nobody calls us for those
             *_, is_enabled, _version, position, replaced_by = row
             post = self._post(identifier, row)
             heirs[identifier] = replaced_by

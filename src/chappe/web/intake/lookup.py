@@ -7,28 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chappe.engine.store import catalogue
-from chappe.engine.store.statement import Query
 from chappe.engine.store.store import Store
 from chappe.features.connections.services import read_way
 from chappe.features.connections.way import Way
 from chappe.features.deliveries.identifier import Identifier
 from chappe.features.deliveries.measure import Measure
 from chappe.messaging import ConfigError
-
-CONNECTIONS = Query(
-    "SELECT id, organisation_id, provider, settings, secrets, is_enabled, version, position, replaced_by FROM connection",
-    (
-        "id",
-        "organisation_id",
-        "provider",
-        "settings",
-        "secrets",
-        "is_enabled",
-        "version",
-        "position",
-        "replaced_by",
-    ),
-)
 
 KEY_MS = 1_000
 """How long a revoked key may still be taken for good."""
@@ -124,14 +108,13 @@ class Lookup:
     def refresh(self, now_ms: int) -> None:
         found: list[tuple[int, int, Target]] = []
         successors: dict[int, int] = {}
-        for row in self._database.query(CONNECTIONS):
+        for identifier, organisation_id, _, *row in self._database.query(catalogue.CONNECTIONS):
             *facts, is_enabled, version, position, replaced_by = row
-            identifier = row[0]
             if replaced_by:
                 successors[identifier] = replaced_by
             kept = self._versions.get(identifier)
             if kept is None or kept[0] != version:
-                kept = self._versions[identifier] = (version, _target(*facts))
+                kept = self._versions[identifier] = (version, _target(identifier, organisation_id, *facts))
             if is_enabled and kept[1] is not None:
                 found.append((position, identifier, kept[1]))
         former = _former(successors)
