@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench faults lint format docs lock clean
+.PHONY: help demo test bench faults lint format docs messages lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ format: $(VENV)/dev.stamp ## format and fix what can be fixed by itself
 
 docs: $(VENV)/dev.stamp ## write the pages of docs/reference/ that are drawn from the source
 	@$(BIN)/python -m docs.generate
+
+messages: $(VENV)/dev.stamp ## bring the catalogues of translations up to the source, and compile them
+	@$(BIN)/python -m translation $(ARGS)
 
 lock: ## resolve the dependencies again into requirements/*.txt
 	@$(BIN)/python -m pip install -q uv
