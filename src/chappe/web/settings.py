@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "chappe.features.audit",
     "chappe.features.accounts",
     "chappe.features.connections",
     "chappe.features.contacts",
