@@ -84,6 +84,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "DROP_DEAD_LETTERS": (1, 1, 100),
     "DROP_CALLBACK_EVENTS": (1, 100),
     "DROP_ENDPOINT": (1, 1),
+    "OLD_TRAFFIC": (300_000, 1, 500),
+    "PLACES": ([1, 2],),
     "CONNECTIONS": (),
     "DESCRIBED_HOOKS": (True,),
     "HOOKS": (),
@@ -92,7 +94,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "DELIVERIES_SINCE": (1,),
     "TAKE_LINK": (1, 0, "me", 1, 1),
     "DROP_LINKS": ("me", 1, 0),
-    "SHOW_LINK": (1, 0, "transceiver", "me", "bound", "", 10, 0, 0.0, 0.0, 0.0, 0.0, 1, 1),
+    "SHOW_LINK": (1, 0, "transceiver", "me", "bound", "", 10, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1, 1),
     "HIDE_LINKS": (1, 0),
 }
 SMALL = {

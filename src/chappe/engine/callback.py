@@ -21,6 +21,7 @@ from chappe.engine.store.callback_frame import (
 )
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
+from chappe.engine.traffic import passed
 from chappe.messaging import ENDS, Category, DeliveryState
 from chappe.rules.callback import CONSENT, INBOUND, STATE_EVENTS, TRIED_FOR_MS
 
@@ -54,17 +55,10 @@ def of_messages(messages: "Iterable[MessageNow]", now_ms: int) -> Iterator[Happe
         if message.was == message.state or message.state not in STATE_EVENTS:
             continue
         data = _write({"reason": message.reason}) if message.reason else None
-        for state in _passed(message.was, message.state):
+        for state in passed(message.was, message.state):
             at_ms = message.sent_ms if state is SENT else message.done_ms if state in ENDS else now_ms
             own = data if state is message.state else None
             yield message.organisation_id, STATE_EVENTS[state], message.id, at_ms or now_ms, own
-
-
-def _passed(was: DeliveryState, state: DeliveryState) -> tuple[DeliveryState, ...]:
-    """A message that is read was delivered, and one that was delivered was sent, though nobody said so."""
-    if state in (DELIVERED, READ):
-        return tuple(one for one in (SENT, DELIVERED, READ) if was < one <= state)
-    return (state,)
 
 
 def of_text(organisation_id: int, inbound_id: int, at_ms: int) -> Happening:

@@ -9,7 +9,8 @@ from chappe.engine.store import catalogue
 from chappe.engine.store.frame import Configure, ProviderError, PutOff, Received, Settled
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
-from chappe.messaging import ENDS, Channel, DeliveryState, ErrorKind, ReceiptKind, may_become
+from chappe.engine.traffic import Tally, count_changed
+from chappe.messaging import ENDS, Channel, DeliveryState, ErrorKind, ReceiptKind, TrafficKind, may_become
 from chappe.rules import error as error_rules
 from chappe.rules import quarantine as quarantine_rules
 from chappe.rules import retry as retry_rules
@@ -165,7 +166,8 @@ class Changes:
     now_ms: int
     counts: Counter[tuple[int, int]]
     blocked: list[tuple[int, str, str, str]]
-    happened: list[Happening] = field(default_factory=list)
+    happened: list[Happening]
+    tally: Tally
     _messages: dict[int, MessageNow] = field(default_factory=dict)
     _segments: list[Row] = field(default_factory=list)
     _closed: list[Row] = field(default_factory=list)
@@ -251,6 +253,7 @@ class Changes:
         """Receipts for segments of messages in any state."""
         self._load(hit.segment_id >> 12 for _, hit in hits)
         for receipt, hit in hits:
+            self.tally[receipt.connection_id, 0, TrafficKind.RECEIPT] += 1
             message = self._messages.get(hit.segment_id >> 12)
             if message is not None:
                 self._receipt(message, receipt, hit.segment_id)
@@ -259,6 +262,7 @@ class Changes:
         """A person wants no more, or wants again, for one short code ("" for all). Said again, it is one line of the ledger
         more and changes nothing else."""
         channel = self.policies[wish.connection_id].channel
+        self.tally[wish.connection_id, 0, TrafficKind.OPT_IN if wish.is_given else TrafficKind.OPT_OUT] += 1
         if channel == Channel.EMAIL:
             address = sender_email(address) or address
         entry = self._entry(organisation_id, channel, address, short_code)
@@ -402,6 +406,7 @@ class Changes:
         database.run(catalogue.CLOSE_SEGMENT, [*self._closed, *ended])
         database.run(catalogue.INSERT_EVENTS, self._events)
         database.run(catalogue.INSERT_CONSENT_EVENTS, self._consent)
+        count_changed(changed, self.tally)
         self.happened += [*of_messages(changed, self.now_ms), *of_consent(self._consent)]
         statuses = self.store.statuses(delivery_id for _, delivery_id, _ in self._back)
         for (connection_id, delivery_id, due_ms), waiting in self._back.items():

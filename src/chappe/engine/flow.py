@@ -81,7 +81,7 @@ class Flow(ABC, Generic[S]):
         self._client = client
         self.slots: dict[int, S] = {}
         self._stopping: dict[int, asyncio.Task[None]] = {}
-        self._measured: dict[int, tuple[float, int]] = {}
+        self._measured: dict[object, tuple[float, int]] = {}
         self._read(connection)
         self.worker = Worker(
             connection.id, connection.organisation_id, self.dialect, ledger, client, channel=connection.channel
@@ -162,12 +162,12 @@ class Flow(ABC, Generic[S]):
             await asyncio.sleep(0.02)
         await asyncio.gather(*(slot.stop() for slot in self.slots.values()), *self._stopping.values())
 
-    def _rate(self, slot: S) -> float:
-        """Messages a second since this was asked last."""
+    def _per_s(self, what: object, total: int) -> float:
+        """How fast a count of this flow grows: a second, since this was asked last. What begins anew counts from 0."""
         now = time.monotonic()
-        before, sent = self._measured.get(slot.number, (now - 1, 0))
-        self._measured[slot.number] = (now, slot.sent)
-        return round((slot.sent - sent) / max(0.001, now - before), 1)
+        at, before = self._measured.get(what, (now - 1, 0))
+        self._measured[what] = (now, total)
+        return round((total - (before if before <= total else 0)) / max(0.001, now - at), 1)
 
 
 def percentiles_ms(round_trips: Sequence[float]) -> tuple[float, float]:

@@ -115,9 +115,11 @@ class HttpFlow(Flow[HttpSlot]):
             slot.reason,
             slot.window,
             slot.uncommitted,
-            self._rate(slot),
+            self._per_s(slot.number, slot.sent),
             slot.limit_per_s,
             *percentiles_ms(slot.round_trips),
+            0.0,  # receipts come by hooks, to whichever engine looks first: what is counted of them is in `traffic`
+            0.0,
             slot.since_ms,
             now_ms,
         )

@@ -12,7 +12,7 @@ from chappe.engine.store.frame import InboundPiece
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.gsm import Encoding, decode
-from chappe.messaging import Category, Channel, MessageOptions
+from chappe.messaging import Category, Channel, MessageOptions, TrafficKind
 from chappe.rules.email_address import sender_email
 from chappe.rules.hook_keyword import KeywordCategory, KeywordRules, decide
 from chappe.rules.keyword import KeywordAction, find_reply
@@ -166,6 +166,7 @@ class Inbox:
             answer = _answer(text, policy) if text.is_complete else None
             reply_id = self._act(answer, text, policy, changes) if answer else 0
             rows.append(_inbound_row(inbound_id, text, policy, answer, reply_id))
+            changes.tally[text.connection_id, 0, TrafficKind.INBOUND] += 1
             changes.happened.append(of_text(policy.organisation_id, inbound_id, text.at_ms))
         self._database.run(catalogue.INSERT_INBOUND, rows)
 

@@ -40,6 +40,12 @@ class Links:
             if link is not None:
                 link.answer(sequence_numbers, [status] * len(sequence_numbers))
 
+    def count_unmatched(self, tokens: Iterable[int]) -> None:
+        for token in tokens:
+            link = self._links.get(token >> SEQUENCE_BITS)
+            if link is not None:
+                link.unmatched += 1
+
 
 class Incoming:
     """The receiving side of one connection."""
@@ -68,6 +74,7 @@ class Incoming:
         """Read and record; the answers follow the commit (`told`)."""
         now_ms = int(self._clock() * 1000)
         page, base = self._ledger.page, link.number << SEQUENCE_BITS
+        before = len(page.receipts)
         read, connection_id = self._rules.read, self._connection_id
         for delivery in deliveries:
             token = base | delivery.sequence_number
@@ -89,6 +96,7 @@ class Incoming:
                 )
             else:
                 self._take_text(delivery, token, now_ms)
+        link.receipts += len(page.receipts) - before
         self._ledger.touch()
 
     def _take_text(self, delivery: Delivery, token: int, now_ms: int) -> None:
@@ -119,6 +127,7 @@ class Incoming:
     def told(self, unknown: Sequence[tuple[int, int]]) -> None:
         """Receipts of ours whose id matched nothing in time: (token, times this id was seen)."""
         count = self._acknowledge_count
+        self._links.count_unmatched(token for token, _ in unknown)
         given_up = [token for token, times in unknown if count and times >= count]
         refused = [token for token, times in unknown if not (count and times >= count)]
         self._links.answer(given_up, CommandStatus.ESME_ROK)

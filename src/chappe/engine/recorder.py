@@ -42,7 +42,8 @@ from chappe.engine.store.frame import (
 )
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import LEASE_MS, LeaseRequest, LeaseResult, Store
-from chappe.messaging import DeliveryState, OptIn, ReceiptKind, StoreBusy, StoreFull, StoreUnsure
+from chappe.engine.traffic import Tally, Traffic, count_delivered
+from chappe.messaging import DeliveryState, OptIn, ReceiptKind, StoreBusy, StoreFull, StoreUnsure, TrafficKind
 
 log = structlog.get_logger("chappe.recorder")
 
@@ -99,6 +100,7 @@ class Outcome:
     happened: list[Happening] = field(default_factory=list)
     """What customers' programs may want to be told."""
     due: list[CallbacksDue] = field(default_factory=list)
+    tally: Tally = field(default_factory=Counter)
     answers: list[Answer] = field(default_factory=list)
 
 
@@ -141,6 +143,7 @@ class Recorder:
         self._inbox = Inbox(store)
         self._arrivals = Arrivals(store)
         self._callbacks = Callbacks(store)
+        self._traffic = Traffic(store)
         self._held: set[int] = set()
         """Outbox rows that this engine's workers have."""
         self._heard: dict[tuple[object, ...], int] = {}
@@ -308,6 +311,7 @@ class Recorder:
             self._sweep_ms = now_ms + RECHECK_MS
         self._remember(outcome)
         return [*self._told(outcome), *outcome.answers]
+                    self._traffic.sweep(now_ms)
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -384,6 +388,8 @@ class Recorder:
         outcome.happened += self._callbacks.delivered(delivered, self._policies)
         return True
 
+        self._traffic.count_sent(sent, segments, outcome.tally)
+        count_delivered(delivered, outcome.tally)
     def _all_wait(self, turns: set[int]) -> bool:
         """Whether all these messages wait in the attempt that we made: an engine that took our lease over may have ended
         one, or a receipt may have begun another attempt."""
@@ -398,7 +404,8 @@ class Recorder:
         self._database.run(catalogue.SEGMENT_SENT, [(turn << 8,) for turn in late])
 
     def _changes(self, outcome: Outcome) -> Changes:
-        return Changes(self._store, self._policies, outcome.now_ms, outcome.counts, outcome.blocked, outcome.happened)
+        heads = (self._store, self._policies, outcome.now_ms, outcome.counts, outcome.blocked)
+        return Changes(*heads, outcome.happened, outcome.tally)
 
     def _outbox(self, records: Sequence[Record], outcome: Outcome) -> None:
         """Move horizons, end or release leases; those that somebody else has by now are told back."""
@@ -512,6 +519,7 @@ class Recorder:
         outcome.orphans.append(_key(receipt))
 
     # -- after the commit --------------------------------------------------------------------------------------------
+        outcome.tally[receipt.connection_id, 0, TrafficKind.UNMATCHED] += 1
 
     def _count(self, outcome: Outcome) -> None:
         for receipt in [
@@ -525,6 +533,7 @@ class Recorder:
 
     def _hold(self, records: Iterable[Record], outcome: Outcome) -> None:
         for record in records:
+        self._traffic.write(outcome.tally, self._policies, outcome.now_ms)
             self._held.difference_update(outbox_id for outbox_id, _ in [*record.finished, *record.released])
             self._held.difference_update(outcome.lost)
         for answer in outcome.answers:

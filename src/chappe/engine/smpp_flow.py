@@ -122,10 +122,12 @@ class SmppFlow(Flow[Slot]):
             slot.reasons.get(endpoint.kind, "") if not is_bound else "",
             slot.window if is_sender else 0,
             slot.uncommitted if is_sender else 0,
-            self._rate(slot) if is_sender else 0.0,
+            self._per_s(slot.number, slot.sent) if is_sender else 0.0,
             slot.limit_per_s if is_sender else 0.0,
             p50,
             p99,
             slot.since_ms.get(endpoint.kind, now_ms),
             now_ms,
         )
+            self._per_s((slot.number, endpoint.kind, "receipts"), link.receipts if link is not None else 0),
+            self._per_s((slot.number, endpoint.kind, "unmatched"), link.unmatched if link is not None else 0),

@@ -17,6 +17,7 @@ from chappe.messaging.message import MessageOptions, OutboundMessage, OutgoingTl
 from chappe.messaging.outcome import About, Accepted, Deferred, Refused, SendOutcome, Unknown
 from chappe.messaging.receipt import HookEvent, InboundMessage, OptIn, OptOut, Receipt, ReceiptKind
 from chappe.messaging.state import ENDS, Category, Channel, DeliveryState, ErrorKind, may_become
+from chappe.messaging.traffic import TrafficKind
 
 __all__ = [
     "ENDS",
@@ -48,6 +49,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "StoreUnsure",
+    "TrafficKind",
     "Unknown",
     "UnreadableBody",
     "may_become",

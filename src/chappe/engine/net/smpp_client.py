@@ -97,6 +97,7 @@ class Link(asyncio.Protocol):
         self.bound_at = 0.0
         self.round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
         self.malformed = 0
+        self.receipts = self.unmatched = 0
         self.number = 0
         self._owner = owner
         self._on_trace = on_trace

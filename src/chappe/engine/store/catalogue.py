@@ -419,6 +419,32 @@ TRIM_EXCHANGES = Query(
     "WHERE connection_id = ? AND direction = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
 )
 
+# -- traffic ---------------------------------------------------------------------------------------------------------
+
+ADD_TRAFFIC = Insert(
+    "traffic",
+    (
+        Column("organisation_id"),
+        Column("connection_id"),
+        Column("delivery_id"),
+        Column("bucket_ms"),
+        Column("width_ms"),
+        Column("kind", "smallint"),
+        Column("messages"),
+    ),
+    on_conflict="ON CONFLICT (organisation_id, bucket_ms, width_ms, connection_id, delivery_id, kind) "
+    "DO UPDATE SET messages = traffic.messages + excluded.messages",
+)
+OLD_TRAFFIC = Query(
+    "SELECT id, organisation_id, connection_id, delivery_id, bucket_ms, kind, messages FROM traffic "
+    "WHERE width_ms = ? AND bucket_ms < ? ORDER BY bucket_ms LIMIT ? FOR UPDATE SKIP LOCKED",
+    ("id", "organisation_id", "connection_id", "delivery_id", "bucket_ms", "kind", "messages"),
+)
+DELETE_TRAFFIC = Delete("traffic", (_ID,))
+PLACES = Query(
+    "SELECT id, connection_id, delivery_id FROM message WHERE id IN ??", ("id", "connection_id", "delivery_id")
+)
+
 # -- what the engine reads and shows ---------------------------------------------------------------------------------
 
 CONNECTIONS = Query(
@@ -460,11 +486,12 @@ TAKE_LINK = Query(
 DROP_LINKS = Query("DELETE FROM link_lease WHERE owner = ? AND connection_id = ? AND slot >= ?")
 SHOW_LINK = Query(
     'INSERT INTO link_state (connection_id, slot, role, owner, state, reason, "window", in_flight, sent_per_s, '
-    "limit_per_s, round_trip_p50_ms, round_trip_p99_ms, since_ms, changed_ms) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (connection_id, slot, role) DO UPDATE SET "
+    "limit_per_s, round_trip_p50_ms, round_trip_p99_ms, receipts_per_s, unmatched_per_s, since_ms, changed_ms) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (connection_id, slot, role) DO UPDATE SET "
     'owner = excluded.owner, state = excluded.state, reason = excluded.reason, "window" = excluded."window", '
     "in_flight = excluded.in_flight, sent_per_s = excluded.sent_per_s, limit_per_s = excluded.limit_per_s, "
     "round_trip_p50_ms = excluded.round_trip_p50_ms, round_trip_p99_ms = excluded.round_trip_p99_ms, "
+    "receipts_per_s = excluded.receipts_per_s, unmatched_per_s = excluded.unmatched_per_s, "
     "since_ms = excluded.since_ms, changed_ms = excluded.changed_ms"
 )
 HIDE_LINKS = Query("DELETE FROM link_state WHERE connection_id = ? AND slot >= ?")

@@ -61,6 +61,8 @@ class LinkState(models.Model):
     limit_per_s = models.FloatField(default=0)
     round_trip_p50_ms = models.FloatField(default=0)
     round_trip_p99_ms = models.FloatField(default=0)
+    receipts_per_s = models.FloatField(default=0, help_text="that came on this link")
+    unmatched_per_s = models.FloatField(default=0, help_text="of these, receipts whose id nobody knew in time")
     since_ms = Milliseconds()
     changed_ms = Milliseconds()
 

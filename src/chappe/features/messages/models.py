@@ -141,6 +141,35 @@ class DeliveryCount(models.Model):
         constraints = [models.UniqueConstraint(fields=["delivery_id", "state"], name="delivery_count_state")]
 
 
+class Traffic(models.Model):
+    """How much of a kind happened in a span of time; always changed in the transaction that it happened in.
+
+    Buckets are five minutes wide at first; `chappe.engine.traffic` adds old ones up to hours and days of UTC.
+    """
+
+    organisation_id = models.BigIntegerField()
+    connection_id = models.BigIntegerField()
+    delivery_id = models.BigIntegerField(default=0, help_text="0: of no delivery")
+    bucket_ms = Milliseconds(help_text="when the span begins")
+    width_ms = Milliseconds(help_text="how long it is")
+    kind = models.SmallIntegerField(help_text="chappe.messaging.TrafficKind")
+    messages = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "traffic"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation_id", "bucket_ms", "width_ms", "connection_id", "delivery_id", "kind"],
+                name="traffic_bucket",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["connection_id", "bucket_ms"], name="traffic_connection"),
+            models.Index(fields=["delivery_id", "bucket_ms"], name="traffic_delivery"),
+            models.Index(fields=["width_ms", "bucket_ms"], name="traffic_old"),
+        ]
+
+
 class MessageEvent(models.Model):
     """Something out of the ordinary in a message's life, for its timeline."""
 
