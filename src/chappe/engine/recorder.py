@@ -307,11 +307,11 @@ class Recorder:
                     self._inbox.give_up_incomplete(now_ms, changes)
                     changes.write()
                     self._callbacks.sweep(now_ms)
+                    self._traffic.sweep(now_ms)
                 self._count(outcome)
             self._sweep_ms = now_ms + RECHECK_MS
         self._remember(outcome)
         return [*self._told(outcome), *outcome.answers]
-                    self._traffic.sweep(now_ms)
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -384,12 +384,12 @@ class Recorder:
             if delivery_id:
                 outcome.counts[delivery_id, taken] -= messages
                 outcome.counts[delivery_id, ended_state] += messages
+        self._traffic.count_sent(sent, segments, outcome.tally)
+        count_delivered(delivered, outcome.tally)
         outcome.happened += self._callbacks.sent(sent, segments, self._policies)
         outcome.happened += self._callbacks.delivered(delivered, self._policies)
         return True
 
-        self._traffic.count_sent(sent, segments, outcome.tally)
-        count_delivered(delivered, outcome.tally)
     def _all_wait(self, turns: set[int]) -> bool:
         """Whether all these messages wait in the attempt that we made: an engine that took our lease over may have ended
         one, or a receipt may have begun another attempt."""
@@ -515,11 +515,11 @@ class Recorder:
     def _orphan(self, receipt: Received, outcome: Outcome) -> None:
         values = (receipt.connection_id, receipt.provider_message_id[:255], receipt.status[:40], receipt.code[:40])
         ((times,),) = self._database.query(catalogue.ORPHAN_SEEN, (*values, receipt.at_ms, receipt.at_ms))
+        outcome.tally[receipt.connection_id, 0, TrafficKind.UNMATCHED] += 1
         outcome.unknown.append((receipt.connection_id, receipt.token, times))
         outcome.orphans.append(_key(receipt))
 
     # -- after the commit --------------------------------------------------------------------------------------------
-        outcome.tally[receipt.connection_id, 0, TrafficKind.UNMATCHED] += 1
 
     def _count(self, outcome: Outcome) -> None:
         for receipt in [
@@ -529,11 +529,11 @@ class Recorder:
             self._orphan(receipt, outcome)
         for delivery_id in self._store.add_counts(outcome.counts):
             self._database.query(catalogue.FINISH_DELIVERY, (outcome.now_ms, outcome.now_ms, delivery_id))
+        self._traffic.write(outcome.tally, self._policies, outcome.now_ms)
         outcome.due = self._callbacks.write(outcome.happened, outcome.now_ms)
 
     def _hold(self, records: Iterable[Record], outcome: Outcome) -> None:
         for record in records:
-        self._traffic.write(outcome.tally, self._policies, outcome.now_ms)
             self._held.difference_update(outbox_id for outbox_id, _ in [*record.finished, *record.released])
             self._held.difference_update(outcome.lost)
         for answer in outcome.answers:

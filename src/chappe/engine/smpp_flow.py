@@ -126,8 +126,8 @@ class SmppFlow(Flow[Slot]):
             slot.limit_per_s if is_sender else 0.0,
             p50,
             p99,
+            self._per_s((slot.number, endpoint.kind, "receipts"), link.receipts if link is not None else 0),
+            self._per_s((slot.number, endpoint.kind, "unmatched"), link.unmatched if link is not None else 0),
             slot.since_ms.get(endpoint.kind, now_ms),
             now_ms,
         )
-            self._per_s((slot.number, endpoint.kind, "receipts"), link.receipts if link is not None else 0),
-            self._per_s((slot.number, endpoint.kind, "unmatched"), link.unmatched if link is not None else 0),
