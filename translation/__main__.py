@@ -4,8 +4,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from translation import sentence
 from translation.catalogue import Key, Translations, merged, mo, po, read
 from translation.source import ROOT, apps
+
+WORDS = "words"
+"""The name of the catalogue of what is said outside Django."""
 
 
 def write(path: Path, keys: Iterable[Key], others: list[Translations]) -> int:
@@ -31,12 +35,14 @@ def _write(path: Path, octets: bytes) -> None:
 def main(names: list[str]) -> int:
     """Those catalogues, or all of them; 1 where French is missing, 2 where there is no such app."""
     known = {app.name: app for app in apps()}
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in known and name != WORDS]
     if unknown:
-        sys.stderr.write(f"no app {', '.join(unknown)}; there are {', '.join(known)}\n")
+        sys.stderr.write(f"no app {', '.join(unknown)}; there are {', '.join([*known, WORDS])}\n")
         return 2
     everything = [read(app.po) for app in known.values()]
-    missing = sum(write(known[name].po, known[name].keys(), everything) for name in names or known)
+    missing = sum(write(app.po, app.keys(), everything) for name, app in known.items() if name in names or not names)
+    if WORDS in names or not names:
+        missing += write(sentence.PO, map(Key, sentence.sentences()), [])
     return 1 if missing else 0
 
 

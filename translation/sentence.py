@@ -1,0 +1,209 @@
+"""The sentences that are made outside Django, drawn from the source: texts with spaces in the rooms that speak to people.
+
+An f-string becomes a template with numbered holes. What is text and never read by people (statements, patterns, log
+events, our own mistakes) is left out, by where it stands or by how it looks; a few too many do no harm.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+from translation.source import FEATURES, SOURCE
+
+from chappe.features.words import HOLE, MARKS
+from chappe.providers.contract import Setting
+from chappe.providers.registry import HTTP, PROVIDERS
+
+PO = FEATURES / "locale" / "fr" / "LC_MESSAGES" / "words.po"
+
+ROOMS = ("smpp", "messaging", "rules", "providers", "engine", "features", "web/hooks")
+SILENT_FILES = re.compile(
+    r"smpp/(timer|window|event|receipt)\.py|providers/reference\.py|engine/(configuration|callback|vault|log)\.py"
+    r"|engine/store/.*|features/.*/(models|apps|urls|views|forms)\.py|.*/migrations/.*|features/words\.py"
+)
+SILENT_FUNCTIONS = frozenset({"reference", "described", "_entry", "_type_of", "_shown", "__repr__"})
+SILENT_CLASSES = frozenset({"Trigger", "Reaction", "TlvType"})
+SILENT_CALLS = frozenset(
+    {
+        "gettext",
+        "gettext_lazy",
+        "ngettext",
+        "_",
+        "compile",
+        "fullmatch",
+        "match",
+        "search",
+        "sub",
+        "split",
+        "raw",
+        "execute",
+    }
+    | {
+        "LocalProtocolError",
+        "ValueError",
+        "TypeError",
+        "KeyError",
+        "RuntimeError",
+        "LookupError",
+        "LeaseLost",
+        "Statement",
+    }
+    | {"TypeVar", "cast", "namedtuple", "strftime"}
+)
+LOGS = frozenset({"log", "_log", "logger"})
+SILENT_NAMES = frozenset({"SOURCES", "_SHIPPED"})
+NO_SENTENCE = re.compile(
+    r"(\{0\})?(SELECT|DELETE|INSERT|UPDATE|AND|ON CONFLICT) .*|status = .*|[A-Z]+_[A-Z_ ]+|https?://.*|\w+\[.*\]|.*\\s.*"
+    r"|\(\?.*|(Basic|Bearer|MAC|AccessKey|App) \{.*|ErrorCode \d+|OptOutType .*|.*charset=.*|\* .*|<.*>|-----BEGIN .*|TLS "
+    r"|\{0\} (ms|or \{1\}|at \{1\}:\{2\})|\{0\}:\{1\} as \{2\}|0 or \{0\}|.*: a setting is declared twice"
+    r"|.*: locks a column that is not there|Test of the connection by Chappe| - at `\$"
+)
+SEVERAL_WORDS = re.compile(r"[^\W\d_]{2,}.*\s.*[^\W\d_]|\s[^\W\d_]{2,}|[^\W\d_]{2,}\s", re.DOTALL)
+
+ALONE = (
+    *("account", "password", "transceiver", "transmitter", "receiver", "delivered", "duplicate", "pending", "ready"),
+    *("Transmitter: {0}", "Receiver: {0}"),
+)
+"""Words that are values in sentences, and prefixes, that are no sentences where they stand."""
+
+
+def sentences() -> set[str]:
+    """Every sentence, and what joins them."""
+    found = {text for path in files() for text in in_source(path.read_text("utf-8"))}
+    return {*found, *ALONE, *MARKS, *declared()} - {""}
+
+
+def files() -> list[Path]:
+    """The modules of the rooms that speak to people."""
+    paths = (path for room in ROOMS for path in (SOURCE / room).rglob("*.py"))
+    return sorted(path for path in paths if not SILENT_FILES.fullmatch(path.relative_to(SOURCE).as_posix()))
+
+
+@cache
+def in_source(code: str) -> frozenset[str]:
+    """The sentences of a module."""
+    return frozenset(filter(is_sentence, _Texts().of(ast.parse(code))))
+
+
+def is_sentence(text: str) -> bool:
+    """Whether the text has words apart, on one line, and is none of those that only look so."""
+    return (
+        "\n" not in text and SEVERAL_WORDS.search(HOLE.sub("\0", text)) is not None and not NO_SENTENCE.fullmatch(text)
+    )
+
+
+def declared() -> Iterator[str]:
+    """What is declared in single words: names, groups and units of settings."""
+    for spec in [*PROVIDERS.values()]:
+        yield from _of_settings(spec.settings)
+        yield spec.label
+        yield from (feature.value for feature in spec.features)
+    for adapter in HTTP.values():
+        yield from adapter.REFUSALS.values()
+
+
+def _of_settings(settings: Iterable[Setting]) -> Iterator[str]:
+    for setting in settings:
+        texts = [
+            setting.label,
+            setting.help,
+            setting.group,
+            setting.unit,
+            *(choice.label for choice in setting.choices),
+        ]
+        # Texts of several words are in the source, with their holes.
+        yield from (text for text in texts if not re.search(r"\s", text))
+        yield from _of_settings(setting.columns)
+
+
+class _Texts:
+    """Walks a module, with what says whether a text in it is for people."""
+
+    def of(self, node: ast.AST) -> Iterator[str]:
+        """The texts at and below a node, as templates."""
+        if self._is_silent(node):
+            return
+        if isinstance(node, ast.Constant):
+            yield from [node.value] if isinstance(node.value, str) else []
+            return
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.BinOp) and _is_text(node)):
+            yield _template(node)
+            for hole in _holes(node):
+                yield from self.of(hole)
+            return
+        yield from self._named(node)
+        for child in _children(node):
+            yield from self.of(child)
+
+    def _is_silent(self, node: ast.AST) -> bool:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                return name in SILENT_FUNCTIONS
+            case ast.ClassDef(name=name):
+                return name in SILENT_CLASSES
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name)):
+                return owner in LOGS or name in SILENT_CALLS
+            case ast.Call(func=ast.Name(id=name)):
+                return name in SILENT_CALLS
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                return name in SILENT_NAMES
+        return False
+
+    def _named(self, node: ast.AST) -> Iterator[str]:
+        """NotFound makes its sentence of a word."""
+        match node:
+            case ast.Call(func=ast.Name(id="NotFound"), args=[ast.Constant(value=str(what)), *_]):
+                yield f"There is no {what} {{0}}."
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """Without docstrings and annotations."""
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            is_docstring = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
+            if isinstance(child, ast.AST) and not is_docstring:
+                yield child
+
+
+def _is_text(node: ast.BinOp) -> bool:
+    """Whether it joins texts, at least one of which stands there."""
+    return isinstance(node.op, ast.Add) and any(
+        isinstance(side, ast.JoinedStr)
+        or (isinstance(side, ast.Constant) and isinstance(side.value, str))
+        or (isinstance(side, ast.BinOp) and _is_text(side))
+        for side in (node.left, node.right)
+    )
+
+
+def _pieces(node: ast.AST) -> Iterator[str | ast.AST]:
+    """Text, and what is put into it."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=values):
+            for value in values:
+                yield from _pieces(value)
+        case ast.FormattedValue(value=value):
+            yield value
+        case ast.BinOp(op=ast.Add()) if _is_text(node):
+            yield from _pieces(node.left)
+            yield from _pieces(node.right)
+        case _:
+            yield node
+
+
+def _template(node: ast.AST) -> str:
+    """Holes that touch are one: where the first ends cannot be seen."""
+    pieces = [piece if isinstance(piece, str) else None for piece in _pieces(node)]
+    pieces = [piece for place, piece in enumerate(pieces) if piece != "" and (piece or place == 0 or pieces[place - 1])]
+    holes = count()
+    return "".join(f"{{{next(holes)}}}" if piece is None else piece for piece in pieces)
+
+
+def _holes(node: ast.AST) -> Iterator[ast.AST]:
+    return (piece for piece in _pieces(node) if not isinstance(piece, str))
