@@ -1,5 +1,6 @@
 """The commands, by name."""
 
+import getpass
 import sys
 
 import typer
@@ -22,6 +23,7 @@ from chappe.cli import (
     timeline,
     up,
 )
+from chappe.features.audit.actor import Actor, ActorKind, acting_as
 from chappe.messaging import ChappeError, ConfigError
 
 app = typer.Typer(
@@ -50,7 +52,8 @@ app.add_typer(secrets.app, name="secrets")
 def main() -> None:
     """Run a command; what goes wrong and can be said in words is said in words."""
     try:
-        app()
+        with acting_as(Actor(ActorKind.COMMAND, name=_login())):
+            app()
     except ConfigError as error:
         problems = Console(stderr=True)
         for one in error.errors:
@@ -59,3 +62,11 @@ def main() -> None:
     except ChappeError as error:
         Console(stderr=True).print(Text.assemble(("Error: ", "bold red"), str(error)))
         sys.exit(1)
+
+
+def _login() -> str:
+    """By whose hand the command runs; "" where the machine has no name for it, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

@@ -3,7 +3,11 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.db import transaction
+
 from chappe.engine.vault import Vault
+from chappe.features.audit.following import subject_of
+from chappe.features.audit.record import note
 
 
 def rotate(vault: Vault, rows: Iterable[Any], place: Callable[[Any], str]) -> int:
@@ -17,5 +21,8 @@ def rotate(vault: Vault, rows: Iterable[Any], place: Callable[[Any], str]) -> in
         sealed = bytes(row.secrets)
         if sealed and vault.needs_rotation(sealed):
             same = type(row).objects.filter(pk=row.pk, version=row.version)
-            rotated += same.update(secrets=vault.rotate(sealed, place(row)))
+            with transaction.atomic():
+                if same.update(secrets=vault.rotate(sealed, place(row))):
+                    note(subject_of(row), "reseal")
+                    rotated += 1
     return rotated

@@ -10,6 +10,8 @@ from django.db.models import Min, Q, QuerySet
 
 from chappe.engine.vault import Sealed, callback_place
 from chappe.features import sealed
+from chappe.features.audit.following import subject_of
+from chappe.features.audit.record import note, together
 from chappe.features.callbacks.models import CallbackEndpoint, CallbackEvent
 from chappe.features.connections.services import process_vault
 from chappe.features.page import LARGEST_ID, Page, page_of, size_of_page
@@ -89,7 +91,7 @@ def create_endpoint(
     if endpoints_of(organisation_id).count() >= MOST_ENDPOINTS:
         raise Conflict(f"There are {MOST_ENDPOINTS} callbacks already, and there can be no more.")
     secret = _new_secret()
-    with transaction.atomic():
+    with together():
         row.save()
         # The number of the row is part of what the secret is sealed for.
         row.secrets = _sealed(row, {"current": secret})
@@ -115,7 +117,7 @@ def change_endpoint(organisation_id: int, endpoint_id: int, change: Change, now_
 
 def delete_endpoint(organisation_id: int, endpoint_id: int, now_ms: int) -> None:
     """Nothing is called from now on; an engine takes out what was still to be called. Raises NotFound."""
-    with transaction.atomic():
+    with together("delete"):
         row = _found(endpoints_of(organisation_id).select_for_update(), endpoint_id)
         row.is_enabled, row.deleted_ms, row.secrets = False, now_ms, b""
         _save(row, now_ms)
@@ -129,7 +131,7 @@ def rotate_secret(organisation_id: int, endpoint_id: int, now_ms: int, overlap_s
     if not 0 <= overlap_s <= LONGEST_OVERLAP_S:
         raise InvalidInput.at("overlap_s", f"must be from 0 to {LONGEST_OVERLAP_S}")
     secret = _new_secret()
-    with transaction.atomic():
+    with together("rotate"):
         row = _found(endpoints_of(organisation_id).select_for_update(), endpoint_id)
         held = _held(row) if overlap_s else {}
         kept = {"previous": held["current"]} if held else {}
@@ -144,9 +146,11 @@ def send_test(organisation_id: int, endpoint_id: int, now_ms: int) -> CallbackEv
     row = find_endpoint(organisation_id, endpoint_id)
     if not row.is_enabled:
         raise Conflict("The callback is switched off. Switch it on first.")
-    return CallbackEvent.objects.create(
-        endpoint_id=row.pk, type=TEST, at_ms=now_ms, due_ms=now_ms, give_up_ms=now_ms + TRIED_FOR_MS
-    )
+    with transaction.atomic():
+        note(subject_of(row), "test")
+        return CallbackEvent.objects.create(
+            endpoint_id=row.pk, type=TEST, at_ms=now_ms, due_ms=now_ms, give_up_ms=now_ms + TRIED_FOR_MS
+        )
 
 
 # -- dead letters ----------------------------------------------------------------------------------------------------
@@ -173,7 +177,10 @@ def replay(organisation_id: int, endpoint_id: int, letters: Letters, now_ms: int
     chosen = _dead(endpoint, letters).order_by("dead_ms", "pk").values_list("pk", flat=True)[:MOST_REPLAYED]
     with transaction.atomic():
         again = CallbackEvent.objects.filter(pk__in=list(chosen), dead_ms__gt=0)
-        return again.update(dead_ms=0, due_ms=now_ms, give_up_ms=now_ms + TRIED_FOR_MS, attempts=0, lease_token=0)
+        count = again.update(dead_ms=0, due_ms=now_ms, give_up_ms=now_ms + TRIED_FOR_MS, attempts=0, lease_token=0)
+        if count:
+            note(subject_of(endpoint), "replay", after={"calls": count})
+    return count
 
 
 def _dead(endpoint: CallbackEndpoint, letters: Letters) -> "QuerySet[CallbackEvent]":

@@ -6,4 +6,4 @@ class ConnectionsConfig(AppConfig):
     label = "connections"
 
     def ready(self) -> None:
-        from chappe.features.connections import replacement  # noqa: F401 - names its kind of job
+        from chappe.features.connections import replacement, trail  # noqa: F401 - they name a kind of job, and what is followed

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.db.models import QuerySet
 
+from chappe.features.audit.record import Subject, note
 from chappe.features.connections.models import ErrorQualification
 from chappe.features.page import LARGEST_ID, Page, newest_first
 from chappe.features.refusal import InvalidInput, NotFound
@@ -36,10 +38,15 @@ def qualify(organisation_id: int, qualification_id: int, verdict: Verdict) -> Er
     """Say what an error means; the next receipt that carries it is read so. Raises NotFound, InvalidInput."""
     changes = _changes(verdict)
     rows = _rows(organisation_id).filter(pk=min(qualification_id, LARGEST_ID))
-    # An update of these columns alone: the recorder counts occurrences in the same row at the same time.
-    if not rows.update(**changes):
-        raise NotFound("error qualification", qualification_id)
-    return rows.get()
+    with transaction.atomic():
+        row = rows.select_for_update().first()
+        if row is None:
+            raise NotFound("error qualification", qualification_id)
+        before = {name: getattr(row, name) for name in changes}
+        # An update of these columns alone: the recorder counts occurrences in the same row at the same time.
+        rows.update(**changes)
+        note(Subject(organisation_id, "error", row.pk, row.text), "qualify", before=before, after=changes)
+        return rows.get()
 
 
 def _rows(organisation_id: int) -> "QuerySet[ErrorQualification]":

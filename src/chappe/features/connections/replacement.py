@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from chappe.engine.store.store import unpack_ids
+from chappe.features.audit.following import subject_of
+from chappe.features.audit.record import CHANGE, note, together
 from chappe.features.clock import now_ms as clock_ms
 from chappe.features.connections import services
 from chappe.features.connections.models import Connection
@@ -41,13 +43,15 @@ def replace_connection(
     what was sent through it, and takes its provider's reports of it. Raises NotFound, InvalidInput; Conflict where it was
     replaced already, or a delivery is being analysed for it.
     """
-    with transaction.atomic():
+    with together("replace"):
         old = services.locked(organisation_id, connection_id, version)
         if old.replaced_by:
             raise Conflict(f"This connection was replaced already, by connection {old.replaced_by}.")
         made = services.made_from(old, settings, now_ms, name)
         _hand_over(old, made)
-        Hook.objects.filter(connection_id=old.pk).update(connection_id=made.pk, version=F("version") + 1)
+        hooks = Hook.objects.filter(connection_id=old.pk)
+        _note_moved(hooks, old, made)
+        hooks.update(connection_id=made.pk, version=F("version") + 1)
         move_some(old.pk, made.pk)
         jobs.enqueue(organisation_id, MOVE, old.pk, now_ms)
     return made
@@ -56,9 +60,16 @@ def replace_connection(
 def _hand_over(old: Connection, made: Connection) -> None:
     """Deliveries that are not over go on through the new one."""
     deliveries = Delivery.objects.filter(connection_id=old.pk)
-    deliveries.filter(status__in=MOVING).update(connection_id=made.pk)
+    moving = deliveries.filter(status__in=MOVING)
+    _note_moved(moving, old, made)
+    moving.update(connection_id=made.pk)
     if deliveries.filter(status="analysing").exists():
         raise Conflict("A delivery is being analysed for this connection. Try again when it is ready.")
+
+
+def _note_moved(rows: "QuerySet[Hook] | QuerySet[Delivery]", old: Connection, made: Connection) -> None:
+    for row in rows:
+        note(subject_of(row), CHANGE, before={"connection_id": old.pk}, after={"connection_id": made.pk})
 
 
 def move_some(old_id: int, new_id: int) -> bool:

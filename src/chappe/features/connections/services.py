@@ -15,6 +15,9 @@ from chappe.engine.address import hook_urls
 from chappe.engine.vault import Sealed, Vault, connection_place
 from chappe.features import clock, sealed
 from chappe.features.accounts.services import checked_name
+from chappe.features.audit.following import subject_of
+from chappe.features.audit.record import Subject as Audited
+from chappe.features.audit.record import note, together
 from chappe.features.connections.link import held_slots
 from chappe.features.connections.models import Connection, LinkLease, LinkState
 from chappe.features.connections.way import Way
@@ -138,7 +141,7 @@ def create_connection(
         created_ms=now_ms,
         changed_ms=now_ms,
     )
-    with _name_is_free(connection.name), transaction.atomic():
+    with _name_is_free(connection.name), together():
         _save_new(connection, secrets)
     return connection
 
@@ -213,7 +216,9 @@ def delete_connection(organisation_id: int, connection_id: int) -> None:
             connection.delete()
         except ProtectedError:
             raise Conflict("Deliveries were sent through this connection. Switch it off instead.") from None
-        _all_of(organisation_id).filter(replaced_by=connection_id).update(replaced_by=0)
+        for former in _all_of(organisation_id).filter(replaced_by=connection_id):
+            former.replaced_by = 0
+            former.save(update_fields=["replaced_by"])
         LinkState.objects.filter(connection_id=connection_id).delete()
         LinkLease.objects.filter(connection_id=connection_id).delete()
         HookEvent.objects.filter(connection_id=connection_id).delete()
@@ -252,7 +257,14 @@ def verify_connection(
     except Sealed as error:
         raise Conflict(f"The secrets of this connection cannot be opened: {error}. Write them again.") from None
     text = for_test(subject, test_number, test_text) if test_number and test_text else test_text
-    return async_to_sync(verify)(subject, test_number=test_number, test_text=text)
+    found = async_to_sync(verify)(subject, test_number=test_number, test_text=text)
+    note_trial(subject_of(connection), "verify", found, is_test_sent=bool(test_number))
+    return found
+
+
+def note_trial(subject: Audited, action: str, found: "Verification", *, is_test_sent: bool) -> None:
+    """Nothing was changed, and yet somebody logged in at a provider, and perhaps sent a message."""
+    note(subject, action, after={"is_usable": found.is_usable, "is_test_sent": is_test_sent})
 
 
 def verification_subject(connection: Connection) -> "Subject":

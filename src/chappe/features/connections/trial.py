@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from asgiref.sync import async_to_sync
 
-from chappe.features.connections.services import MASK, provider_spec
+from chappe.features.audit.record import Subject as Audited
+from chappe.features.connections.services import MASK, note_trial, provider_spec
 from chappe.features.refusal import InvalidInput
 from chappe.messaging import ConfigError, FieldError
 
@@ -36,4 +37,6 @@ def try_settings(
         raise InvalidInput([FieldError(f"settings.{one.field}", one.message) for one in error.errors]) from None
     subject = Subject(provider, dict(settings), {}, organisation_id=organisation_id)
     text = for_test(subject, test_number, test_text) if test_number and test_text else test_text
-    return async_to_sync(verify)(subject, test_number=test_number, test_text=text)
+    found = async_to_sync(verify)(subject, test_number=test_number, test_text=text)
+    note_trial(Audited(organisation_id, "connection", name=spec.label), "try", found, is_test_sent=bool(test_number))
+    return found

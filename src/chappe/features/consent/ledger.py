@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from chappe.features.audit.record import Subject
+from chappe.features.audit.record import note as audit
+from chappe.features.audit.value import masked
 from chappe.features.consent.address import checked_address, consent_channel, short
 from chappe.features.consent.models import ConsentEvent, Quarantine
 from chappe.features.page import Page, newest_first
@@ -56,6 +59,9 @@ def record_wish(organisation_id: int, wish: Wish, now_ms: int, source: str = API
             defaults=values | released,
             create_defaults=values | {"created_ms": now_ms},
         )
+        subject = Subject(organisation_id, "consent", event.pk, masked(event.address))
+        facts = {"channel": channel, "sender": event.sender, "source": source}
+        audit(subject, "give" if wish.is_given else "withdraw", after=facts)
     return event
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from chappe.features.audit.record import together
 from chappe.features.consent import ledger
 from chappe.features.consent.address import checked_address, consent_channel, short
 from chappe.features.consent.models import Quarantine
@@ -78,7 +79,7 @@ def release(organisation_id: int, quarantine_id: int, reason: str, now_ms: int) 
     Raises NotFound; Conflict where it does not keep anything from being sent.
     """
     reason = short("reason", reason, REASON_CHARACTERS)
-    with transaction.atomic():
+    with together("release"):
         row = _found(_rows(organisation_id).select_for_update(), quarantine_id)
         if row.status not in BLOCKING:
             raise Conflict(f"{row.address} is not kept from being sent to.")

@@ -6,4 +6,4 @@ class ContactsConfig(AppConfig):
     label = "contacts"
 
     def ready(self) -> None:
-        from chappe.features.contacts import services  # noqa: F401 - names its kinds of jobs
+        from chappe.features.contacts import services, trail  # noqa: F401 - kinds of jobs, and what is followed

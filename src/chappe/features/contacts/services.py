@@ -9,6 +9,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, Q, QuerySet
 
 from chappe.features.accounts.services import checked_name
+from chappe.features.audit.following import subject_of
+from chappe.features.audit.record import Subject, note, unnoted
+from chappe.features.audit.services import forget_name
 from chappe.features.clock import now_ms as clock_ms
 from chappe.features.contacts.csv_file import LONGEST_CELL
 from chappe.features.contacts.importing import (
@@ -121,7 +124,7 @@ def members_page(organisation_id: int, list_id: int, cursor: str, limit: int) ->
 
 def add_members(organisation_id: int, list_id: int, contact_ids: Sequence[int]) -> int:
     """Put people on a list; how many were not on it before. Raises NotFound for a list or a person that is not ours."""
-    find_list(organisation_id, list_id)
+    contact_list = find_list(organisation_id, list_id)
     if len(contact_ids) > MOST_MEMBERS_AT_ONCE:
         raise InvalidInput.at("contact_ids", f"must be at most {MOST_MEMBERS_AT_ONCE}")
     with transaction.atomic():
@@ -138,15 +141,21 @@ def add_members(organisation_id: int, list_id: int, contact_ids: Sequence[int]) 
             ignore_conflicts=True,
         )
         note_attributes(list_id, dict.fromkeys(name for contact in new for name in contact.attributes))
+        if new:
+            note(subject_of(contact_list), "add_people", after={"people": len(new)})
     return len(new)
 
 
 def remove_members(organisation_id: int, list_id: int, contact_ids: Sequence[int]) -> int:
     """Take people off a list; how many were on it. The people stay. Raises NotFound for the list."""
-    find_list(organisation_id, list_id)
+    contact_list = find_list(organisation_id, list_id)
     if len(contact_ids) > MOST_MEMBERS_AT_ONCE:
         raise InvalidInput.at("contact_ids", f"must be at most {MOST_MEMBERS_AT_ONCE}")
-    return _members(contact_ids).filter(list_id=list_id).delete()[0]
+    with transaction.atomic():
+        gone = _members(contact_ids).filter(list_id=list_id).delete()[0]
+        if gone:
+            note(subject_of(contact_list), "remove_people", after={"people": gone})
+    return gone
 
 
 def _members(contact_ids: Iterable[int]) -> "QuerySet[ContactListMember]":
@@ -239,7 +248,10 @@ def erase_contact(organisation_id: int, contact_id: int, now_ms: int) -> None:
     """
     with transaction.atomic():
         contact = find_contact(organisation_id, contact_id)
-        delete_contact(organisation_id, contact_id)
+        with unnoted():
+            delete_contact(organisation_id, contact_id)
+        forget_name(organisation_id, "contact", contact.pk)
+        note(Subject(organisation_id, "contact", contact.pk), "erase")
         jobs.enqueue(organisation_id, ERASE, contact_id, now_ms, {"phone": contact.phone, "email": contact.email})
 
 
@@ -326,7 +338,9 @@ def import_csv(
     progress: Progress | None = None,
 ) -> ContactImport:
     """Import a file now. Raises InvalidInput for one that cannot be read; rows that cannot be are in its errors."""
-    row = _new_import(organisation_id, contact_list, options or ImportOptions(), filename, "running", clock_ms())
+    with transaction.atomic():
+        row = _new_import(organisation_id, contact_list, options or ImportOptions(), filename, "running", clock_ms())
+        _note_import(row)
     try:
         return import_rows(row, stream, progress)
     except ChappeError as error:
@@ -355,6 +369,7 @@ def upload(
     with transaction.atomic():
         row.status = "waiting"
         row.save(update_fields=["status"])
+        _note_import(row)
         jobs.enqueue(organisation_id, IMPORT, row.pk, now_ms)
     return row
 
@@ -400,6 +415,11 @@ def _new_import(
         status=status,
         created_ms=now_ms,
     )
+
+
+def _note_import(row: ContactImport) -> None:
+    """One event for a file, however many people are in it; what came of it is said by the import itself."""
+    note(subject_of(row.list), "import", after={"import_id": row.pk, "filename": row.filename, **row.options})
 
 
 def _fail_import(row: ContactImport, error: str) -> None:

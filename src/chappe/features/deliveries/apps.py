@@ -6,4 +6,4 @@ class DeliveriesConfig(AppConfig):
     label = "deliveries"
 
     def ready(self) -> None:
-        from chappe.features.deliveries import services  # noqa: F401 - names its kinds of jobs
+        from chappe.features.deliveries import services, trail  # noqa: F401 - kinds of jobs, and what is followed

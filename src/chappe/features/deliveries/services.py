@@ -10,6 +10,8 @@ from django.db.models import Model, QuerySet
 
 from chappe.engine.store.store import unpack_ids
 from chappe.features.accounts.services import checked_name
+from chappe.features.audit.following import subject_of
+from chappe.features.audit.record import note, unnoted
 from chappe.features.clock import now_ms as clock_ms
 from chappe.features.connections.models import Connection
 from chappe.features.connections.services import connection_to_use, default_connection, way_of
@@ -41,6 +43,16 @@ LONGEST_SERVICE_ID = 200
 MOST_PARAMETERS = 50
 MOST_PREVIEWED = 50
 TRANSMISSION_MODES = range(4)
+ACTIONS = {
+    "analysed": "analyse",
+    "cancelled": "cancel",
+    "deleted": "delete",
+    "paused": "pause",
+    "resumed": "resume",
+    "revised": "revise",
+    "sent": "send",
+}
+"""What was done → what the audit trail calls it."""
 CATEGORIES = (Category.MARKETING, Category.TRANSACTIONAL)
 CHANNELS = tuple(channel.value for channel in Channel)
 RELEASED_AT_ONCE = 20
@@ -86,7 +98,8 @@ def create_delivery(organisation_id: int, draft: Draft, now_ms: int) -> Delivery
     if draft.connection_id is None:
         delivery.connection = _default_connection(organisation_id, draft)
     _apply(delivery, draft)
-    delivery.save()
+    with transaction.atomic():
+        delivery.save()
     return delivery
 
 
@@ -164,12 +177,15 @@ def _move(
 ) -> Delivery:
     """Change the status, guarded by the status before. Raises NotFound, Conflict."""
     rows = Delivery.objects.filter(organisation_id=organisation_id, pk=min(delivery_id, LARGEST_ID))
-    moved = rows.filter(status__in=statuses).update(status=status, **values)
-    delivery = rows.first() if moved else find_delivery(organisation_id, delivery_id)
-    if not moved or delivery is None:
-        assert delivery is not None
-        _need(delivery, statuses, done)
-        raise Conflict("The delivery was changed at the same moment. Try again.")
+    with transaction.atomic():
+        before = rows.select_for_update().values_list("status", flat=True).first()
+        moved = rows.filter(status__in=statuses).update(status=status, **values)
+        delivery = rows.first() if moved else find_delivery(organisation_id, delivery_id)
+        if not moved or delivery is None:
+            assert delivery is not None
+            _need(delivery, statuses, done)
+            raise Conflict("The delivery was changed at the same moment. Try again.")
+        note(subject_of(delivery), ACTIONS[done], before={"status": before}, after={"status": status})
     return delivery
 
 
@@ -524,7 +540,8 @@ def _delete_job(job: Job, lease: jobs.Lease) -> None:
         _forget(model, job.subject_id)
     with open_store() as store:
         analysis.forget_messages(store, job.subject_id, lease.beat)
-    deleted.delete()
+    with unnoted():
+        deleted.delete()
 
 
 def _forget(model: type[Model], delivery_id: int) -> None:

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from chappe.engine.vault import Sealed, hook_place
 from chappe.features import sealed
 from chappe.features.accounts.services import checked_name
+from chappe.features.audit.record import together
 from chappe.features.connections.models import Connection
 from chappe.features.connections.services import MASK, find_connection, process_vault
 from chappe.features.hooks.models import Hook, HookCount
@@ -97,7 +98,7 @@ def create_hook(organisation_id: int, connection_id: int, kind: str, change: Cha
     empty = Change(name="", payload="", keywords={}, statuses={}, proof={}, sender_number="", is_enabled=True)
     given = {name: value for name, value in vars(change).items() if value is not None}
     secret = _apply(hook, replace(empty, **given), {})
-    with _name_is_free(hook.name), transaction.atomic():
+    with _name_is_free(hook.name), together():
         hook.save()
         # The number of the row is part of what the secret is sealed for, so it can only follow it.
         hook.secrets = _sealed(hook, secret)
@@ -132,7 +133,7 @@ def rotate_token(organisation_id: int, hook_id: int, now_ms: int, grace_s: int =
     """Give the hook another token; the one before is good for `grace_s` more seconds. Raises NotFound, InvalidInput."""
     if not 0 <= grace_s <= LONGEST_GRACE_S:
         raise InvalidInput.at("grace_s", f"must be from 0 to {LONGEST_GRACE_S}")
-    with transaction.atomic():
+    with together("rotate"):
         hook = _found(hooks_of(organisation_id).select_for_update(of=("self",)), hook_id)
         hook.previous_token, hook.previous_until_ms = (hook.token, now_ms + grace_s * 1000) if grace_s else ("", 0)
         hook.token = _new_token()

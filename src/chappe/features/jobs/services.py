@@ -10,6 +10,7 @@ import structlog
 from django.db import close_old_connections, connection
 from django.db.models import F, Q
 
+from chappe.features.audit.actor import SYSTEM, acting_as
 from chappe.features.clock import now_ms
 from chappe.features.jobs.models import Job
 from chappe.messaging import ChappeError, LeaseLost
@@ -121,7 +122,8 @@ def run_next(stop: threading.Event) -> bool:
         _settle(job, status="failed", error=f"there is no work named {job.kind}")
         return True
     try:
-        kind.work(job, Lease(job, stop))
+        with acting_as(SYSTEM):
+            kind.work(job, Lease(job, stop))
     except Interrupted:
         _give_back(job, 0)
     except Postponed as error:

@@ -1,0 +1,21 @@
+"""What the audit trail keeps of callbacks."""
+
+from collections.abc import Mapping
+
+from chappe.engine.vault import Sealed, callback_place
+from chappe.features.audit.following import follow
+from chappe.features.callbacks.models import CallbackEndpoint
+from chappe.features.connections.services import process_vault
+
+
+def _secret(row: CallbackEndpoint) -> Mapping[str, object]:
+    try:
+        secrets = process_vault().decrypt(bytes(row.secrets), callback_place(row.organisation_id, row.pk))
+    except Sealed:
+        return {}
+    return {"secret": secrets.get("current")}
+
+
+FIELDS = ("url", "events", "allowed_networks", "is_enabled")
+
+follow(CallbackEndpoint, kind="callback", fields=FIELDS, secrets={"secrets": _secret}, name=lambda row: row.url)
