@@ -23,6 +23,14 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    # Before allauth's, so that its pages have the console's looks.
+    "chappe.web.console",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "django_htmx",
     "chappe.features.audit",
     "chappe.features.accounts",
     "chappe.features.connections",
@@ -33,11 +41,15 @@ INSTALLED_APPS = [
     "chappe.features.jobs",
     "chappe.features.hooks",
     "chappe.features.callbacks",
+    "chappe.features.traces",
 ]
 
 MIDDLEWARE = [
     "chappe.web.api.problem.ProblemMiddleware",
+    "chappe.web.acting.ActingMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "chappe.web.console.middleware.ContentPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -45,6 +57,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "chappe.web.console.middleware.PersonMiddleware",
 ]
 
 TEMPLATES = [
@@ -52,6 +67,11 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": [
+                "django.templatetags.i18n",
+                "django.templatetags.l10n",
+                "chappe.web.console.templatetags.console",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
@@ -66,6 +86,20 @@ DATABASES = {"default": database_settings(CONFIGURATION.database_url)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/account/login/"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # who is invited got the link at their address
+ACCOUNT_SESSION_REMEMBER = None
+ACCOUNT_ADAPTER = "chappe.features.accounts.sign_in.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Chappe"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIGURATION.public_url.startswith("https://")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -80,6 +114,9 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "/static/"
+SERVESTATIC_USE_FINDERS = True  # served from the packages themselves: there is no build step
+SERVESTATIC_MAX_AGE = 86_400  # addresses carry a mark of the content
+SERVESTATIC_ALLOW_ALL_ORIGINS = False
 
 # A list of ten thousand contacts is a request like any other; files are read as they arrive.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024

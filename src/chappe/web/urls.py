@@ -1,6 +1,6 @@
 """Every address the control plane answers."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from chappe.web.api.api import api
 from chappe.web.health import healthz, metrics
@@ -9,4 +9,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", api.urls),
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),
+    path("account/", include("allauth.urls")),
+    path("people/", include("chappe.features.accounts.urls")),
+    path("connections/", include("chappe.features.connections.urls")),
+    path("contacts/", include("chappe.features.contacts.urls")),
+    path("consent/", include("chappe.features.consent.urls")),
+    path("deliveries/", include("chappe.features.deliveries.urls")),
+    path("messages/", include("chappe.features.messages.urls")),
+    path("hooks/", include("chappe.features.hooks.urls")),
+    path("callbacks/", include("chappe.features.callbacks.urls")),
+    path("", include("chappe.web.console.urls")),
 ]

@@ -20,14 +20,64 @@ class Organisation(models.Model):
 
 
 class User(AbstractUser):
-    """A person who signs in."""
+    """A person who signs in with an e-mail address, which is their `username` as well.
+
+    `withheld` are rights of the role that this person does not have. A superuser administers the installation: makes
+    organisations and invites their first administrators, and sees nothing of theirs without belonging to them.
+    """
 
     organisation = models.ForeignKey(
         Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="people"
     )
+    role = models.CharField(max_length=16, default="auditor")
+    withheld = models.JSONField(default=list, blank=True)
+    language = models.CharField(max_length=5, default="", blank=True, help_text="empty: the organisation's")
+    theme = models.CharField(
+        max_length=5, default="", blank=True, help_text="light, dark, or empty: as the device has it"
+    )
 
     class Meta:
         db_table = "person"
+
+    @property
+    def name(self) -> str:
+        """As others see the person."""
+        return self.get_full_name() or self.email or self.username
+
+
+class PeopleGroup(models.Model):
+    """People of an organisation from whom some rights are withheld together."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="people_groups")
+    name = models.CharField(max_length=200)
+    withheld = models.JSONField(default=list)
+    people = models.ManyToManyField(User, related_name="people_groups", db_table="people_group_person")
+
+    class Meta:
+        db_table = "people_group"
+        constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="people_group_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Invitation(models.Model):
+    """A link that makes one person, once. Only a SHA-256 of its token is kept.
+
+    Without an organisation it is for the first administrator of the installation, who names the first organisation.
+    """
+
+    organisation = models.ForeignKey(Organisation, null=True, on_delete=models.CASCADE, related_name="invitations")
+    email = models.CharField(max_length=254, default="", blank=True)
+    role = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.CharField(max_length=254, default="", blank=True)
+    created_ms = Milliseconds()
+    expires_ms = Milliseconds()
+    used_ms = Milliseconds()
+
+    class Meta:
+        db_table = "invitation"
 
 
 class ApiKey(models.Model):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from chappe.features.accounts.models import ApiKey, Organisation
+from chappe.features.accounts.models import ApiKey, Organisation, User
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.messaging import FieldError
 
@@ -102,3 +102,18 @@ def checked_name(name: str, field: str = "name") -> str:
     if not 1 <= len(name) <= NAME_CHARACTERS or "\0" in name:
         raise InvalidInput([FieldError(field, f"must have from 1 to {NAME_CHARACTERS} characters")])
     return name
+
+
+THEMES = ("", "light", "dark")
+
+
+def set_language(user: User, language: str) -> None:
+    """The language a person reads the console in."""
+    user.language = language
+    user.save(update_fields=["language"])
+
+
+def set_theme(user: User, theme: str) -> None:
+    """How the console looks for a person; "" is as their device has it."""
+    user.theme = theme
+    user.save(update_fields=["theme"])

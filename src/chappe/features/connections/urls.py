@@ -1,0 +1,7 @@
+"""The pages of this feature."""
+
+from django.urls import URLPattern
+
+app_name = "connections"
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,60 @@
+"""Forms that keep what was typed and say what is wrong beside the field."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+
+from chappe.features.refusal import Conflict, InvalidInput
+from chappe.features.words import localised
+
+
+class ConsoleForm(forms.Form):
+    """A form whose service has the last word: within `refusals()`, what the service refuses becomes the form's errors.
+
+    `field_names` maps the names that services use to the form's own, where they differ.
+    """
+
+    field_names: Mapping[str, str] = {}
+    error_css_class = "has-error"
+    required_css_class = "is-required"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        self.is_refused = False
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """InvalidInput and Conflict within become errors, beside the field where there is one; see `is_refused`."""
+        try:
+            yield
+        except InvalidInput as error:
+            self.is_refused = True
+            for one in error.errors:
+                name = self.field_names.get(one.field, one.field)
+                known = name in self.fields
+                words = localised(one.message)
+                self.add_error(name if known else None, words if known else f"{one.field}: {words}")
+        except Conflict as error:
+            self.is_refused = True
+            self.add_error(None, localised(str(error)))
+
+
+class ConfirmForm(ConsoleForm):
+    """What cannot be undone is confirmed by typing the name of the thing."""
+
+    confirmation = forms.CharField(max_length=400, strip=True, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name = name
+        self.fields["confirmation"].label = _("Type “%(name)s” to confirm") % {"name": name}
+
+    def clean_confirmation(self) -> str:
+        typed: str = self.cleaned_data["confirmation"]
+        if typed != self.name:
+            raise forms.ValidationError(_("This is not the same. Type “%(name)s”.") % {"name": self.name})
+        return typed

@@ -1,0 +1,62 @@
+"""What every page gets: who looks, in which language, and what a browser may load."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import translation
+
+from chappe.features.accounts.models import User
+from chappe.features.accounts.person import person_of
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""No inline script or style, nothing from elsewhere."""
+
+API = "/v1/"
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+class ContentPolicyMiddleware:
+    """Says to browsers what pages may load. A view that needs more (a form that leads to a sign-in elsewhere) sets its own."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        return response
+
+
+class PersonMiddleware:
+    """The person of a request, and the language they read. What a signed-in person sees is kept by no cache."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # The API has callers of its own, and reading the session would cost it a look into the database.
+        if request.path_info.startswith(API):
+            return self.get_response(request)
+        user = request.user
+        if not isinstance(user, User):
+            return self.get_response(request)
+        request.person = person_of(user)  # type: ignore[attr-defined]
+        if user.language in dict(settings.LANGUAGES):
+            translation.activate(user.language)
+            request.LANGUAGE_CODE = user.language
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response

@@ -1,0 +1,30 @@
+// What pages do beyond plain forms; every page works without it.
+
+// Copy a value: <button data-copy="#id">, or the text itself in data-copy-text.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const source = document.querySelector(button.dataset.copy);
+  const text = source.value ?? source.textContent.trim();
+  navigator.clipboard.writeText(text).then(() => {
+    button.dataset.done = "";
+    setTimeout(() => delete button.dataset.done, 1500);
+  });
+});
+
+// The menu folds on small screens, where there is no room for it.
+const menu = document.querySelector("details.menu");
+if (menu && matchMedia("(max-width: 60rem)").matches) menu.open = false;
+
+// What is wrong with a form comes first for those who hear the page.
+document.querySelector(".notice.error[role=alert]")?.focus();
+
+// A form is sent once, however often its button is pressed.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || form.hasAttribute("hx-post")) return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "1";
+  setTimeout(() => delete form.dataset.sent, 3000);
+});
+addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
