@@ -12,12 +12,12 @@ from django.db import models
 from tests.conftest import administer, sibling
 from tests.engine.stock import NAMES, Stock
 
-from chappe.engine.store import callback_catalogue, catalogue, hook_catalogue, postgresql, sqlite
+from chappe.engine.store import callback_catalogue, catalogue, hook_catalogue, postgresql, sqlite, trace_catalogue
 from chappe.engine.store.statement import Bulk, Column, Delete, Insert, Query, Update
 
 STATEMENTS: dict[str, Bulk | Query] = {
     name: value
-    for module in (catalogue, callback_catalogue, hook_catalogue)
+    for module in (catalogue, callback_catalogue, hook_catalogue, trace_catalogue)
     for name, value in vars(module).items()
     if isinstance(value, Insert | Update | Delete | Query)
 }
@@ -90,6 +90,10 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "DESCRIBED_HOOKS": (True,),
     "HOOKS": (),
     "COUNT_CALLS": (1, 1, 0, "accepted", 1, 1),
+    "OPEN_TRACES": (1,),
+    "ROOM_OF_TRACE": (1,),
+    "COUNT_TRACE_ENTRIES": (1, 1, 1),
+    "END_TRACE": (1, 1, 1),
     "QUARANTINE_SINCE": (1,),
     "DELIVERIES_SINCE": (1,),
     "TAKE_LINK": (1, 0, "me", 1, 1),

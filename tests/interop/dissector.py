@@ -62,7 +62,12 @@ def dissect(folder: Path, segments: Iterable[Segment]) -> Capture:
     """What `tshark` makes of these octets."""
     path = folder / "session.pcap"
     path.write_bytes(capture_file(segments))
-    command = ["tshark", "-n", "-r", str(path), "-d", f"tcp.port=={PORT},smpp", "-T", "pdml"]
+    return read_capture(path, "-d", f"tcp.port=={PORT},smpp")
+
+
+def read_capture(path: Path, *options: str) -> Capture:
+    """What `tshark` makes of a capture file."""
+    command = ["tshark", "-n", "-r", str(path), *options, "-T", "pdml"]
     for preference in PREFERENCES:
         command += ["-o", preference]
     done = subprocess.run(command, check=True, capture_output=True, timeout=TSHARK_S)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.interop.caller import Caller, bound, endpoint
-from tests.interop.dissector import Capture, Segment, disagreements, dissect
+from tests.interop.dissector import Capture, Segment, disagreements, dissect, read_capture
 from tests.smpp import vectors
 from tests.smpp.pair import DELIVER_BODY, SUBMIT_BODY, only
 
@@ -19,9 +19,11 @@ from chappe.providers.smpp import SPEC, Dialect, segment_reference
 from chappe.simulator import Quirks, Simulator
 from chappe.simulator.quirks import RECEIPT_DIALECTS, Failure, Inbound, ReceiptsFor, ReceiptText, Segmentation
 from chappe.smpp import BindKind, CommandId, CommandStatus, Limits, Pdu, Role, Session, Tag, Tlv, decode, encode
+from chappe.smpp.capture import Captured, capture
 from chappe.smpp.constants import RESPONSE, TLV_TYPES, TlvType, command_name
 from chappe.smpp.event import BindRequested, Deliveries, RequestReceived, Submits
 from chappe.smpp.fields import FIELDS, Destination, UnsuccessSme
+from chappe.smpp.mask import masked
 
 pytestmark = pytest.mark.interop_tshark
 
@@ -560,3 +562,34 @@ def test_a_long_text_from_a_phone_is_read_as_we_read_it(dissector: Dissect, segm
         assert {one.number("sar_total_segments") for one in found} == {4}
     if segmentation in (Segmentation.UDH8, Segmentation.UDH16):
         assert [one.user_data["gsm_sms.udh.mm.msg_part"] for one in found] == ["1", "2", "3", "4"]
+
+
+# -- capture files ---------------------------------------------------------------------------------------------------
+
+
+def test_our_own_capture_file_is_read_as_smpp_without_being_told_to(tmp_path: Path) -> None:
+    """Wireshark knows the port, and finds nothing to complain of in headers, sums and sequence numbers."""
+    recorded = vectors.load("pdu")
+    meant = [(vectors.pdu(vector), vectors.octets(vector)) for vector in recorded]
+    captured = [Captured(HALF_PAST_NINE + n, n % 2, _is_of_smsc(pdu), data) for n, (pdu, data) in enumerate(meant)]
+    path = tmp_path / "trace.pcap"
+    path.write_bytes(b"".join(capture(captured)))
+    capture_read = read_capture(path, "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE")
+    assert not disagreements(capture_read, [(pdu, len(data)) for pdu, data in meant])
+
+
+def test_a_masked_message_is_read_without_complaint_and_without_its_text(tmp_path: Path) -> None:
+    submit = Pdu(
+        CommandId.SUBMIT_SM,
+        0,
+        1,
+        {"source_addr": SHORT_CODE, "destination_addr": PHONE, "short_message": b"Bonjour Marie"},
+    )
+    data = masked(encode(submit), shows_texts=False, shows_numbers=False)
+    path = tmp_path / "trace.pcap"
+    path.write_bytes(b"".join(capture([Captured(HALF_PAST_NINE, 0, False, data)])))
+    found = read_capture(path)
+    assert found.marks == []
+    [pdu] = found.pdus
+    assert pdu.shown["destination_addr"] == ["00000000078"]
+    assert pdu.fields["message"] == [b"x" * len(b"Bonjour Marie")]

@@ -46,6 +46,7 @@ from chappe.engine.store.frame import (
 )
 from chappe.engine.store.process import GARBAGE_ROWS
 from chappe.engine.store.statement import Row
+from chappe.engine.trace import TraceOrder
 from chappe.engine.vault import Sealed, Vault, connection_place
 from chappe.engine.worker import POLL_S
 from chappe.messaging import ConfigError, StoreError
@@ -186,8 +187,9 @@ class Engine:
             case LinksTaken(_, taken):
                 for flow in self._flows.values():
                     flow.hold([number for identifier, number in taken if identifier == flow.connection.id])
-            case Connections(_, connections, hooks):
+            case Connections(_, connections, hooks, traces):
                 self._configure(connections, hooks)
+                self._trace(traces)
             case CallbackEndpoints() | CallbackCalls() | CallbacksDue():
                 self._callbacks.heard(answer)
             case Collected(_, is_all):
@@ -284,6 +286,14 @@ class Engine:
             self._flows[connection.id] = SmppFlow(connection, self._ledger, self._client, self._links)
             return
         self._flows[connection.id] = HttpFlow(connection, self._ledger, self._client, adapter, urls)
+
+    def _trace(self, rows: Sequence[tuple[int, int, str, int, int]]) -> None:
+        """Keep what crosses the connections that somebody traces."""
+        orders: dict[int, list[TraceOrder]] = {}
+        for order_id, connection_id, number, left, until_ms in rows:
+            orders.setdefault(connection_id, []).append(TraceOrder(order_id, number, left, until_ms))
+        for flow in self._flows.values():
+            flow.trace(orders.get(flow.connection.id, ()))
 
     async def _end(self, flow: Flow[Any]) -> None:
         """A connection is switched off or gone: so are its links, and what was shown of them."""

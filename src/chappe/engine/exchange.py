@@ -1,7 +1,7 @@
 """The last exchanges with a provider, for its operator: without secrets, people's numbers and texts."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from chappe.engine.ledger import Ledger
 from chappe.engine.net.redact import MASK, SHORTEST, redact
 from chappe.engine.store.statement import Row
-from chappe.messaging import Accepted, SendOutcome, Unknown
+from chappe.messaging import Accepted, OutboundMessage, SendOutcome, Unknown
 from chappe.providers.contract import ProviderSpec, Settings
 from chappe.providers.http import Account, HttpRequest, HttpResponse, Pairs
 
@@ -27,11 +27,19 @@ CUT = "…"
 """What `said` puts where it cuts."""
 
 
+OnSeen = Callable[
+    [HttpRequest, HttpResponse | None, SendOutcome, float, OutboundMessage, Sequence[str]],
+    None,
+]
+
+
 class Exchanges:
     """Keeps one accepted message a second, and more of what went another way: at the most, what an operator can read."""
 
-    def __init__(self, spec: ProviderSpec, account: Account, ledger: Ledger) -> None:
+    def __init__(self, spec: ProviderSpec, account: Account, ledger: Ledger, on_seen: OnSeen) -> None:
+        """`on_seen` is told of all of them, with the secrets that may stand in them."""
         self._account = account
+        self._on_seen = on_seen
         self._ledger = ledger
         # Who knows the token of a hook may call it.
         tokens = [
@@ -54,6 +62,8 @@ class Exchanges:
         took_s: float,
         flight: "Flight",
     ) -> None:
+        message = flight.message
+        self._on_seen(request, response, outcome, took_s, message, self._secrets)
         now = time.monotonic()
         if isinstance(outcome, Accepted):
             if now < self._next_accepted:
@@ -63,7 +73,6 @@ class Exchanges:
             if now < self._next_other:
                 return
             self._next_other = now + OTHERS_EVERY_S
-        message = flight.message
         row = exchange_row(
             self._account.connection_id,
             request,

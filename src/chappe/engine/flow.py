@@ -11,6 +11,7 @@ from chappe.engine.ledger import Ledger
 from chappe.engine.store.client import StoreClient
 from chappe.engine.store.frame import Configure
 from chappe.engine.store.statement import Row
+from chappe.engine.trace import REQUESTS_PER_S, Recording, TraceOrder
 from chappe.engine.worker import Dialect, Slot, Worker
 from chappe.messaging import Channel
 from chappe.providers.contract import ProviderSpec, Settings
@@ -73,6 +74,7 @@ class Flow(ABC, Generic[S]):
 
     total_slots = 1
     """Slots that all engines together hold of the connection."""
+    traced_per_s = REQUESTS_PER_S
     connection: ConnectionSettings
     dialect: Dialect
 
@@ -80,6 +82,8 @@ class Flow(ABC, Generic[S]):
         self._ledger = ledger
         self._client = client
         self.slots: dict[int, S] = {}
+        self.recording: Recording | None = None
+        """There while somebody traces the connection."""
         self._stopping: dict[int, asyncio.Task[None]] = {}
         self._measured: dict[object, tuple[float, int]] = {}
         self._read(connection)
@@ -108,6 +112,27 @@ class Flow(ABC, Generic[S]):
 
     def told(self, unknown: Sequence[tuple[int, int]]) -> None:
         """Receipts that came on a link of ours whose id matched nothing in time: (token, times this id was seen)."""
+
+    @abstractmethod
+    def _traced(self) -> None:
+        """There is a `recording` now, or none any more."""
+
+    # -- traces ------------------------------------------------------------------------------------------------------
+
+    def trace(self, orders: Sequence[TraceOrder]) -> None:
+        """Keep what crosses the connection as these say, and nothing where there are none."""
+        recording = self.recording
+        if recording is not None:
+            recording.set(orders)
+        if (recording is None) == (not orders):
+            return
+        if recording is not None:
+            recording.close()
+            self.recording = None
+        else:
+            self.recording = Recording(self._client, self.traced_per_s)
+            self.recording.set(orders)
+        self._traced()
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
@@ -161,6 +186,8 @@ class Flow(ABC, Generic[S]):
         while not self.worker.is_idle and time.monotonic() < until:
             await asyncio.sleep(0.02)
         await asyncio.gather(*(slot.stop() for slot in self.slots.values()), *self._stopping.values())
+        if self.recording is not None:
+            self.recording.close()
 
     def _per_s(self, what: object, total: int) -> float:
         """How fast a count of this flow grows: a second, since this was asked last. What begins anew counts from 0."""

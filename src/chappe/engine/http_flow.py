@@ -1,6 +1,7 @@
 """A connection by HTTP: one slot, which one engine holds, so that its limits are those of the connection."""
 
 import time
+from collections.abc import Sequence
 
 import structlog
 
@@ -13,10 +14,13 @@ from chappe.engine.net.http_client import HttpClient, Tls
 from chappe.engine.net.http_sender import HttpSender
 from chappe.engine.store.client import StoreClient
 from chappe.engine.store.statement import Row
-from chappe.messaging import OutboundMessage, Refused
+from chappe.engine.trace import EXCHANGES_PER_S
+from chappe.engine.traced_exchange import began_ms, kept_exchange
+from chappe.messaging import OutboundMessage, Refused, SendOutcome
 from chappe.providers.contract import Settings
-from chappe.providers.http import Account, HttpProvider, HttpRequest
+from chappe.providers.http import Account, HttpProvider, HttpRequest, HttpResponse
 from chappe.providers.smpp_settings import allowed_networks
+from chappe.rules.trace import number_key
 
 log = structlog.get_logger("chappe.http")
 
@@ -64,6 +68,8 @@ class HttpDialect:
 
 
 class HttpFlow(Flow[HttpSlot]):
+    traced_per_s = EXCHANGES_PER_S
+
     def __init__(
         self,
         connection: ConnectionSettings,
@@ -81,7 +87,7 @@ class HttpFlow(Flow[HttpSlot]):
         mutual_tls(connection.settings).context()  # while nothing has changed yet
         self._account = account
         self.dialect = HttpDialect(self._adapter, account)
-        self._exchanges = Exchanges(connection.spec, account, self._ledger)
+        self._exchanges = Exchanges(connection.spec, account, self._ledger, self._seen)
 
     def _open(self, number: int) -> HttpSlot:
         settings = self.connection.settings
@@ -100,6 +106,27 @@ class HttpFlow(Flow[HttpSlot]):
         """Anything may be part of a request or of its proof; opening anew costs little, for nothing is bound."""
         slot.try_again()  # whoever saves the settings wants to see whether it works now
         return slot.account == self._account
+
+    def _traced(self) -> None:
+        """`_seen` looks at it each time."""
+
+    def _seen(
+        self,
+        request: HttpRequest,
+        response: HttpResponse | None,
+        outcome: SendOutcome,
+        took_s: float,
+        message: OutboundMessage,
+        secrets: Sequence[str],
+    ) -> None:
+        """Keep an exchange for who traces the connection, if anybody does."""
+        if self.recording is None:
+            return
+        numbers = number_key(message.sender), number_key(message.recipient)
+        orders = self.recording.wants(numbers)
+        if orders:
+            content = kept_exchange(request, response, outcome, took_s, message, secrets)
+            self.recording.exchange(orders, began_ms(took_s), numbers, content)
 
     def states(self, owner: str, now_ms: int) -> list[Row]:
         return [self._state(slot, owner, now_ms) for slot in self.slots.values()]

@@ -18,7 +18,7 @@ from chappe.engine.arrival import MOST, Arrivals, Wished
 from chappe.engine.callback import Callbacks, Happening
 from chappe.engine.change import Changes, Hit, Policy, Wish
 from chappe.engine.inbound import Inbox
-from chappe.engine.store import catalogue
+from chappe.engine.store import catalogue, trace_catalogue
 from chappe.engine.store.callback_frame import CallbacksDue, CallbackWork
 from chappe.engine.store.frame import (
     Answer,
@@ -177,7 +177,7 @@ class Recorder:
                     case CallbackWork():
                         outcome.answers.append(self._callbacks.work(request, now_ms))
                     case LoadConnections(number):
-                        outcome.answers.append(self._connections(number))
+                        outcome.answers.append(self._connections(number, now_ms))
                         outcome.answers.append(self._callbacks.load())
             self._count(outcome)
         self._hold(records, outcome)
@@ -185,10 +185,14 @@ class Recorder:
         answers: list[Answer] = [Recorded(records[-1].number, outcome.lost)] if records else []
         return [*answers, *self._told(outcome), *outcome.answers]
 
-    def _connections(self, number: int) -> Connections:
+    def _connections(self, number: int, now_ms: int) -> Connections:
         hooks = self._database.query(catalogue.DESCRIBED_HOOKS, (True,))
+        traces = self._database.query(trace_catalogue.OPEN_TRACES, (now_ms,))
         return Connections(
-            number, self._database.query(catalogue.CONNECTIONS), [(row[0], row[1], row[2]) for row in hooks]
+            number,
+            self._database.query(catalogue.CONNECTIONS),
+            [(row[0], row[1], row[2]) for row in hooks],
+            [(row[0], row[1], row[2], row[3], row[4]) for row in traces],
         )
 
     # -- hooks -------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import structlog
 
 from chappe.engine.net.diagnosis import connect_words, tls_words
 from chappe.engine.net.smpp_client import Endpoint, Link, connect
-from chappe.engine.trace import Trace
 from chappe.messaging import ChappeError
 from chappe.rules.provider_id import IdFormat, reader
 from chappe.rules.throttle import Throttle
@@ -20,6 +19,9 @@ from chappe.smpp import BindKind, Delivery
 log = structlog.get_logger("chappe.link")
 
 DRAIN_S = 5.0
+
+Tap = Callable[[str, bytes], None]
+"""Is told what a link reads (`in`) and writes (`out`)."""
 
 
 class Host(Protocol):
@@ -45,7 +47,7 @@ class Slot:
         host: Host,
         on_deliveries: Callable[[Link, Sequence[Delivery]], None],
         register: Callable[[Link], None],
-        tracer: Callable[[], Trace] | None = None,
+        tap: Callable[[int, Link], Tap | None],
     ) -> None:
         self.number = number
         self.endpoints = tuple(endpoints)
@@ -65,25 +67,20 @@ class Slot:
         self._host = host
         self._on_deliveries = on_deliveries
         self._register = register
-        self._tracer = tracer
+        self._tap = tap
         self._tasks = [asyncio.create_task(self._keep_up(endpoint)) for endpoint in endpoints]
 
-    def set(
-        self, *, limit_per_s: float, reconnect_s: float, id_format: IdFormat, tracer: Callable[[], Trace] | None
-    ) -> None:
+    def set(self, *, limit_per_s: float, reconnect_s: float, id_format: IdFormat) -> None:
         """Settings that a bound link takes over as it is."""
-        if (tracer is None) != (self._tracer is None):
-            self._tracer = tracer
-            for link in self.links.values():
-                link.trace_to(self._new_trace())
         if limit_per_s != self.limit_per_s:
             self.limit_per_s, self.throttle = limit_per_s, Throttle(limit_per_s)
         self._reconnect_s = reconnect_s
         self._read_id = reader(id_format)
 
-    def _new_trace(self) -> Callable[[str, bytes], None] | None:
-        """Each link has one of its own: what two of them read would mix."""
-        return self._tracer().octets if self._tracer is not None else None
+    def trace(self) -> None:
+        """Who wants to see what crosses the links has changed."""
+        for link in self.links.values():
+            link.trace_to(self._tap(self.number, link))
 
     # -- what the worker asks ----------------------------------------------------------------------------------------
 
@@ -137,8 +134,9 @@ class Slot:
     async def _keep_up(self, endpoint: Endpoint) -> None:
         """Connect, stay until the link is lost, wait, again: for as long as the connection is enabled."""
         while True:
-            link = Link(endpoint, self, self._new_trace())
+            link = Link(endpoint, self)
             self._register(link)
+            link.trace_to(self._tap(self.number, link))
             self.links[endpoint.kind] = link
             try:
                 await connect(link)

@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Sequence
-from functools import partial
 
 from chappe.engine.flow import ConnectionSettings, Flow, percentiles_ms
 from chappe.engine.ledger import Ledger
 from chappe.engine.net.egress import EgressPolicy
 from chappe.engine.net.smpp_client import Endpoint, Link
 from chappe.engine.receipts import Incoming, Links
-from chappe.engine.slot import Slot
+from chappe.engine.slot import Slot, Tap
 from chappe.engine.store.client import StoreClient
 from chappe.engine.store.statement import Row
-from chappe.engine.trace import Trace
+from chappe.engine.trace import Trace, logger
 from chappe.providers import smpp_settings
 from chappe.providers.contract import Settings
 from chappe.providers.smpp import Dialect
@@ -56,7 +55,6 @@ class SmppFlow(Flow[Slot]):
         settings = connection.settings
         self.total_slots = total_connections(settings)
         self._endpoints = endpoints(settings)
-        self._tracer = partial(Trace, connection.id) if settings.flag("verbose_traces") else None
         self.dialect = dialect = Dialect(settings)
         self.incoming = Incoming(
             connection.id,
@@ -78,7 +76,7 @@ class SmppFlow(Flow[Slot]):
             host=self.worker,
             on_deliveries=self._deliveries,
             register=self._links.add,
-            tracer=self._tracer,
+            tap=self._tap,
         )
 
     def _keep(self, slot: Slot) -> bool:
@@ -89,9 +87,20 @@ class SmppFlow(Flow[Slot]):
             limit_per_s=settings.number("max_mt_per_s"),
             reconnect_s=settings.number("reconnect_s"),
             id_format=IdFormat(settings.text("id_format_in_acknowledgement")),
-            tracer=self._tracer,
         )
+        slot.trace()
         return True
+
+    def _traced(self) -> None:
+        for slot in self.slots.values():
+            slot.trace()
+
+    def _tap(self, number: int, link: Link) -> Tap | None:
+        """Who is told what crosses this link; None where nobody wants to know."""
+        sinks = [logger(self.connection.id)] if self.connection.settings.flag("verbose_traces") else []
+        if self.recording is not None:
+            sinks.append(self.recording.link(number, link.endpoint.kind.name.lower(), link.number))
+        return Trace(sinks).octets if sinks else None
 
     def told(self, unknown: Sequence[tuple[int, int]]) -> None:
         self.incoming.told(unknown)

@@ -172,13 +172,13 @@ def decode_body(command_id: int, command_status: int, sequence_number: int, body
         raise MalformedPdu(command_id, sequence_number, CommandStatus.ESME_RINVCMDID, "unknown command_id")
     if not body and command_id & RESPONSE:
         return Pdu(command_id, command_status, sequence_number)
-    reader = _Reader(command_id, sequence_number, body)
+    reader = BodyReader(command_id, sequence_number, body)
     fields = {known.name: reader.read(known, last=known is table[-1]) for known in table}
     tlvs = read_tlvs(body, reader.position, len(body), limits.max_tlvs, command_id, sequence_number)
     return Pdu(command_id, command_status, sequence_number, fields, tlvs)
 
 
-class _Reader:
+class BodyReader:
     """A place in a body, and how to read each kind of field from there."""
 
     __slots__ = ("body", "command_id", "position", "sequence_number")

@@ -231,6 +231,11 @@ class Session:
         """When the oldest message that still waits for its answer went out; None where none does."""
         return self._window.oldest_sent_at()
 
+    @property
+    def unread(self) -> bytes:
+        """The beginning of a PDU whose rest has not come yet."""
+        return b"".join(self._held)
+
     def data_to_send(self) -> bytes:
         """Everything queued since the last call, as one write."""
         data = b"".join(self._out)
@@ -723,8 +728,8 @@ _TAKERS: Final[dict[Role, dict[int, _Taker]]] = {
     Role.SMSC: {_SUBMIT_SM: _take_body},
 }
 _REFUSALS: Final[dict[Reaction, tuple[int, str]]] = {
-    Reaction.REFUSE: (CommandStatus.ESME_RINVBNDSTS, "not allowed while {}"),
-    Reaction.ALREADY_BOUND: (CommandStatus.ESME_RALYBND, "already {}"),
+    Reaction.REFUSE: (CommandStatus.ESME_RINVBNDSTS, "not allowed while {0}"),
+    Reaction.ALREADY_BOUND: (CommandStatus.ESME_RALYBND, "already {0}"),
     Reaction.UNKNOWN: (CommandStatus.ESME_RINVCMDID, "unknown command_id"),
     Reaction.DROP: (CommandStatus.ESME_RINVCMDID, "an answer to nothing that SMPP 3.4 knows"),
 }

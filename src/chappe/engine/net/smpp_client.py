@@ -115,8 +115,10 @@ class Link(asyncio.Protocol):
     # -- what the owner asks -----------------------------------------------------------------------------------------
 
     def trace_to(self, on_trace: Callable[[str, bytes], None] | None) -> None:
-        """Have what is read and written from now on told to `on_trace`."""
+        """Have what is read and written from now on told to `on_trace`, beginning with a PDU that is half read."""
         self._on_trace = on_trace
+        if on_trace is not None and self._session.unread:
+            on_trace("in", self._session.unread)
 
     @property
     def room(self) -> int:

@@ -176,7 +176,16 @@ class Collect(msgspec.Struct, array_like=True, tag="collect", gc=False):
     number: int
 
 
-Request = Record | Want | Configure | Links | LoadConnections | Answered | Collect | CallbackWork
+class Traced(msgspec.Struct, array_like=True, tag="traced", gc=False):
+    """What crossed traced connections: rows of `trace_catalogue.INSERT_TRACE_ENTRIES`. `left_out`: (session id, how many
+    more there were)."""
+
+    number: int
+    rows: list[Row] = []
+    left_out: list[tuple[int, int]] = []
+
+
+Request = Record | Want | Configure | Links | LoadConnections | Answered | Collect | CallbackWork | Traced
 
 
 class Recorded(msgspec.Struct, array_like=True, tag="recorded", gc=False):
@@ -229,11 +238,13 @@ class LinksTaken(msgspec.Struct, array_like=True, tag="links_taken", gc=False):
 
 
 class Connections(msgspec.Struct, array_like=True, tag="connections_are", gc=False):
-    """`connections`: rows of `catalogue.CONNECTIONS`; `hooks`: those of `catalogue.DESCRIBED_HOOKS`."""
+    """`connections`: rows of `catalogue.CONNECTIONS`; `hooks`: those of `catalogue.DESCRIBED_HOOKS`; `traces`: those of
+    `trace_catalogue.OPEN_TRACES`."""
 
     number: int
     connections: list[Row]
     hooks: list[tuple[int, str, str]] = []
+    traces: list[tuple[int, int, str, int, int]] = []
 
 
 class Trouble(msgspec.Struct, array_like=True, tag="trouble", gc=False):

@@ -20,8 +20,9 @@ import structlog
 
 from chappe.engine import log as log_settings
 from chappe.engine.recorder import Recorder
-from chappe.engine.store.frame import Answer, Fates, InboundPiece, Received, Record, Request, Trouble
+from chappe.engine.store.frame import Answer, Fates, InboundPiece, Received, Record, Request, Traced, Trouble
 from chappe.engine.store.store import open_store
+from chappe.engine.store.trace_entry import TraceEntries
 from chappe.messaging import StoreBusy, StoreFull, StoreUnsure
 
 TICK_S = 0.2
@@ -88,9 +89,16 @@ def apart(requests: Sequence[Request]) -> list[list[Request]]:
 
 
 class StoreProcess:
-    def __init__(self, connection: socket.socket, recorder: Recorder, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        recorder: Recorder,
+        trace_entries: TraceEntries,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._socket = connection
         self._recorder = recorder
+        self._trace_entries = trace_entries
         self._clock = clock
         self._reader = FrameReader()
         self._decode = msgspec.msgpack.Decoder(Request).decode
@@ -107,14 +115,23 @@ class StoreProcess:
             if readable:
                 data = self._socket.recv(READ_OCTETS)
                 if not data:
+                    self._trace_entries.write(self._now_ms())
                     return
-                requests = [self._decode(body) for body in self._reader.feed(data)]
+                requests = self._without_traces([self._decode(body) for body in self._reader.feed(data)])
             if requests:
                 self._answer(partial(self._handle, deque([requests]), []))
             if time.monotonic() >= next_tick:
                 self._answer(self._tick)
                 self._answer(self._news)
+                self._trace_entries.write(self._now_ms())
                 next_tick = time.monotonic() + TICK_S
+
+    def _without_traces(self, requests: list[Request]) -> list[Request]:
+        """The requests that somebody waits for; what is kept of traces is put aside for a quiet moment."""
+        for request in requests:
+            if isinstance(request, Traced):
+                self._trace_entries.add(request)
+        return [request for request in requests if not isinstance(request, Traced)]
 
     def _handle(self, waiting: deque[list[Request]], answers: list[Answer]) -> list[Answer]:
         """Handle what is `waiting`; called again after trouble, it goes on where it was.
@@ -185,7 +202,7 @@ def main() -> None:
     connection = socket.socket(fileno=number)
     store = open_store(os.environ["CHAPPE_STORE_URL"])  # not an argument: the URL may hold a password
     try:
-        StoreProcess(connection, Recorder(store, owner)).run()
+        StoreProcess(connection, Recorder(store, owner), TraceEntries(store)).run()
     except (BrokenPipeError, ConnectionResetError):
         return
 
