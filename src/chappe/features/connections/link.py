@@ -27,6 +27,8 @@ class Link:
     limit_per_s: float
     round_trip_p50_ms: float
     round_trip_p99_ms: float
+    receipts_per_s: float
+    unmatched_per_s: float
     since_ms: int
     seen_ms: int
     is_live: bool
@@ -75,6 +77,8 @@ def _link(row: LinkState, now_ms: int) -> Link:
         limit_per_s=row.limit_per_s,
         round_trip_p50_ms=row.round_trip_p50_ms,
         round_trip_p99_ms=row.round_trip_p99_ms,
+        receipts_per_s=row.receipts_per_s,
+        unmatched_per_s=row.unmatched_per_s,
         since_ms=row.since_ms,
         seen_ms=row.changed_ms,
         is_live=row.changed_ms > now_ms - SILENT_MS,

@@ -1,0 +1,154 @@
+"""How fast connections are, what limits them, and what a wanted speed needs: from what engines show and what is counted."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from chappe.features.connections.link import Link, links_of
+from chappe.features.connections.models import Connection
+from chappe.features.connections.services import connections_of, find_connection, provider_spec
+from chappe.features.messages.queue import Queue, queues_of
+from chappe.features.messages.traffic import busiest_per_s, by_connection
+from chappe.features.refusal import InvalidInput
+from chappe.messaging import TrafficKind
+from chappe.providers.smpp_settings import SPEC as SMPP
+from chappe.providers.smpp_settings import total_connections
+from chappe.rules import advisor
+from chappe.rules.bottleneck import Bottleneck, Sender, find_bottleneck
+
+RECENT_MS = 600_000
+"""How far back the receipts on the wall are counted."""
+BUSIEST_MS = 7 * 86_400_000
+MOST_LINES = 200
+"""Connections on one wall."""
+LARGEST_RATE = 100_000.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """A connection on the wall. `links` are those that an engine shows now, and those that fell silent; `matched` and
+    `unmatched` are receipts of the last ten minutes or so."""
+
+    connection: Connection
+    links: Sequence[Link]
+    queue: Queue
+    matched: int
+    unmatched: int
+
+    @cached_property
+    def senders(self) -> list[Link]:
+        """The live links that messages go out by."""
+        return [link for link in self.links if link.is_live and link.sends]
+
+    @cached_property
+    def bottleneck(self) -> Bottleneck:
+        senders = [_sender(link) for link in self.senders]
+        return find_bottleneck(senders, self.queue.waiting, is_enabled=self.connection.is_enabled)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every link is logged in; one that only takes receipts in is needed, too."""
+        live = [link for link in self.links if link.is_live]
+        return bool(live) and all(link.is_bound for link in live)
+
+    @property
+    def since_ms(self) -> int:
+        """Since when the links are as they are: the latest change of one."""
+        return max((link.since_ms for link in self.links if link.is_live), default=0)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What the settings allow. `setting_names` are those of window and limit, which differ by kind of connection."""
+
+    link: advisor.Link
+    advice: advisor.Advice
+    busiest_per_s: float
+    round_trip_p99_ms: float
+    setting_names: tuple[str, str]
+
+
+def lines_of(organisation_id: int, now_ms: int) -> list[Line]:
+    """The connections of an organisation, in the order of the list."""
+    return _lines(organisation_id, list(connections_of(organisation_id)[:MOST_LINES]), now_ms)
+
+
+def line_of(organisation_id: int, connection_id: int, now_ms: int) -> Line:
+    """Raises NotFound."""
+    (line,) = _lines(organisation_id, [find_connection(organisation_id, connection_id)], now_ms)
+    return line
+
+
+def _lines(organisation_id: int, connections: Sequence[Connection], now_ms: int) -> list[Line]:
+    ids = [one.pk for one in connections]
+    links: dict[int, list[Link]] = {}
+    for link in links_of(ids, now_ms):
+        links.setdefault(link.connection_id, []).append(link)
+    queues = queues_of(ids, now_ms)
+    kinds, none = (TrafficKind.RECEIPT, TrafficKind.UNMATCHED), Counter[TrafficKind]()
+    receipts = by_connection(organisation_id, now_ms - RECENT_MS, kinds)
+    return [
+        Line(one, _shown(links.get(one.pk, [])), queues[one.pk], *(receipts.get(one.pk, none)[kind] for kind in kinds))
+        for one in connections
+    ]
+
+
+def _shown(links: Sequence[Link]) -> list[Link]:
+    """Without what is left of a slot that an engine shows: of another mode that the connection had."""
+    live = {link.slot for link in links if link.is_live}
+    return [link for link in links if link.is_live or link.slot not in live]
+
+
+def _sender(link: Link) -> Sender:
+    return Sender(
+        link.is_bound,
+        link.is_slowed,
+        link.window,
+        link.in_flight,
+        link.sent_per_s,
+        link.limit_per_s,
+        link.round_trip_p50_ms,
+    )
+
+
+# -- the advisor -----------------------------------------------------------------------------------------------------
+
+
+def speed_of(line: Line, wanted_per_s: float | None, now_ms: int) -> Speed:
+    """What a wanted speed needs of this connection; None is what its limit allows, else the most that was seen.
+
+    Raises InvalidInput.
+    """
+    if wanted_per_s is not None and not 0 < wanted_per_s <= LARGEST_RATE:
+        raise InvalidInput.at("rate", f"must be more than 0 and at most {LARGEST_RATE:.0f}")
+    connection = line.connection
+    names = _names(connection)
+    window, limit = (float(_setting(connection, name)) for name in names)
+    trips = [link for link in line.senders if link.round_trip_p50_ms]
+    trip_ms = sum(link.round_trip_p50_ms for link in trips) / len(trips) if trips else 0.0
+    link = advisor.Link(_sending_links(connection), int(window), limit, trip_ms)
+    busiest = busiest_per_s(connection.organisation_id, connection.pk, now_ms - BUSIEST_MS)
+    wanted = wanted_per_s or limit * link.links or max(busiest, 100.0)
+    p99_ms = max((one.round_trip_p99_ms for one in trips), default=0.0)
+    return Speed(link, advisor.advise(link, round(wanted, 1)), busiest, p99_ms, names)
+
+
+def _names(connection: Connection) -> tuple[str, str]:
+    return ("window", "max_mt_per_s") if connection.provider == SMPP.key else ("concurrency", "max_per_s")
+
+
+def _sending_links(connection: Connection) -> int:
+    if connection.provider != SMPP.key:
+        return 1
+    names = ("processes", "sending_threads", "child_connections")
+    return total_connections({name: _setting(connection, name) for name in names})
+
+
+def _setting(connection: Connection, name: str) -> Any:
+    """A public setting, or what it is where nobody set it."""
+    if name in connection.settings:
+        return connection.settings[name]
+    declared = provider_spec(connection.provider).settings
+    return next(setting.default for setting in declared if setting.name == name)
