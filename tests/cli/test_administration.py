@@ -10,6 +10,7 @@ from tests.row import NOW_MS, link
 from chappe.engine.vault import Vault, connection_place
 from chappe.features.accounts import services as accounts
 from chappe.features.accounts.models import ApiKey, Organisation
+from chappe.features.audit.models import AuditEvent
 from chappe.features.clock import now_ms
 from chappe.features.connections import services as connections
 from chappe.features.connections.models import Connection
@@ -34,6 +35,21 @@ def test_a_key_is_shown_alone_and_lets_in(shell: Shell, organisation: Organisati
     assert key is not None
     assert key.scopes == ["send"]
     assert "never again" in result.err
+
+
+def test_what_a_command_changes_is_in_the_audit_trail_under_the_login_of_who_runs_it(
+    shell: Shell, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "ada")
+    secret = shell.done("key", "create", "website").out.strip()
+    made = AuditEvent.objects.get(subject_kind="key")
+    assert (made.actor_kind, made.actor_name, made.action, made.subject_name) == (
+        "command",
+        "ada",
+        "create",
+        "website",
+    )
+    assert secret not in str(vars(made))
 
 
 def test_a_key_of_an_unknown_scope_is_refused(shell: Shell, organisation: Organisation) -> None:

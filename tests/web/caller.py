@@ -44,8 +44,8 @@ class Caller:
     def delete(self, path: str) -> Answer:
         return Answer(self._client.delete(path))
 
-    def raw(self, method: str, path: str, content: bytes) -> Answer:
-        return Answer(self._client.generic(method, path, content, content_type="application/json"))
+    def raw(self, method: str, path: str, content: bytes, media_type: str = "application/json") -> Answer:
+        return Answer(self._client.generic(method, path, content, content_type=media_type))
 
     def _send(self, method: str, path: str, content: object) -> Answer:
         return self.raw(method, path, b"" if content is None else json.dumps(content).encode())

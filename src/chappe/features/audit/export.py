@@ -42,7 +42,7 @@ def _rows(event: AuditEvent) -> Iterator[tuple[object, ...]]:
         *(event.pk, _time(event), event.actor_kind, event.actor_id, event.actor_name, event.address, event.action),
         *(event.subject_kind, event.subject_id, event.subject_name),
     )
-    for name in dict.fromkeys([*event.before, *event.after]) or [""]:
+    for name in sorted({*event.before, *event.after}) or [""]:
         yield (*facts, name, _cell(event.before.get(name)), _cell(event.after.get(name)))
 
 

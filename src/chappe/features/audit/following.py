@@ -53,6 +53,7 @@ def follow(
     *,
     kind: str,
     fields: Sequence[str],
+    read: Mapping[str, Reader] | None = None,
     hidden: Sequence[str] = (),
     secrets: Mapping[str, Reader] | None = None,
     name: Callable[[Any], str] = str,
@@ -61,7 +62,7 @@ def follow(
 ) -> None:
     """Have every change of a row of `model` written down; for a feature's `AppConfig.ready`.
 
-    `fields` are shown with what they were and what they are. Of `hidden` fields, and of what `secrets` read (column →
+    `fields` are shown with what they were and what they are, and so is what `read` makes of a column. Of `hidden` fields, and of what `secrets` read (column →
     values by path), only that they changed is said. `blank` is the row that a new one, or one that is deleted, is told
     apart from: what is as in it goes without saying. It is unsaved, and by default as the model makes it.
     """
@@ -69,7 +70,7 @@ def follow(
         kind,
         name,
         organisation,
-        {field: _reader(field) for field in fields},
+        {**{field: _reader(field) for field in fields}, **(read or {})},
         {**{field: _reader(field) for field in hidden}, **(secrets or {})},
         blank or (lambda _row: model()),
     )

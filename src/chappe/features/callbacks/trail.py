@@ -1,4 +1,4 @@
-"""What the audit trail keeps of callbacks."""
+"""What the audit trail keeps of callbacks: no secret, and of an address nothing that could be one."""
 
 from collections.abc import Mapping
 
@@ -16,6 +16,18 @@ def _secret(row: CallbackEndpoint) -> Mapping[str, object]:
     return {"secret": secrets.get("current")}
 
 
-FIELDS = ("url", "events", "allowed_networks", "is_enabled")
+def _address(row: CallbackEndpoint) -> str:
+    """Without its query, where a customer may have put a token."""
+    return row.url.partition("?")[0]
 
-follow(CallbackEndpoint, kind="callback", fields=FIELDS, secrets={"secrets": _secret}, name=lambda row: row.url)
+
+FIELDS = ("events", "allowed_networks", "is_enabled")
+
+follow(
+    CallbackEndpoint,
+    kind="callback",
+    fields=FIELDS,
+    read={"url": lambda row: {"url": _address(row)}},
+    secrets={"secrets": _secret, "url": lambda row: {"url.query": row.url.partition("?")[2]}},
+    name=_address,
+)

@@ -264,7 +264,8 @@ def verify_connection(
 
 def note_trial(subject: Audited, action: str, found: "Verification", *, is_test_sent: bool) -> None:
     """Nothing was changed, and yet somebody logged in at a provider, and perhaps sent a message."""
-    note(subject, action, after={"is_usable": found.is_usable, "is_test_sent": is_test_sent})
+    with transaction.atomic():
+        note(subject, action, after={"is_usable": found.is_usable, "is_test_sent": is_test_sent})
 
 
 def verification_subject(connection: Connection) -> "Subject":
