@@ -64,8 +64,13 @@ NO_SENTENCE = re.compile(
 SEVERAL_WORDS = re.compile(r"[^\W\d_]{2,}.*\s.*[^\W\d_]|\s[^\W\d_]{2,}|[^\W\d_]{2,}\s", re.DOTALL)
 
 ALONE = (
-    *("account", "password", "transceiver", "transmitter", "receiver", "delivered", "duplicate", "pending", "ready"),
+    *("account", "password", "transceiver", "transmitter", "receiver", "network", "suspended", "closed"),
+    *("draft", "analysing", "ready", "sending", "paused", "finished", "cancelled", "failed", "deleting"),
+    *("revised", "changed", "deleted", "analysed", "sent", "resumed"),
     *("Transmitter: {0}", "Receiver: {0}"),
+    # Where in a payload, and what: the place is a value of the shorter sentences
+    "line {0}, column {1}: there is no filter {2}; there are {3}",
+    "line {0}, column {1}: only {2} may stand between {% and %}",
 )
 """Words that are values in sentences, and prefixes, that are no sentences where they stand."""
 

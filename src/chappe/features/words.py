@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 from django.utils.translation import get_language
@@ -23,6 +23,9 @@ DEEPEST = 4
 """Sentences in sentences: a finding that tells an error that tells a reason."""
 KEPT = 4_096
 HOLE = re.compile(r"\{(\d+)\}|(?<!\{)\{([a-z_]+)\}(?!\})")
+TAILS = 8
+"""Places in a value that are looked at for the beginning of a tail."""
+_TAIL = re.compile(r"[,;:]? ")
 _WORD = re.compile(r"[^\W\d_]+")
 _LABEL = re.compile(r"'([^']{1,100})'( \([\w.]{1,60}\))?")
 _AT_FIELD = re.compile(r"([\w.\[\]]{1,100}): (.+)", re.DOTALL)
@@ -55,7 +58,8 @@ class Template:
         end = len(text) - len(last)
         if end < len(first) or not (text.startswith(first) and text.endswith(last)):
             return None
-        values, start = {}, len(first)
+        values: dict[str, str] = {}
+        start = len(first)
         for name, part in zip(self.names[:-1], self.parts[1:-1], strict=True):
             found = text.find(part, start, end)
             if found < 0:
@@ -93,6 +97,8 @@ class PhraseBook:
         is_stopped, lower = text.endswith("."), text[:1].lower() + text[1:]
         if is_stopped:
             yield _with_stop(self._sentence(text[:-1], depth))
+        else:
+            yield _without_stop(self._sentence(f"{text}.", depth))
         if lower != text:
             yield _with_capital(self._sentence(lower, depth))
         if lower != text and is_stopped:
@@ -103,7 +109,7 @@ class PhraseBook:
         if exact is not None or depth >= DEEPEST:
             return exact
         words = set(_WORD.findall(text))
-        candidates = {template for word in words for template in self._by_word.get(word, ())}
+        candidates = {template for word in ("", *words) for template in self._by_word.get(word, ())}
         for template in sorted(candidates, key=lambda one: (-one.weight, one.parts)):
             values = template.values(text)
             if values is not None:
@@ -123,14 +129,23 @@ class PhraseBook:
             name = self._exact.get(label[1])
             return self._mark("'{0}'").replace("{0}", name) + (label[2] or "") if name else text
         if " " in text.strip() or text[:1].islower():
-            return self._told(text, depth) or text
+            return self._told(text, depth) or self._with_tail(text, depth) or text
         return text
+
+    def _with_tail(self, text: str, depth: int) -> str | None:
+        """Something of its own with more of ours behind it: `503; try again later`."""
+        for start in islice(_TAIL.finditer(text, 1), TAILS):
+            told = self._sentence(text[start.start() :], depth)
+            if told is not None:
+                head = text[: start.start()]
+                return (self._told(head, depth) or head) + told
+        return None
 
     def _in_parts(self, text: str, depth: int) -> str | None:
         """Several in a row, or one behind the name of a field."""
         if "; " in text:
             parts = text.split("; ")
-            told = [self._told(part, DEEPEST - 1) for part in parts]
+            told = [self._told(part, DEEPEST - 2) for part in parts]
             if any(told):
                 return self._mark("; ").join(one or part for one, part in zip(told, parts, strict=True))
         at_field = _AT_FIELD.fullmatch(text)
@@ -157,6 +172,10 @@ def _with_stop(told: str | None) -> str | None:
     return None if told is None else told + "."
 
 
+def _without_stop(told: str | None) -> str | None:
+    return None if told is None else told.removesuffix(".")
+
+
 def _with_capital(told: str | None) -> str | None:
     return None if told is None else told[:1].upper() + told[1:]
 
@@ -176,15 +195,14 @@ def _cut(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _indexed(templates: Sequence[Template]) -> dict[str, list[Template]]:
-    """Each under the one of its words that the fewest others have, so that a text is held against few of them."""
+    """Each under the word of it that the fewest others have, so that a text is held against few; under "" without any."""
     words = {template: _whole_words(template) for template in templates}
     shared: dict[str, int] = {}
     for word in (word for own in words.values() for word in own):
         shared[word] = shared.get(word, 0) + 1
     index: dict[str, list[Template]] = {}
     for template, own in words.items():
-        if own:
-            index.setdefault(min(own, key=lambda word: (shared[word], word)), []).append(template)
+        index.setdefault(min(own, key=lambda word: (shared[word], word), default=""), []).append(template)
     return index
 
 

@@ -29,7 +29,7 @@ ERROR_CODE_PATTERN = r"(?i)\berr:(.{3})"
 STANDARD_ACCOUNT, STANDARD_PASSWORD = 15, 8
 """Characters that SMPP 3.4 has room for in `system_id` and `password`, 5.2.1 and 5.2.2."""
 MOST_LOGIN = 64
-_AT_THEIR_WISH = "The standard allows {} characters; a longer one only where the provider issued it so."
+_AT_THEIR_WISH = "The standard allows {0} characters; a longer one only where the provider issued it so."
 
 _TON_VALUES = (
     "0 unknown, 1 international, 2 national, 3 network specific, 4 subscriber number, 5 alphanumeric, 6 abbreviated"

@@ -152,7 +152,7 @@ class Trial:
 def _elsewhere(engine_links: int | None) -> str:
     """Where a receipt may be that did not come here."""
     if engine_links:
-        links = f"{engine_links} link{'' if engine_links == 1 else 's'}"
+        links = "1 link" if engine_links == 1 else f"{engine_links} links"
         return (
             f"An engine that runs holds {links} of this connection, and the provider may have sent the receipt there, "
             "where it matches nothing. Switch the connection off (`chappe connection disable`) and check again."
