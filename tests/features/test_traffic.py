@@ -189,11 +189,11 @@ def test_the_advisor_knows_the_settings_and_what_was_measured(organisation: Orga
 def test_by_http_the_window_is_the_requests_at_a_time(organisation: Organisation) -> None:
     values = {"concurrency": 4, "max_per_s": 0}
     made = connection(organisation.pk, settings=values)
-    made.provider = "custom_http"
+    made.provider = "custom"
     made.save()
     link(made.pk, "ready", role="http", window=4, round_trip_p50_ms=190.0)
     speed = speed_of(line_of(organisation.pk, made.pk, NOW_MS), 40, NOW_MS)
-    assert speed.setting_names == ("concurrency", "max_per_s")
+    assert tuple(setting.name for setting in speed.settings) == ("concurrency", "max_per_s")
     assert (speed.advice.reachable_per_s, speed.advice.is_enough) == (20.0, False)
 
 

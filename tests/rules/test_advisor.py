@@ -42,6 +42,14 @@ def test_answers_that_take_for_ever_ask_for_links_rather_than_for_a_window_that_
     assert found.steps[0].change is Change.LINKS
 
 
+def test_by_http_more_requests_at_a_time_are_all_there_is() -> None:
+    by_http = Link(1, 10, 0, 990.0, largest_window=1000, is_alone=True)
+    assert advise(by_http, 500).steps == (Step(Change.WINDOW, 10, 600),)
+    assert advise(by_http, 5000).steps == (Step(Change.WINDOW, 10, 1000),)
+    at_most = Link(1, 1000, 0, 990.0, largest_window=1000, is_alone=True)
+    assert (advise(at_most, 5000).steps, advise(at_most, 5000).is_enough) == ((), False)
+
+
 def test_what_is_enough_needs_no_change() -> None:
     found = advise(Link(1, 40, 310, 90.0), 300)
     assert found.is_enough

@@ -42,12 +42,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Link:
-    """Each of `links` sending links, as they are set and as measured. `limit_per_s` 0: none. `round_trip_ms` 0: unknown."""
+    """Each of `links` sending links, as they are set and as measured. `limit_per_s` 0: none. `round_trip_ms` 0: unknown.
+    By HTTP there is one, whatever it is to send (`is_alone`)."""
 
     links: int
     window: int
     limit_per_s: float
     round_trip_ms: float
+    largest_window: int = LARGEST_WINDOW
+    is_alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,11 @@ def advise(link: Link, wanted_per_s: float) -> Advice:
 def _links(link: Link, wanted_per_s: float) -> int:
     """As many links as there are, or more where one would need too much."""
     links = max(1, link.links)
+    if link.is_alone:
+        return links
     if wanted_per_s / links > MOST_PER_LINK:
         links = math.ceil(wanted_per_s / MOST_PER_LINK)
-    most_each = LARGEST_WINDOW * 1000 / (link.round_trip_ms + COMMIT_MS) / MARGIN
+    most_each = link.largest_window * 1000 / (link.round_trip_ms + COMMIT_MS) / MARGIN
     return max(links, math.ceil(wanted_per_s / most_each))
 
 
@@ -112,8 +117,8 @@ def _steps(link: Link, links: int, each_per_s: float) -> list[Step]:
         steps.append(Step(Change.LINKS, link.links, links))
     if 0 < link.limit_per_s * PACE < each_per_s:
         steps.append(Step(Change.LIMIT, link.limit_per_s, math.ceil(each_per_s / PACE)))
-    needed = window_for(each_per_s, link.round_trip_ms)
-    if link.window * 1000 / (link.round_trip_ms + COMMIT_MS) < each_per_s:
+    needed = min(window_for(each_per_s, link.round_trip_ms), link.largest_window)
+    if link.window < needed and link.window * 1000 / (link.round_trip_ms + COMMIT_MS) < each_per_s:
         steps.append(Step(Change.WINDOW, link.window, needed))
     elif link.window > SMALL_WINDOW and link.window >= ROOMY * needed:
         steps.append(Step(Change.SMALLER_WINDOW, link.window, max(needed, SMALL_WINDOW)))

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from chappe.features.connections.link import Link, links_of
 from chappe.features.connections.models import Connection
@@ -13,6 +12,7 @@ from chappe.features.messages.queue import Queue, queues_of
 from chappe.features.messages.traffic import busiest_per_s, by_connection
 from chappe.features.refusal import InvalidInput
 from chappe.messaging import TrafficKind
+from chappe.providers.contract import Setting
 from chappe.providers.smpp_settings import SPEC as SMPP
 from chappe.providers.smpp_settings import total_connections
 from chappe.rules import advisor
@@ -61,13 +61,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Speed:
-    """What the settings allow. `setting_names` are those of window and limit, which differ by kind of connection."""
+    """What the settings allow. `settings` are those of window and limit, which differ by kind of connection."""
 
     link: advisor.Link
     advice: advisor.Advice
     busiest_per_s: float
     round_trip_p99_ms: float
-    setting_names: tuple[str, str]
+    settings: tuple[Setting, Setting]
 
 
 def lines_of(organisation_id: int, now_ms: int) -> list[Line]:
@@ -124,15 +124,23 @@ def speed_of(line: Line, wanted_per_s: float | None, now_ms: int) -> Speed:
     if wanted_per_s is not None and not 0 < wanted_per_s <= LARGEST_RATE:
         raise InvalidInput.at("rate", f"must be more than 0 and at most {LARGEST_RATE:.0f}")
     connection = line.connection
-    names = _names(connection)
-    window, limit = (float(_setting(connection, name)) for name in names)
+    declared = (_declared(connection, _names(connection)[0]), _declared(connection, _names(connection)[1]))
+    window, limit = (float(connection.settings.get(one.name, one.default)) for one in declared)
     trips = [link for link in line.senders if link.round_trip_p50_ms]
     trip_ms = sum(link.round_trip_p50_ms for link in trips) / len(trips) if trips else 0.0
-    link = advisor.Link(_sending_links(connection), int(window), limit, trip_ms)
+    is_alone = connection.provider != SMPP.key
+    link = advisor.Link(
+        1 if is_alone else _sending_links(connection),
+        int(window),
+        limit,
+        trip_ms,
+        int(declared[0].maximum or advisor.LARGEST_WINDOW),
+        is_alone,
+    )
     busiest = busiest_per_s(connection.organisation_id, connection.pk, now_ms - BUSIEST_MS)
     wanted = wanted_per_s or limit * link.links or max(busiest, 100.0)
     p99_ms = max((one.round_trip_p99_ms for one in trips), default=0.0)
-    return Speed(link, advisor.advise(link, round(wanted, 1)), busiest, p99_ms, names)
+    return Speed(link, advisor.advise(link, round(wanted, 1)), busiest, p99_ms, declared)
 
 
 def _names(connection: Connection) -> tuple[str, str]:
@@ -140,15 +148,11 @@ def _names(connection: Connection) -> tuple[str, str]:
 
 
 def _sending_links(connection: Connection) -> int:
-    if connection.provider != SMPP.key:
-        return 1
     names = ("processes", "sending_threads", "child_connections")
-    return total_connections({name: _setting(connection, name) for name in names})
+    declared = {name: _declared(connection, name).default for name in names}
+    return total_connections({**declared, **connection.settings})
 
 
-def _setting(connection: Connection, name: str) -> Any:
-    """A public setting, or what it is where nobody set it."""
-    if name in connection.settings:
-        return connection.settings[name]
+def _declared(connection: Connection, name: str) -> Setting:
     declared = provider_spec(connection.provider).settings
-    return next(setting.default for setting in declared if setting.name == name)
+    return next(setting for setting in declared if setting.name == name)
