@@ -29,8 +29,10 @@ def actor_of(request: HttpRequest) -> Actor:
     address = str(request.META.get("REMOTE_ADDR") or "")
     key = getattr(request, "auth", None)
     if isinstance(key, ApiKey):
+        if key.operator is not None:
+            return Actor(ActorKind.OPERATOR, key.operator.pk, key.operator.login, address)
         return Actor(ActorKind.KEY, key.pk, key.name, address)
     user = getattr(request, "user", None)
     if isinstance(user, User) and user.is_authenticated:
-        return Actor(ActorKind.PERSON, user.pk, user.get_full_name() or user.email or user.username, address)
+        return Actor(ActorKind.PERSON, user.pk, user.name, address)
     return Actor(ActorKind.SYSTEM, address=address)

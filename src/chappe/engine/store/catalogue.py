@@ -108,8 +108,10 @@ FIND_IDEMPOTENCY = Query(
     ("key", "request_digest", "first_message_id", "count", "answers"),
 )
 API_KEYS = Query(
-    "SELECT digest, id, organisation_id, scopes, last_used_ms FROM api_key WHERE digest IN ?? AND revoked_ms = 0",
-    ("digest", "id", "organisation_id", "scopes", "last_used_ms"),
+    "SELECT digest, api_key.id, api_key.organisation_id, COALESCE(operator.scopes, api_key.scopes), last_used_ms, "
+    "COALESCE(operator.is_enabled, TRUE) FROM api_key LEFT JOIN operator ON operator.id = operator_id "
+    "WHERE digest IN ?? AND revoked_ms = 0",
+    ("digest", "id", "organisation_id", "scopes", "last_used_ms", "is_enabled"),
 )
 API_KEY_USED = Query("UPDATE api_key SET last_used_ms = ? WHERE id = ?")
 TAKE_IDS = Query(

@@ -80,10 +80,36 @@ class Invitation(models.Model):
         db_table = "invitation"
 
 
+class Operator(models.Model):
+    """A machine that signs in: another Chappe, a CRM. It may have several keys, so that they rotate without a stop.
+
+    What its keys may do is in its `scopes`; switched off, none of them lets it in.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="operators")
+    login = models.CharField(max_length=64, help_text="in small letters")
+    label = models.CharField(max_length=200)
+    scopes = models.JSONField(default=list)
+    is_enabled = models.BooleanField(default=True)
+    created_ms = Milliseconds()
+    changed_ms = Milliseconds()
+
+    class Meta:
+        db_table = "operator"
+        constraints = [models.UniqueConstraint(fields=["organisation", "login"], name="operator_login")]
+
+    def __str__(self) -> str:
+        return self.login
+
+
 class ApiKey(models.Model):
-    """What a program signs in with. Only a SHA-256 of the key is kept; the key itself is shown once."""
+    """What a program signs in with. Only a SHA-256 of the key is kept; the key itself is shown once.
+
+    `scopes` are those of a key by itself; one of an operator may do what its operator may.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="api_keys")
+    operator = models.ForeignKey(Operator, null=True, on_delete=models.CASCADE, related_name="keys")
     name = models.CharField(max_length=200)
     prefix = models.CharField(max_length=16, help_text="the first characters, to tell keys apart on a page")
     digest = models.CharField(max_length=64, unique=True)
@@ -97,3 +123,9 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def granted(self) -> list[str]:
+        """What it may do."""
+        scopes: list[str] = self.operator.scopes if self.operator is not None else self.scopes
+        return scopes

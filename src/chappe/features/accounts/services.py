@@ -9,7 +9,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from chappe.features.accounts.models import ApiKey, Organisation, User
-from chappe.features.refusal import Conflict, InvalidInput, NotFound
+from chappe.features.audit.record import together
+from chappe.features.page import LARGEST_ID, Page, newest_first
+from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
 from chappe.messaging import FieldError
 
 SCOPES = ("send", "read", "manage")
@@ -48,21 +50,33 @@ def organisation_named(name: str) -> Organisation:
     return found
 
 
+def organisations_page(cursor: str, limit: int) -> Page[Organisation]:
+    """Every organisation of the installation, newest first: for whoever administers it."""
+    return newest_first(Organisation.objects.all(), cursor, limit)
+
+
+def first_names() -> list[str]:
+    """The names of the first two organisations."""
+    return list(Organisation.objects.order_by("pk").values_list("name", flat=True)[:2])
+
+
 def create_api_key(organisation: Organisation, name: str, scopes: Sequence[str], now_ms: int) -> NewApiKey:
     """A new key of `organisation`. Raises InvalidInput naming what is wrong with the name or the scopes."""
-    name = checked_name(name)
-    chosen = [scope for scope in SCOPES if scope in scopes]
-    if not chosen or set(scopes) - set(SCOPES):
-        raise InvalidInput.at("scopes", f"must be one or more of {', '.join(SCOPES)}")
+    mistakes, chosen = Mistakes(), list[str]()
+    with mistakes.noted():
+        name = checked_name(name)
+    with mistakes.noted():
+        chosen = checked_scopes(scopes)
+    mistakes.refuse()
+    return new_key(ApiKey(organisation=organisation, name=name, scopes=chosen, created_ms=now_ms))
+
+
+def new_key(row: ApiKey) -> NewApiKey:
+    """`row`, which says whose and what for, with a secret of its own, saved."""
     secret = KEY_PREFIX + secrets.token_urlsafe(24)
-    row = ApiKey.objects.create(
-        organisation=organisation,
-        name=name,
-        prefix=secret[:SHOWN_CHARACTERS],
-        digest=digest_of(secret),
-        scopes=chosen,
-        created_ms=now_ms,
-    )
+    row.prefix, row.digest = secret[:SHOWN_CHARACTERS], digest_of(secret)
+    with transaction.atomic():
+        row.save()
     return NewApiKey(row, secret)
 
 
@@ -71,9 +85,19 @@ def api_keys(organisation_id: int) -> "QuerySet[ApiKey]":
     return ApiKey.objects.filter(organisation_id=organisation_id).order_by("-pk")
 
 
+def find_key(organisation_id: int, key_id: int) -> ApiKey:
+    """Raises NotFound."""
+    key = api_keys(organisation_id).filter(pk=min(key_id, LARGEST_ID)).select_related("operator").first()
+    if key is None:
+        raise NotFound("API key", key_id)
+    return key
+
+
 def authenticate(secret: str, now_ms: int) -> ApiKey | None:
     """The key that `secret` is, or None. Its last use is noted at most once a minute, so that reading stays reading."""
-    key = ApiKey.objects.filter(digest=digest_of(secret), revoked_ms=0).first()
+    key = ApiKey.objects.filter(digest=digest_of(secret), revoked_ms=0).select_related("operator").first()
+    if key is not None and key.operator is not None and not key.operator.is_enabled:
+        return None
     if key is not None and key.last_used_ms <= now_ms - USED_EVERY_MS:
         ApiKey.objects.filter(pk=key.pk, last_used_ms__lte=now_ms - USED_EVERY_MS).update(last_used_ms=now_ms)
         key.last_used_ms = now_ms
@@ -82,12 +106,11 @@ def authenticate(secret: str, now_ms: int) -> ApiKey | None:
 
 def revoke_api_key(organisation_id: int, key_id: int, now_ms: int) -> ApiKey:
     """The key lets nobody in from now on; it stays in the list. Raises NotFound."""
-    key = ApiKey.objects.filter(organisation_id=organisation_id, pk=key_id).first()
-    if key is None:
-        raise NotFound("API key", key_id)
-    if not key.revoked_ms:
-        key.revoked_ms = now_ms
-        key.save(update_fields=["revoked_ms"])
+    with together("revoke"):
+        key = find_key(organisation_id, key_id)
+        if not key.revoked_ms:
+            key.revoked_ms = now_ms
+            key.save(update_fields=["revoked_ms"])
     return key
 
 
@@ -96,11 +119,19 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def checked_name(name: str, field: str = "name") -> str:
+def checked_scopes(scopes: Sequence[str]) -> list[str]:
+    """Scopes as they are kept. Raises InvalidInput."""
+    chosen = [scope for scope in SCOPES if scope in scopes]
+    if not chosen or set(scopes) - set(SCOPES):
+        raise InvalidInput.at("scopes", f"must be one or more of {', '.join(SCOPES)}")
+    return chosen
+
+
+def checked_name(name: str, field: str = "name", most: int = NAME_CHARACTERS) -> str:
     """A name as it is kept. Raises InvalidInput."""
     name = name.strip()
-    if not 1 <= len(name) <= NAME_CHARACTERS or "\0" in name:
-        raise InvalidInput([FieldError(field, f"must have from 1 to {NAME_CHARACTERS} characters")])
+    if not 1 <= len(name) <= most or "\0" in name:
+        raise InvalidInput([FieldError(field, f"must have from 1 to {most} characters")])
     return name
 
 

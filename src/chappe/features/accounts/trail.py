@@ -1,14 +1,20 @@
 """What the audit trail keeps of organisations, people and keys: no password, no key."""
 
-from chappe.features.accounts.models import ApiKey, Organisation, User
+from chappe.features.accounts.models import ApiKey, Invitation, Operator, Organisation, PeopleGroup, User
 from chappe.features.audit.following import follow
 
 follow(Organisation, kind="organisation", fields=("name",), organisation=lambda row: int(row.pk))
 follow(
     User,
     kind="person",
-    fields=("username", "email", "first_name", "last_name", "is_active", "is_superuser", "organisation_id"),
+    fields=(
+        *("username", "email", "first_name", "last_name", "is_active", "is_superuser", "organisation_id"),
+        *("role", "withheld"),
+    ),
     hidden=("password",),
-    name=lambda row: row.get_full_name() or row.email or row.username,
+    name=lambda row: row.name,
 )
-follow(ApiKey, kind="key", fields=("name", "scopes", "revoked_ms"), name=lambda row: row.name)
+follow(PeopleGroup, kind="group", fields=("name", "withheld"))
+follow(Invitation, kind="invitation", fields=("email", "role", "used_ms"), name=lambda row: row.email)
+follow(Operator, kind="operator", fields=("login", "label", "scopes", "is_enabled"))
+follow(ApiKey, kind="key", fields=("name", "scopes", "operator_id", "revoked_ms"), name=lambda row: row.name)

@@ -19,7 +19,7 @@ class ApiKeyAuth(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:
         key = services.authenticate(token, now_ms())
-        if key is not None and self.scope not in key.scopes:
+        if key is not None and self.scope not in key.granted:
             raise AuthorizationError(message=f"This API key does not have the scope {self.scope}.")
         return key
 

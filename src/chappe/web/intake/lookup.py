@@ -15,7 +15,7 @@ from chappe.features.deliveries.measure import Measure
 from chappe.messaging import ConfigError
 
 KEY_MS = 1_000
-"""How long a revoked key may still be taken for good."""
+"""How long a key that was revoked, or whose operator was switched off, may still be taken for good."""
 CONNECTIONS_MS = 1_000
 MOST_KEYS = 10_000
 NOBODY_MS = 10_000
@@ -80,9 +80,13 @@ class Lookup:
         """The callers whose keys these are; nobody's are not among them."""
         now = now_ms()
         found: dict[str, Caller] = {}
-        for digest, key_id, organisation_id, scopes, last_used_ms in self._database.query(
+        refused: set[str] = set()
+        for digest, key_id, organisation_id, scopes, last_used_ms, is_enabled in self._database.query(
             catalogue.API_KEYS, (list(digests),)
         ):
+            if not is_enabled:  # its operator may be switched on again: it is not remembered as nobody's
+                refused.add(digest)
+                continue
             granted = json.loads(scopes) if isinstance(scopes, str) else scopes
             found[digest] = Caller(key_id, organisation_id, "send" in granted, now + KEY_MS, last_used_ms)
             if last_used_ms <= now - USED_EVERY_MS:
@@ -93,7 +97,8 @@ class Lookup:
         for digest in digests:
             if digest not in found:
                 self._callers.pop(digest, None)
-                self._nobodies[digest] = now + NOBODY_MS
+                if digest not in refused:
+                    self._nobodies[digest] = now + NOBODY_MS
         for digest in list(self._nobodies)[: max(0, len(self._nobodies) - MOST_NOBODIES)]:
             del self._nobodies[digest]
         return found
