@@ -124,14 +124,15 @@ def _step(speed: Speed, step: Step) -> str:
 def number(value: float) -> str:
     """As people write it."""
     decimals = 0 if value >= 10 or value == int(value) else 1
-    return str(formats.number_format(value, decimals, force_grouping=True))
+    # Rounded first: Django cuts digits off.
+    return str(formats.number_format(round(value, decimals), decimals, force_grouping=True))
 
 
 def duration(ms: float) -> str:
     """Short times, as people write them."""
     if ms >= 1000:
-        return _("%(count)s s") % {"count": formats.number_format(ms / 1000, 1)}
-    return _("%(count)s ms") % {"count": number(round(ms, 1) if ms < 10 else round(ms))}
+        return _("%(count)s s") % {"count": formats.number_format(round(ms / 1000, 1), 1)}
+    return _("%(count)s ms") % {"count": number(ms)}
 
 
 def _about(value: float) -> float:
