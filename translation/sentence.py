@@ -16,6 +16,9 @@ from translation.source import FEATURES, SOURCE
 from chappe.features.words import HOLE, MARKS
 from chappe.providers.contract import Setting
 from chappe.providers.registry import HTTP, PROVIDERS
+from chappe.rules.consent import Exclusion
+from chappe.rules.error import Reason
+from chappe.rules.quarantine import QuarantineStatus
 
 PO = FEATURES / "locale" / "fr" / "LC_MESSAGES" / "words.po"
 
@@ -59,20 +62,28 @@ NO_SENTENCE = re.compile(
     r"(\{0\})?(SELECT|DELETE|INSERT|UPDATE|AND|ON CONFLICT) .*|status = .*|[A-Z]+_[A-Z_ ]+|https?://.*|\w+\[.*\]|.*\\s.*"
     r"|\(\?.*|(Basic|Bearer|MAC|AccessKey|App) \{.*|ErrorCode \d+|OptOutType .*|.*charset=.*|\* .*|<.*>|-----BEGIN .*|TLS "
     r"|\{0\} (ms|or \{1\}|at \{1\}:\{2\})|\{0\}:\{1\} as \{2\}|0 or \{0\}|.*: a setting is declared twice"
-    r"|.*: locks a column that is not there|Test of the connection by Chappe| - at `\$"
+    r"|.*: locks a column that is not there|Test of the connection by Chappe|Bad Request|No Content| text:| - at `\$"
 )
 SEVERAL_WORDS = re.compile(r"[^\W\d_]{2,}.*\s.*[^\W\d_]|\s[^\W\d_]{2,}|[^\W\d_]{2,}\s", re.DOTALL)
 
 ALONE = (
+    # Values in sentences
     *("account", "password", "transceiver", "transmitter", "receiver", "network", "suspended", "closed"),
     *("draft", "analysing", "ready", "sending", "paused", "finished", "cancelled", "failed", "deleting"),
     *("revised", "changed", "deleted", "analysed", "sent", "resumed"),
-    *("Transmitter: {0}", "Receiver: {0}"),
+    # Links, what became of calls, and events that say nothing else
+    *("bound", "down", "slowed", "unreadable", "method", "encoding", "accepted"),
+    *("put off", "resent", "unconfirmed", "receipt ignored", "error", "delivered", "read", "expired", "excluded"),
+    # Why somebody is left out of a delivery
+    *("bad_number", "bad_address", "no_identifier", "duplicate", "render_error", "empty"),
+    *("Transmitter: {0}", "Receiver: {0}", "{0} (hard: {1})", "{0} (soft: {1})", "{0} (ignored: {1})"),
     # Where in a payload, and what: the place is a value of the shorter sentences
     "line {0}, column {1}: there is no filter {2}; there are {3}",
     "line {0}, column {1}: only {2} may stand between {% and %}",
 )
-"""Words that are values in sentences, and prefixes, that are no sentences where they stand."""
+"""What is no sentence where it stands."""
+CODES = (Reason, Exclusion, QuarantineStatus)
+"""Words that are kept as reasons."""
 
 
 def sentences() -> set[str]:
@@ -106,6 +117,7 @@ def declared() -> Iterator[str]:
         yield from _of_settings(spec.settings)
         yield spec.label
         yield from (feature.value for feature in spec.features)
+    yield from (code.value for codes in CODES for code in codes)
     for adapter in HTTP.values():
         yield from adapter.REFUSALS.values()
 
