@@ -13,9 +13,9 @@ from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.gsm import Encoding, decode
 from chappe.messaging import Category, Channel, MessageOptions, TrafficKind
+from chappe.rules.answer import Answer, find_answer
 from chappe.rules.email_address import sender_email
-from chappe.rules.hook_keyword import KeywordCategory, KeywordRules, decide
-from chappe.rules.keyword import KeywordAction, find_reply
+from chappe.rules.hook_keyword import KeywordRules
 from chappe.rules.quarantine import quarantine_address
 from chappe.rules.reassembly import Piece, join
 
@@ -40,17 +40,6 @@ class Details(msgspec.Struct, omit_defaults=True):
     provider_message_id: str = ""
     keywords: KeywordRules | None = None
     is_answered: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a text leads to: `action` is kept with it; `is_given` is the person's yes or no, None for neither."""
-
-    keyword: str
-    action: str
-    reply: str
-    short_code: str = ""
-    is_given: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +152,9 @@ class Inbox:
         rows = []
         for inbound_id, text in zip(self._store.take_ids("inbound", len(texts)), texts, strict=True):
             policy = changes.policies[text.connection_id]
-            answer = _answer(text, policy) if text.is_complete else None
+            answer = None
+            if text.is_complete:
+                answer = find_answer(text.details.keywords, policy.replies, text.body, text.recipient)
             reply_id = self._act(answer, text, policy, changes) if answer else 0
             rows.append(_inbound_row(inbound_id, text, policy, answer, reply_id))
             changes.tally[text.connection_id, 0, TrafficKind.INBOUND] += 1
@@ -204,30 +195,6 @@ class Inbox:
         )
         self._store.enqueue([OutboxBatch(text.connection_id, 0, REPLY_PRIORITY, now_ms, [row])])
         return message_id
-
-
-_ASKS = {
-    KeywordAction.SEND_TO_QUARANTINE.value: False,
-    KeywordAction.REMOVE_FROM_QUARANTINE.value: True,
-    KeywordCategory.OPT_OUT.value: False,
-    KeywordCategory.OPT_IN.value: True,
-}
-NEAR_MISS = "near_miss"
-
-
-def _answer(text: Text, policy: Policy) -> Answer | None:
-    """By the keywords that the text came with, else by the automatic replies of its connection."""
-    rules = text.details.keywords
-    if rules is None:
-        row = find_reply(policy.replies, text.body, text.recipient)
-        if row is None:
-            return None
-        return Answer(row.keyword, row.action.value, row.reply, row.short_code, _ASKS.get(row.action.value))
-    found = decide(rules, text.body)
-    if found is None:
-        return None
-    action = NEAR_MISS if found.is_near_miss else found.category.value
-    return Answer(found.keyword, action, found.reply, is_given=_ASKS.get(action))
 
 
 def _person(text: Text, policy: Policy) -> str:

@@ -154,3 +154,13 @@ def _is_near(keyword: str, word: str) -> bool:
 
 
 STANDARD = KeywordRules().with_defaults()
+
+
+def rules_for(hooks: Sequence[tuple[str, KeywordRules]], recipient: str) -> KeywordRules:
+    """Those for texts to a number of ours, of a connection's inbound hooks as (number, rules) in order: of the first hook for
+    that number, else of the first for all (""), else the standard ones."""
+    for wanted in (recipient, ""):
+        for number, rules in hooks:
+            if number == wanted:
+                return rules
+    return STANDARD

@@ -18,7 +18,7 @@ from chappe.messaging import ConfigError
 from chappe.providers import registry
 from chappe.providers.hook_payload import HookKind, HookSettings
 from chappe.providers.http import Account, HttpProvider
-from chappe.rules.hook_keyword import STANDARD, KeywordRules
+from chappe.rules.hook_keyword import STANDARD, KeywordRules, rules_for
 
 REMEMBERED_MS = 1_000
 """How long a hook that is switched off or gone may still be answered as one."""
@@ -106,11 +106,7 @@ class Lookup:
         A hook goes over to the connection that replaces its own.
         """
         hooks = self._inbound.get(self._heir(connection_id), ())
-        for wanted in (recipient, ""):
-            for hook in hooks:
-                if hook.sender_number == wanted:
-                    return hook.rules
-        return STANDARD
+        return rules_for([(hook.sender_number, hook.rules) for hook in hooks], recipient)
 
     def is_stale(self, now_ms: int, age_ms: int = REMEMBERED_MS) -> bool:
         return not 0 <= now_ms - self.read_ms < age_ms
