@@ -70,6 +70,17 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _mail_url(value: str) -> str:
+    parts = urlsplit(value)
+    try:
+        is_address = parts.scheme in ("smtp", "smtps") and parts.hostname and (parts.port or 0) >= 0
+    except ValueError:
+        is_address = False
+    if value and not (is_address and parts.path in ("", "/") and parts.query in ("", "tls=no")):
+        raise Unreadable("must be smtp://user:password@host:port or smtps://user:password@host:port")
+    return value
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value.lower() not in choices:
@@ -163,6 +174,27 @@ DECLARATION: tuple[Declared, ...] = (
         _public_url,
     ),
     Declared(
+        "CHAPPE_MAIL_URL",
+        "URL",
+        "",
+        "Where invitations and password links are sent from: smtp://user:password@host:587 (with STARTTLS), "
+        "smtps://user:password@host:465, or smtp://host:25?tls=no. Empty: no mail is sent, and links are handed over by people.",
+        _mail_url,
+        secret=True,
+    ),
+    Declared("CHAPPE_MAIL_FROM", "address", "chappe@localhost", "The sender of that mail.", _text),
+    Declared(
+        "CHAPPE_OIDC_URL",
+        "URL",
+        "",
+        "An OpenID Connect provider that people may sign in by, such as https://login.example.org/realms/staff; its "
+        "/.well-known/openid-configuration says the rest. Who signs in so needs an account here with the same verified address.",
+        _public_url,
+    ),
+    Declared("CHAPPE_OIDC_CLIENT_ID", "text", "", "What that provider knows this installation by.", _text),
+    Declared("CHAPPE_OIDC_CLIENT_SECRET", "text", "", "The secret that goes with it.", _text, secret=True),
+    Declared("CHAPPE_OIDC_NAME", "text", "OpenID Connect", "What the button of the sign-in page calls it.", _text),
+    Declared(
         "CHAPPE_METRICS_TOKEN",
         "text",
         "",
@@ -201,6 +233,12 @@ class Configuration(msgspec.Struct, frozen=True):
     allowed_hosts: tuple[str, ...]
     trusted_origins: tuple[str, ...]
     public_url: str
+    mail_url: str
+    mail_from: str
+    oidc_url: str
+    oidc_client_id: str
+    oidc_client_secret: str
+    oidc_name: str
     metrics_token: str
     language: str
     log_level: str

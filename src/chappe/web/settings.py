@@ -6,6 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 from chappe.engine.configuration import Configuration
 from chappe.web.database import database_settings
+from chappe.web.mail import mail_settings
+from chappe.web.oidc import sign_in_providers
 
 CONFIGURATION = Configuration.load(os.environ)
 CONFIGURATION.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,6 +99,13 @@ ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_ADAPTER = "chappe.features.accounts.sign_in.Adapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Chappe"
+MFA_ADAPTER = "chappe.features.accounts.sign_in.SecondFactorAdapter"
+SOCIALACCOUNT_ADAPTER = "chappe.features.accounts.sign_in.SocialAdapter"
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a link: the content policy lets no form lead elsewhere
+SOCIALACCOUNT_PROVIDERS = sign_in_providers(CONFIGURATION)
+globals().update(mail_settings(CONFIGURATION.mail_url, CONFIGURATION.mail_from))
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIGURATION.public_url.startswith("https://")

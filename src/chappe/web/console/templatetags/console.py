@@ -239,6 +239,13 @@ def moment(ms: int | None, seconds: bool = False) -> SafeString | str:
 
 
 @register.simple_tag
+def clock(ms: int) -> SafeString | str:
+    """The time of day of an instant, to the millisecond, in the reader's zone."""
+    at = instant(ms) if ms else None
+    return _time(at, f"{timezone.localtime(at):%H:%M:%S}.{ms % 1000:03}") if at else NOTHING
+
+
+@register.simple_tag
 def ago(ms: int | None) -> SafeString | str:
     """How long since an instant, with the instant itself for those who point at it."""
     at = instant(ms) if ms else None
