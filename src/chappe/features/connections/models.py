@@ -33,6 +33,33 @@ class Connection(models.Model):
         return self.name
 
 
+class ConnectionVersion(models.Model):
+    """A connection as it was after a change: what a revert brings back, secrets included. The last hundred are kept."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="versions")
+    number = models.BigIntegerField(help_text="the connection's version; the next change made the next")
+    action = models.CharField(max_length=12, help_text="begin, create, change, revert, replace or replaced")
+    reverted_to = models.BigIntegerField(default=0, help_text="of a revert: the version whose settings came back")
+    name = models.CharField(max_length=200)
+    settings = models.JSONField(default=dict)
+    secrets = models.BinaryField(default=bytes, help_text="sealed as those of the connection are")
+    changed_secrets = models.JSONField(
+        default=list, help_text="names of the secrets that differ from the version before"
+    )
+    is_enabled = models.BooleanField(default=True)
+    position = models.IntegerField(default=0)
+    at_ms = Milliseconds()
+    actor_kind = models.CharField(max_length=10)
+    actor_name = models.CharField(max_length=200, default="")
+
+    class Meta:
+        db_table = "connection_version"
+        constraints = [models.UniqueConstraint(fields=["connection", "number"], name="connection_version_number")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.number}"
+
+
 class LinkLease(models.Model):
     """Which engine process holds which link of a connection; free again when `until_ms` has passed."""
 

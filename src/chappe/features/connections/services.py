@@ -1,7 +1,7 @@
 """Accounts with providers: kept only as the provider's declaration accepts them; secrets are written, never shown."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ from chappe.features.accounts.services import checked_name
 from chappe.features.audit.following import subject_of
 from chappe.features.audit.record import Subject as Audited
 from chappe.features.audit.record import note, together
+from chappe.features.connections import version
 from chappe.features.connections.link import held_slots
-from chappe.features.connections.models import Connection, LinkLease, LinkState
+from chappe.features.connections.models import Connection, ConnectionVersion, LinkLease, LinkState
 from chappe.features.connections.way import Way
 from chappe.features.messages.models import Exchange, HookEvent, Outbox
 from chappe.features.page import LARGEST_ID
@@ -142,7 +143,7 @@ def create_connection(
         changed_ms=now_ms,
     )
     with _name_is_free(connection.name), together():
-        _save_new(connection, secrets)
+        _save_new(connection, secrets, version.CREATE)
     return connection
 
 
@@ -151,23 +152,42 @@ def _last_position(organisation_id: int) -> int:
     return int(connections_of(organisation_id).aggregate(last=Max("position", default=0))["last"])
 
 
-def _save_new(connection: Connection, secrets: Mapping[str, str]) -> None:
+def _save_new(connection: Connection, secrets: Mapping[str, str], action: str) -> None:
     connection.save()
     # The number of the row is part of what the secrets are sealed for, so they can only follow it.
     connection.secrets = _sealed(connection, secrets)
     connection.save(update_fields=["secrets"])
+    version.record(connection, action, version.changed_names({}, secrets), connection.created_ms)
 
 
-def change_connection(organisation_id: int, connection_id: int, change: Change, now_ms: int) -> Connection:
-    """The connection as changed; its version grows when anything differs. Raises NotFound, InvalidInput, Conflict."""
+def change_connection(
+    organisation_id: int, connection_id: int, change: Change, now_ms: int, *, reverted_to: int = 0
+) -> Connection:
+    """The connection as changed; its version grows when anything differs. Raises NotFound, InvalidInput, Conflict.
+
+    `reverted_to` is the version whose settings `change` brings back.
+    """
     with transaction.atomic():
         connection = locked(organisation_id, connection_id, change.version)
+        version.begin(connection)
+        old_secrets = _secrets_or_none(connection)
         if _apply(connection, change):
             connection.version += 1
             connection.changed_ms = now_ms
             with _name_is_free(connection.name), transaction.atomic():
                 connection.save()
+            action = version.REVERT if reverted_to else version.CHANGE
+            changed = version.changed_names(old_secrets, _secrets_or_none(connection))
+            version.record(connection, action, changed, now_ms, reverted_to=reverted_to)
     return connection
+
+
+def _secrets_or_none(connection: Connection) -> dict[str, str]:
+    """Those that no key opens are none: what is written over them counts as changed."""
+    try:
+        return open_secrets(connection)
+    except Sealed:
+        return {}
 
 
 def made_from(old: Connection, settings: Mapping[str, object], now_ms: int, name: str | None = None) -> Connection:
@@ -181,6 +201,7 @@ def made_from(old: Connection, settings: Mapping[str, object], now_ms: int, name
     with mistakes.noted():
         public, secrets, _ = _changed_settings(old, settings)
     mistakes.refuse()
+    version.begin(old)
     mark = f" (replaced {old.pk})"
     made = Connection(
         organisation_id=old.organisation_id,
@@ -197,9 +218,10 @@ def made_from(old: Connection, settings: Mapping[str, object], now_ms: int, name
     with _name_is_free(old.name), transaction.atomic():
         old.save()
     with _name_is_free(made.name), transaction.atomic():
-        _save_new(made, secrets)
+        _save_new(made, secrets, version.REPLACE)
     old.replaced_by = made.pk
     old.save(update_fields=["replaced_by"])
+    version.record(old, version.REPLACED, (), now_ms)
     return made
 
 
@@ -287,7 +309,15 @@ def verification_subject(connection: Connection) -> "Subject":
 
 
 def rotate_secrets() -> int:
-    """Bring every connection's secrets under the first key; how many were not. Raises Sealed where a key is missing."""
+    """Bring every connection's secrets, and those of its history, under the first key; how many connections' were not.
+
+    Raises Sealed where a key is missing.
+    """
+    for row in ConnectionVersion.objects.exclude(secrets=b"").select_related("connection").iterator():
+        # What a lost key sealed comes back in no revert, and is not to hold up the others.
+        with suppress(Sealed):
+            rotated = process_vault().rotate(bytes(row.secrets), _place(row.connection))
+            ConnectionVersion.objects.filter(pk=row.pk).exclude(secrets=rotated).update(secrets=rotated)
     return sealed.rotate(process_vault(), Connection.objects.exclude(secrets=b"").iterator(), _place)
 
 
