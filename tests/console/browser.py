@@ -69,6 +69,11 @@ class Page:
             return next((o.get("value", "") for o in control.iter("option") if o.get("selected") is not None), "")
         return control.get("value", "")
 
+    def value_of_id(self, id_: str) -> str:
+        """What the control with an id holds."""
+        (control,) = [one for one in self.controls() if one.get("id") == id_]
+        return control.get("value", "")
+
     def links(self) -> list[str]:
         return [one.get("href", "") for one in self.all("a")]
 
@@ -137,7 +142,7 @@ def _check(root: Element, html: str, response: Any) -> None:
         is_data = script.get("type") == "application/json"
         assert script.get("src") or is_data, f"{path} has a script or style within the page"
     assert "form-action" in response.headers.get("Content-Security-Policy", ""), f"{path} has no content policy"
-    if path.startswith("/account/") is False:
+    if not path.startswith("/account/"):
         assert response.headers["Content-Security-Policy"] == POLICY
 
 

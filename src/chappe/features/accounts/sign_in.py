@@ -3,7 +3,19 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from chappe.features.accounts import second_factor
+from chappe.features.accounts.models import User
+from chappe.features.connections.services import process_vault
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -15,3 +27,35 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def populate_username(self, request: HttpRequest, user: Any) -> None:
         """The address is the name people sign in with."""
         user.username = user.email.lower()
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        if settings.CONFIGURATION.mail_url:
+            super().send_mail(template_prefix, email, context)
+
+
+class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    """Who comes by OpenID Connect is whoever has that verified address here already."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        return False
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Tie a first sign-in to the person. An address that the provider did not verify proves nothing."""
+        if sociallogin.is_existing:
+            return
+        verified = [one.email.lower() for one in sociallogin.email_addresses if one.verified]
+        person = User.objects.filter(username__in=verified, is_active=True).first()
+        if person is None:
+            messages.error(request, _("Nobody here has the address that you signed in with. Ask to be invited."))
+            raise ImmediateHttpResponse(redirect("account_login"))
+        sociallogin.connect(request, person)
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """Second factors are kept sealed by the installation's keys."""
+
+    def encrypt(self, text: str) -> str:
+        return second_factor.seal(process_vault(), text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return second_factor.unseal(process_vault(), encrypted_text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.forms import BoundField, CheckboxInput, Form, RadioSelect
 from django.template.context import RequestContext
@@ -58,6 +59,12 @@ def _mark(path: str) -> str:
 def icon(name: str) -> SafeString:
     """A small drawing beside words; those who cannot see it miss nothing."""
     return format_html('<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><path d="{}"/></svg>', ICONS[name])
+
+
+@register.simple_tag
+def can_send_mail() -> bool:
+    """Whether this installation sends mail to its people."""
+    return bool(settings.CONFIGURATION.mail_url)
 
 
 @register.inclusion_tag("console/components/menu.html", takes_context=True)
