@@ -16,6 +16,7 @@ from chappe.cli import (
     import_file,
     key,
     organisation,
+    person,
     secrets,
     send,
     simulate,
@@ -44,6 +45,7 @@ app.add_typer(simulate.app, name="simulate")
 app.command("bench", context_settings=simulate.PASSED_ON)(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.add_typer(organisation.app, name="organisation")
+app.add_typer(person.app, name="person")
 app.add_typer(key.app, name="key")
 app.add_typer(connection.app, name="connection")
 app.add_typer(secrets.app, name="secrets")

@@ -17,6 +17,7 @@ def secrets() -> None:
 def rotate() -> None:
     """Bring every secret under the first of CHAPPE_KEYS; afterwards the older keys can be taken away."""
     ready()
+    from chappe.features.accounts import second_factor
     from chappe.features.callbacks import services as callbacks
     from chappe.features.connections import services as connections
     from chappe.features.hooks import services as hooks
@@ -25,6 +26,7 @@ def rotate() -> None:
         "connection": connections.rotate_secrets(),
         "callback": callbacks.rotate_secrets(),
         "hook": hooks.rotate_secrets(),
+        "second factor": second_factor.rotate(connections.process_vault()),
     }
     words = " and ".join(counted(count, what) for what, count in rotated.items() if count)
     screen().print(

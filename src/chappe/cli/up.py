@@ -30,8 +30,10 @@ def up(
         said.append(add_simulator(supervisor, simulator))
     migrate()
     if web:
-        said.insert(0, where_it_answers(configuration.host, configuration.port))
-    for words in said:
+        place = configuration.public_url or reachable(configuration.host, configuration.port)
+        said.insert(0, where_it_answers(configuration.host, configuration.port, configuration.public_url))
+        said.append(first_link(place))
+    for words in filter(None, said):
         screen(stderr=True).print(words, soft_wrap=True)
     supervisor.run()
 
@@ -58,11 +60,33 @@ def add_simulator(supervisor: Supervisor, profile: str) -> str:
     return f"The simulator takes SMPP at 127.0.0.1:{SMPP_PORT}; what it saw is at http://127.0.0.1:{HTTP_PORT}/stats"
 
 
-def where_it_answers(host: str, port: int) -> str:
+def reachable(host: str, port: int) -> str:
+    """The address to open from this machine."""
+    name = ANYWHERE.get(host, host)
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def where_it_answers(host: str, port: int, public_url: str = "") -> str:
     """What to open and what to ask first: there is nothing at /v1/ itself."""
-    reachable = ANYWHERE.get(host, host)
-    place = f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
+    place = public_url or reachable(host, port)
     return (
-        f"Chappe's API is described at {place}/v1/openapi.json; its requests need a key, which `chappe key create NAME` "
+        f"The console is at {place}/\n"
+        f"The API is described at {place}/v1/openapi.json; its requests need a key, which `chappe key create NAME` "
         f"makes. {place}/healthz says whether it is up."
+    )
+
+
+def first_link(place: str) -> str:
+    """What to say where nobody can sign in yet: a link for the first administrator, which works once; "" elsewhere."""
+    from django.urls import reverse
+
+    from chappe.features.accounts import invitation
+    from chappe.features.clock import now_ms
+
+    if not invitation.needs_first_person():
+        return ""
+    made = invitation.invite_first(now_ms())
+    return (
+        f"Nobody can sign in yet. Open this link to become the first administrator; it works once, within a day:\n"
+        f"{place}{reverse('accounts:invitation', args=[made.token])}"
     )
