@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", include("allauth.urls")),
     path("people/", include("chappe.features.accounts.urls")),
     path("connections/", include("chappe.features.connections.urls")),
+    path("connections/", include("chappe.features.traces.urls")),
     path("contacts/", include("chappe.features.contacts.urls")),
     path("consent/", include("chappe.features.consent.urls")),
     path("deliveries/", include("chappe.features.deliveries.urls")),
