@@ -62,7 +62,7 @@ NO_SENTENCE = re.compile(
     r"(\{0\})?(SELECT|DELETE|INSERT|UPDATE|AND|ON CONFLICT) .*|status = .*|[A-Z]+_[A-Z_ ]+|https?://.*|\w+\[.*\]|.*\\s.*"
     r"|\(\?.*|(Basic|Bearer|MAC|AccessKey|App) \{.*|ErrorCode \d+|OptOutType .*|.*charset=.*|\* .*|<.*>|-----BEGIN .*|TLS "
     r"|\{0\} (ms|or \{1\}|at \{1\}:\{2\})|\{0\}:\{1\} as \{2\}|0 or \{0\}|.*: a setting is declared twice"
-    r"|.*: locks a column that is not there|Test of the connection by Chappe|Bad Request|No Content| text:| - at `\$"
+    r"|.*: locks a column that is not there|Test of the connection by Chappe|Bad Request|No Content| text:|attachment; .*| - at `\$"
 )
 SEVERAL_WORDS = re.compile(r"[^\W\d_]{2,}.*\s.*[^\W\d_]|\s[^\W\d_]{2,}|[^\W\d_]{2,}\s", re.DOTALL)
 
