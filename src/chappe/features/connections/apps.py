@@ -6,4 +6,8 @@ class ConnectionsConfig(AppConfig):
     label = "connections"
 
     def ready(self) -> None:
+        from chappe.features.connections import wall
+        from chappe.features.live import TOPICS
+
+        TOPICS["links"] = wall.fingerprint
         from chappe.features.connections import replacement, trail  # noqa: F401 - they name a kind of job, and what is followed

@@ -7,16 +7,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chappe.features.connections.performance import Line, Speed
+from chappe.features.connections.performance import Line, Speed, about
 from chappe.features.words import localised
 from chappe.rules.advisor import Change, Step
 from chappe.rules.bottleneck import Bottleneck, Limit
 
 PLAIN: dict[Limit, str | Promise] = {
     Limit.OFF: gettext_lazy("It is switched off: nothing is sent through it."),
-    Limit.NO_ENGINE: gettext_lazy(
-        "No engine serves it: nothing is sent. Start one, or look into the log of the one that runs."
-    ),
+    Limit.NO_ENGINE: gettext_lazy("No engine serves it: nothing is sent. Start one, or look into its log."),
     Limit.DOWN: gettext_lazy("None of its links is up: nothing is sent."),
     Limit.NOTHING_WAITS: gettext_lazy("Nothing waits to be sent."),
     Limit.HELD: gettext_lazy("Only messages of paused deliveries wait."),
@@ -66,7 +64,7 @@ def headline(speed: Speed) -> str:
     advice = speed.advice
     if not advice.is_measured:
         return _("No answer has been measured yet. Once some messages went out, this says what to change.")
-    facts = {"reachable": number(_about(advice.reachable_per_s)), "wanted": number(advice.wanted_per_s)}
+    facts = {"reachable": number(about(advice.reachable_per_s)), "wanted": number(advice.wanted_per_s)}
     if advice.is_enough:
         return _("With its settings it can send about %(reachable)s messages a second: enough for %(wanted)s.") % facts
     return _("With its settings it can send about %(reachable)s messages a second, not %(wanted)s.") % facts
@@ -133,11 +131,3 @@ def duration(ms: float) -> str:
     if ms >= 1000:
         return _("%(count)s s") % {"count": formats.number_format(round(ms / 1000, 1), 1)}
     return _("%(count)s ms") % {"count": number(ms)}
-
-
-def _about(value: float) -> float:
-    """Without the digits that nobody can promise."""
-    if value < 10:
-        return round(value, 1)
-    digits = len(str(int(value))) - 2
-    return float(round(value, -digits))

@@ -53,10 +53,14 @@ class Line:
         live = [link for link in self.links if link.is_live]
         return bool(live) and all(link.is_bound for link in live)
 
-    @property
-    def since_ms(self) -> int:
-        """Since when the links are as they are: the latest change of one."""
-        return max((link.since_ms for link in self.links if link.is_live), default=0)
+    @cached_property
+    def round_trip_p50_ms(self) -> float:
+        """Of the sending links together; 0.0 where none was measured."""
+        return self.bottleneck.round_trip_ms
+
+    @cached_property
+    def round_trip_p99_ms(self) -> float:
+        return max((link.round_trip_p99_ms for link in self.senders if link.is_bound), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,14 @@ class Speed:
     busiest_per_s: float
     round_trip_p99_ms: float
     settings: tuple[Setting, Setting]
+
+    @property
+    def window_about(self) -> float:
+        return about(self.advice.window_allows_per_s)
+
+    @property
+    def limit_in_all(self) -> float:
+        return self.link.limit_per_s * self.link.links
 
 
 def lines_of(organisation_id: int, now_ms: int) -> list[Line]:
@@ -151,6 +163,13 @@ def _sending_links(connection: Connection) -> int:
     names = ("processes", "sending_threads", "child_connections")
     declared = {name: _declared(connection, name).default for name in names}
     return total_connections({**declared, **connection.settings})
+
+
+def about(value: float) -> float:
+    """Without the digits that nobody can promise."""
+    if value < 10:
+        return round(value, 1)
+    return float(round(value, 2 - len(str(int(value)))))
 
 
 def _declared(connection: Connection, name: str) -> Setting:
