@@ -22,12 +22,12 @@ from django.utils.translation import gettext, ngettext
 from chappe.features.accounts.right import LABELS, ROLE_LABELS, Right, Role
 from chappe.features.chart import Chart, Share
 from chappe.features.clock import instant, now_ms
+from chappe.features.state import STATES, TONES
 from chappe.features.words import localised
 from chappe.messaging import DeliveryState
 from chappe.web.console import drawing
 from chappe.web.console.icon import ICONS
 from chappe.web.console.navigation import menu_for
-from chappe.web.console.state import STATES, TONES
 
 register = template.Library()
 
