@@ -298,3 +298,83 @@ def test_a_file_changes_what_it_has_a_column_for_and_leaves_the_rest(people: Con
 def test_an_address_that_is_too_long_is_told_with_its_line(people: ContactList) -> None:
     row = load(people, f"external_id,email\nA,{'a' * 321}\nB,b@example.org\n")
     assert (row.imported, errors(row)) == (1, [(2, "email", "has more than 320 characters")])
+
+
+def test_columns_become_what_somebody_says(people: ContactList) -> None:
+    content = "a,b,c,d\n7,+33612345678,Lyon,secret\n"
+    load(people, content, columns=("external_id", "phone", "town", ""))
+    contact = Contact.objects.get()
+    assert (contact.external_id, contact.phone, contact.attributes) == ("7", "+33612345678", {"town": "Lyon"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "field"),
+    [
+        (("phone",), "columns"),
+        (("city", "name"), "columns"),
+        (("phone", "phone"), "columns[1]"),
+        (("phone", "first name"), "columns[1]"),
+        (("phone", "x" * 61), "columns[1]"),
+    ],
+)
+def test_columns_that_cannot_be_are_named(people: ContactList, columns: tuple[str, ...], field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        load(people, "a,b\n+33612345678,Lyon\n", columns=columns)
+    assert [error.field for error in caught.value.errors] == [field]
+
+
+def test_a_kept_file_says_what_would_be_read_of_it(people: ContactList) -> None:
+    content = f"Mobile;Mail;Prénom;Mail\n0612345678;a@example.org;Zoë;\n12;;{'n' * 1001};\n;hello;;\n"
+    row = services.keep_file(
+        people.organisation_id,
+        people.pk,
+        io.BytesIO(content.encode()),
+        ImportOptions(default_region="FR"),
+        "june.csv",
+        NOW_MS,
+    )
+    assert (row.status, row.lines) == ("mapping", 3)
+    found = services.preview_of(row)
+    assert (found.encoding, found.delimiter, found.errors) == ("utf-8", ";", ())
+    assert found.columns == ["phone", "email", "prénom", ""]
+    first, second, third = found.lines
+    assert first.person is not None and first.person.phone == ("+33612345678", "0612345678")
+    assert second.problem is not None and second.problem.field == "prénom"
+    assert third.is_unread and third.is_unreachable
+    assert (found.refused, found.unread) == (1, 1)
+    assert not Contact.objects.exists() and not Job.objects.exists()
+
+
+def test_a_kept_file_is_imported_as_its_columns_were_mapped(people: ContactList) -> None:
+    organisation = people.organisation_id
+    content = b"number,name\n+33612345678,Jo\n"
+    row = services.keep_file(organisation, people.pk, io.BytesIO(content), ImportOptions(), "june.csv", NOW_MS)
+    wrong = services.map_columns(organisation, row.pk, ImportOptions(columns=["", "name"]))
+    assert [error.field for error in wrong.errors] == ["columns"]
+    with pytest.raises(InvalidInput):
+        services.start_import(organisation, row.pk, NOW_MS)
+    services.map_columns(organisation, row.pk, ImportOptions(columns=["phone", "first_name"]))
+    services.start_import(organisation, row.pk, NOW_MS)
+    with pytest.raises(Conflict):
+        services.start_import(organisation, row.pk, NOW_MS)
+    assert jobs.run_until_empty() == 1
+    assert Contact.objects.get().attributes == {"first_name": "Jo"}
+
+
+def test_a_kept_file_can_be_thrown_away_and_is_after_a_day(people: ContactList) -> None:
+    organisation = people.organisation_id
+    first, second = (
+        services.keep_file(organisation, people.pk, io.BytesIO(b"phone\n1\n"), ImportOptions(), "", NOW_MS)
+        for _ in range(2)
+    )
+    services.discard_import(organisation, first.pk)
+    with pytest.raises(NotFound):
+        services.discard_import(organisation, first.pk)
+    services.keep_file(organisation, people.pk, io.BytesIO(b"phone\n1\n"), ImportOptions(), "", NOW_MS + 2 * 86_400_000)
+    assert not ContactImport.objects.filter(pk=second.pk).exists()
+
+
+def test_what_is_no_csv_is_not_kept(people: ContactList) -> None:
+    with pytest.raises(InvalidInput):
+        services.keep_file(people.organisation_id, people.pk, io.BytesIO(b"  "), ImportOptions(), "", NOW_MS)
+    assert not ContactImport.objects.exists()

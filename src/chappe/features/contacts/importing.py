@@ -28,9 +28,11 @@ LONGEST_ATTRIBUTE_NAME = 60
 CACHE_MIB = 16
 """What SQLite may keep of the tables in memory while a file is read."""
 
-EXTERNAL_ID = "external_id"
-RESERVED = frozenset({EXTERNAL_ID, "phone", "email"})
+PHONE, EMAIL, EXTERNAL_ID = "phone", "email", "external_id"
+RESERVED = frozenset({EXTERNAL_ID, PHONE, EMAIL})
 """What no attribute is named: texts mean the person's own by it."""
+LEFT_OUT = ""
+"""What a column becomes that is not imported."""
 _EMAIL_NAMES = (
     "email",
     "e_mail",
@@ -175,8 +177,13 @@ def attribute_name(header: str) -> str:
     return f"_{name}" if name[:1].isdigit() else name
 
 
-def columns_of(header: Sequence[str], phone_column: str | None = None) -> Columns:
-    """What each column is. Raises InvalidInput where none is the phone or the e-mail address, or two have the same name."""
+def columns_of(header: Sequence[str], phone_column: str | None = None, chosen: Sequence[str] | None = None) -> Columns:
+    """What each column is: as `chosen` says, where somebody did, else by its name.
+
+    Raises InvalidInput where none is the phone or the e-mail address, or two are the same.
+    """
+    if chosen is not None:
+        return _chosen_columns(header, chosen)
     names = [attribute_name(cell) or f"column_{number}" for number, cell in enumerate(header, 1)]
     errors = [
         FieldError(f"column {number}", f"is named {header[number - 1]!r} like an earlier one")
@@ -216,6 +223,45 @@ def _phone_position(names: Sequence[str], phone_column: str | None, *, is_needed
     )
 
 
+def guessed_columns(header: Sequence[str], phone_column: str | None = None) -> list[str]:
+    """What each column would be by its name, in the words of `columns_of`'s `chosen`; what cannot be is left out."""
+    names = [attribute_name(cell)[:LONGEST_ATTRIBUTE_NAME] for cell in header]
+    phone = next((place for place, cell in enumerate(header) if phone_column and cell == phone_column), None)
+    if phone is None:
+        phone = next((names.index(name) for name in _PHONE_NAMES if name in names), None)
+    email = next((names.index(name) for name in _EMAIL_NAMES if name in names), None)
+    found: list[str] = []
+    for place, name in enumerate(names):
+        meaning = PHONE if place == phone else EMAIL if place == email else name
+        is_taken = name in names[:place] or (meaning in (PHONE, EMAIL) and place not in (phone, email))
+        found.append(LEFT_OUT if is_taken or not (meaning in RESERVED or meaning.isidentifier()) else meaning)
+    return found
+
+
+def _chosen_columns(header: Sequence[str], chosen: Sequence[str]) -> Columns:
+    if len(chosen) != len(header):
+        raise InvalidInput.at("columns", f"must be {len(header)}, one for each column of the file")
+    problems = [_column_problem(name, chosen[:place]) for place, name in enumerate(chosen)]
+    errors = [FieldError(f"columns[{place}]", problem) for place, problem in enumerate(problems) if problem]
+    if PHONE not in chosen and EMAIL not in chosen:
+        errors.append(FieldError("columns", "must have a phone or an email among them"))
+    if errors:
+        raise InvalidInput(errors)
+    phone, email, external_id = (chosen.index(name) if name in chosen else None for name in (PHONE, EMAIL, EXTERNAL_ID))
+    rest = tuple((place, name) for place, name in enumerate(chosen) if name and name not in RESERVED)
+    return Columns(phone, email, external_id, rest)
+
+
+def _column_problem(name: str, earlier: Sequence[str]) -> str:
+    if name == LEFT_OUT:
+        return ""
+    if name in earlier:
+        return "is what an earlier column is already"
+    if name not in RESERVED and (not name.isidentifier() or len(name) > LONGEST_ATTRIBUTE_NAME):
+        return "is not a name for an attribute: letters, digits and _, the first no digit"
+    return ""
+
+
 def note_attributes(list_id: int, names: Iterable[str]) -> None:
     """Remember that people of the list have these attributes."""
     with transaction.atomic():
@@ -234,7 +280,7 @@ def import_rows(
     """
     options = row.options
     file = CsvFile(stream, options.get("encoding"), options.get("delimiter"))
-    columns = columns_of(file.header, options.get("phone_column"))
+    columns = columns_of(file.header, options.get("phone_column"), options.get("columns"))
     reader = PhoneReader(options.get("default_region"))
     note_attributes(row.list_id, [name for _, name in columns.attributes])
     remaining = file.rows()
@@ -257,16 +303,17 @@ def _batches(rows: Iterator[Row | RowError], columns: Columns, reader: PhoneRead
             batch.rows += 1
             if isinstance(item, RowError):
                 batch.errors.append(item)
-            elif (problem := _problem(item, columns)) is not None:
+            elif (problem := row_problem(item, columns)) is not None:
                 batch.errors.append(problem)
             else:
-                batch.people.append(_person(item.cells, columns, reader))
+                batch.people.append(read_person(item.cells, columns, reader))
         if not batch.rows:
             return
         yield batch
 
 
-def _problem(row: Row, columns: Columns) -> RowError | None:
+def row_problem(row: Row, columns: Columns) -> RowError | None:
+    """Why a row cannot be taken; None where it can."""
     cells = row.cells
     bounds = (
         (columns.phone, "phone", LONGEST_RAW),
@@ -282,7 +329,8 @@ def _problem(row: Row, columns: Columns) -> RowError | None:
     return None
 
 
-def _person(cells: list[str], columns: Columns, reader: PhoneReader) -> Person:
+def read_person(cells: list[str], columns: Columns, reader: PhoneReader) -> Person:
+    """Whom a row that can be taken tells of."""
     phone = email = None
     if columns.phone is not None:
         raw = cells[columns.phone].strip()

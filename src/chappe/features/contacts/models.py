@@ -86,14 +86,18 @@ class ContactImport(models.Model):
     """One CSV file on its way in.
 
     `rows` are the rows of the file that are done with, imported or rejected: where an interrupted import goes on.
-    `options` say how to read the file, as the importer was told.
+    `options` say how to read the file, as the importer was told. While the status is "mapping" the file is kept, and somebody
+    is to say what its columns are. `lines` is about how many rows the file has: a cell may hold a line feed.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="imports")
     list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="imports")
     filename = models.CharField(max_length=255, default="")
     options = models.JSONField(default=dict)
-    status = models.CharField(max_length=12, default="running", help_text="waiting, running, finished or failed")
+    status = models.CharField(
+        max_length=12, default="running", help_text="uploading, mapping, waiting, running, finished or failed"
+    )
+    lines = models.BigIntegerField(default=0)
     rows = models.BigIntegerField(default=0)
     imported = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)

@@ -32,6 +32,7 @@ from chappe.features.contacts.models import (
     ContactListMember,
 )
 from chappe.features.contacts.phone import LONGEST_RAW, PhoneReader, check_region
+from chappe.features.contacts.preview import Preview, preview
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.messages.models import Inbound, Message, MessageNow
@@ -316,14 +317,20 @@ def _save_contact(contact: Contact) -> None:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How to read a file; what is None is found out. `default_region` is for numbers without a country code."""
+    """How to read a file; what is None is found out. `default_region` is for numbers without a country code.
+
+    `columns` says what each column becomes, in the order of the file: "phone", "email", "external_id", the name of an
+    attribute, or "" for one that is left out.
+    """
 
     phone_column: str | None = None
     default_region: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    columns: Sequence[str] | None = None
 
-    def kept(self) -> dict[str, str]:
+    def kept(self) -> dict[str, Any]:
+        """Raises InvalidInput."""
         check_region(self.default_region)
         return {name: value for name, value in vars(self).items() if value}
 
@@ -357,31 +364,116 @@ def upload(
     now_ms: int,
 ) -> ContactImport:
     """Keep a file and have it imported outside this request. Raises NotFound; InvalidInput for one too large."""
+    row = _upload(organisation_id, list_id, stream, options, filename, now_ms)
+    _start(row, now_ms)
+    return row
+
+
+def keep_file(
+    organisation_id: int, list_id: int, stream: BinaryIO, options: ImportOptions, filename: str, now_ms: int
+) -> ContactImport:
+    """Keep a file until somebody has said what its columns are: see `map_columns` and `start_import`.
+
+    Raises NotFound; InvalidInput for one that is too large or no CSV.
+    """
+    row = _upload(organisation_id, list_id, stream, options, filename, now_ms)
+    try:
+        preview_of(row)
+    except InvalidInput:
+        row.delete()
+        raise
+    row.status = "mapping"
+    row.save(update_fields=["status"])
+    return row
+
+
+def map_columns(organisation_id: int, import_id: int, options: ImportOptions) -> Preview:
+    """Note how a kept file is to be read, and what then is. Raises NotFound; Conflict where it is imported already;
+    InvalidInput, when nothing is noted, but for columns that cannot be: these are in the preview."""
+    with transaction.atomic():
+        row = _kept_file(organisation_id, import_id)
+        row.options = options.kept()
+        found = preview_of(row)
+        row.save(update_fields=["options"])
+    return found
+
+
+def start_import(organisation_id: int, import_id: int, now_ms: int) -> ContactImport:
+    """Import a kept file. Raises NotFound; Conflict where that has begun; InvalidInput for columns that cannot be."""
+    with transaction.atomic():
+        row = _kept_file(organisation_id, import_id)
+        found = preview_of(row)
+        if found.errors:
+            raise InvalidInput(found.errors)
+        row.options = {**row.options, "columns": found.columns}
+        row.save(update_fields=["options"])
+        _start(row, now_ms)
+    return row
+
+
+def discard_import(organisation_id: int, import_id: int) -> None:
+    """Throw a kept file away. Raises NotFound; Conflict where it is imported already."""
+    with transaction.atomic():
+        _kept_file(organisation_id, import_id).delete()
+
+
+def preview_of(row: ContactImport) -> Preview:
+    """What is read of a file that is still kept. Raises InvalidInput for one that cannot be read at all."""
+    return preview(file_of(row), row.options)
+
+
+def file_of(row: ContactImport) -> BinaryIO:
+    return io.BufferedReader(_Chunks(row), _CHUNK_OCTETS)
+
+
+def _kept_file(organisation_id: int, import_id: int) -> ContactImport:
+    rows = ContactImport.objects.select_for_update(of=("self",)).filter(organisation_id=organisation_id)
+    row = rows.filter(pk=min(import_id, LARGEST_ID)).first()
+    if row is None:
+        raise NotFound("import", import_id)
+    if row.status != "mapping":
+        raise Conflict("This file is imported already.")
+    return row
+
+
+def _upload(
+    organisation_id: int, list_id: int, stream: BinaryIO, options: ImportOptions, filename: str, now_ms: int
+) -> ContactImport:
     contact_list = find_list(organisation_id, list_id)
-    # Of an upload whose process died nothing else would ever be done.
-    ContactImport.objects.filter(status="uploading", created_ms__lt=now_ms - _LONGEST_UPLOAD_MS).delete()
+    # Of an upload whose process died, and of a file that nobody came back to, nothing else would ever be done.
+    old = ContactImport.objects.filter(created_ms__lt=now_ms - _LONGEST_UPLOAD_MS, status__in=["uploading", "mapping"])
+    old.delete()
     row = _new_import(organisation_id, contact_list, options, filename, "uploading", now_ms)
     try:
-        _keep(row, stream)
+        row.lines = _keep(row, stream)
+        row.save(update_fields=["lines"])
     except BaseException:
         row.delete()
         raise
+    return row
+
+
+def _start(row: ContactImport, now_ms: int) -> None:
     with transaction.atomic():
         row.status = "waiting"
         row.save(update_fields=["status"])
         _note_import(row)
-        jobs.enqueue(organisation_id, IMPORT, row.pk, now_ms)
-    return row
+        jobs.enqueue(row.organisation_id, IMPORT, row.pk, now_ms)
 
 
-def _keep(row: ContactImport, stream: BinaryIO) -> None:
-    """Write the file in chunks, each by itself: the engine shall not wait for a whole file to be written."""
-    octets = 0
+def _keep(row: ContactImport, stream: BinaryIO) -> int:
+    """Write the file in chunks, each by itself: the engine shall not wait for a whole file to be written. The lines behind
+    the first."""
+    octets = lines = 0
+    ends_within_line = False
     for position, data in enumerate(iter(lambda: stream.read(_CHUNK_OCTETS), b"")):
         octets += len(data)
         if octets > LARGEST_FILE:
             raise InvalidInput.at("file", f"is larger than {LARGEST_FILE // 1024**2} MiB")
         ContactImportChunk.objects.create(contact_import=row, position=position, data=data)
+        lines += data.count(b"\n") - (0 if position else 1)
+        ends_within_line = not data.endswith(b"\n")
+    return max(0, lines + ends_within_line) if octets else 0
 
 
 def find_import(organisation_id: int, import_id: int) -> ContactImport:
@@ -460,7 +552,7 @@ def _import_job(job: Job, lease: jobs.Lease) -> None:
         return
     row.status = "running"
     row.save(update_fields=["status"])
-    import_rows(row, io.BufferedReader(_Chunks(row), _CHUNK_OCTETS), lambda _row: lease.beat())
+    import_rows(row, file_of(row), lambda _row: lease.beat())
     row.chunks.all().delete()
 
 

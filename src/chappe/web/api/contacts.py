@@ -11,6 +11,7 @@ from pydantic import Field
 
 from chappe.features.clock import now_ms
 from chappe.features.contacts import services
+from chappe.features.contacts.csv_file import MOST_COLUMNS
 from chappe.features.contacts.models import Contact, ContactImport, ContactList
 from chappe.web.api.auth import may_manage, may_read, organisation_of
 from chappe.web.api.field import Body, Cursor, Limit, shown_time
@@ -91,7 +92,10 @@ class ImportOut(Schema):
     id: int
     list_id: int
     filename: str
-    status: str = Field(description="uploading, waiting, running, finished or failed")
+    status: str = Field(
+        description="uploading, mapping (somebody is to say at the console what its columns are), waiting, running, "
+        "finished or failed"
+    )
     rows: int = Field(description="rows done with so far")
     imported: int
     rejected: int
@@ -244,6 +248,14 @@ def upload_file(
     default_region: Region = None,
     encoding: Annotated[str | None, Query(description="utf-8, cp1252 or latin-1; found out unless given")] = None,
     delimiter: Annotated[str | None, Query(description="found out unless given")] = None,
+    columns: Annotated[
+        list[str] | None,
+        Query(
+            max_length=MOST_COLUMNS,
+            description="what each column becomes, given once for each in the order of the file: phone, email, external_id, "
+            "the name of an attribute, or nothing for one that is left out; by its name unless given",
+        ),
+    ] = None,
     filename: Annotated[str, Query(max_length=255)] = "",
 ) -> Status[ImportOut]:
     """The first line names the columns. One is the phone, one the e-mail address (one of both may be missing);
@@ -251,7 +263,7 @@ def upload_file(
     answer: read the import to follow it."""
     organisation_id = organisation_of(request)
     services.find_list(organisation_id, list_id)
-    options = services.ImportOptions(phone_column, default_region, encoding, delimiter)
+    options = services.ImportOptions(phone_column, default_region, encoding, delimiter, columns)
     stream, name = _file(request)
     row = services.upload(organisation_id, list_id, stream, options, filename or name, now_ms())
     return Status(202, _import(row))
