@@ -10,6 +10,7 @@ from tests.row import connection, link
 from chappe.features.accounts.models import Organisation
 from chappe.features.accounts.right import Role
 from chappe.features.clock import now_ms
+from chappe.features.connections.models import OrphanReceipt
 from chappe.features.connections.wall import fingerprint
 from chappe.features.messages.models import Outbox, Traffic
 from chappe.features.refusal import NotFound
@@ -121,6 +122,16 @@ def test_the_traffic_of_a_connection_is_drawn(admin: Browser, organisation: Orga
     assert "1,234" in shown.text
     current = [one for one in shown.all("a") if one.get("aria-current") == "page"]
     assert "7 days" in ["".join(one.itertext()) for one in current]
+
+
+def test_receipts_that_matched_nothing_are_shown(admin: Browser, organisation: Organisation) -> None:
+    north, south = connection(organisation.pk), connection(organisation.pk, "South")
+    row = {"status": "DELIVRD", "first_ms": now_ms(), "last_ms": now_ms()}
+    OrphanReceipt.objects.create(connection_id=north.pk, provider_message_id="00A1B2", occurrences=3, **row)
+    OrphanReceipt.objects.create(connection_id=south.pk, provider_message_id="not this one", **row)
+    shown = admin.get(f"/connections/{north.pk}/performance/").text
+    assert "00A1B2 DELIVRD 3 just now" in shown
+    assert "not this one" not in shown
 
 
 def test_a_period_that_is_none_is_refused(admin: Browser, organisation: Organisation) -> None:

@@ -132,3 +132,4 @@ class OrphanReceipt(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["connection_id", "provider_message_id"], name="orphan_receipt_id"),
         ]
+        indexes = [models.Index(fields=["connection_id", "id"], name="orphan_receipt_connection")]

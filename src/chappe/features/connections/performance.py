@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from chappe.features.connections.link import Link, links_of
-from chappe.features.connections.models import Connection
+from chappe.features.connections.models import Connection, OrphanReceipt
 from chappe.features.connections.services import connections_of, find_connection, provider_spec
 from chappe.features.messages.queue import Queue, queues_of
 from chappe.features.messages.traffic import busiest_per_s, by_connection
@@ -23,6 +23,7 @@ RECENT_MS = 600_000
 BUSIEST_MS = 7 * 86_400_000
 MOST_LINES = 200
 """Connections on one wall."""
+MOST_UNMATCHED = 20
 LARGEST_RATE = 100_000.0
 
 
@@ -123,6 +124,12 @@ def _sender(link: Link) -> Sender:
         link.limit_per_s,
         link.round_trip_p50_ms,
     )
+
+
+def unmatched_receipts(organisation_id: int, connection_id: int) -> list[OrphanReceipt]:
+    """The latest receipts whose ids nobody knew, newest first. Raises NotFound."""
+    connection = find_connection(organisation_id, connection_id)
+    return list(OrphanReceipt.objects.filter(connection_id=connection.pk).order_by("-pk")[:MOST_UNMATCHED])
 
 
 # -- the advisor -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from chappe.features.chart import Chart, Series
 from chappe.features.clock import instant, now_ms
 from chappe.features.connections.explanation import advice_words, headline, what_limits
 from chappe.features.connections.link import Link
-from chappe.features.connections.performance import LARGEST_RATE, Line, line_of, lines_of, speed_of
+from chappe.features.connections.performance import LARGEST_RATE, Line, line_of, lines_of, speed_of, unmatched_receipts
 from chappe.features.messages import traffic
 from chappe.features.messages.traffic import Period, Steps
 from chappe.features.view import PageRequest, page
@@ -102,6 +102,7 @@ def performance(request: PageRequest, connection_id: int) -> HttpResponseBase:
         "advice": advice_words(speed),
         "charts": [sent_chart(series), ends_chart(series)],
         "periods": [(one, label, one is period) for one, label in PERIODS.items()],
+        "unmatched": unmatched_receipts(organisation_id, connection_id),
         "edit_url": _href("connections:edit", connection_id),
         "list_url": _href("connections:list"),
     }
