@@ -12,12 +12,20 @@ from django.db import models
 from tests.conftest import administer, sibling
 from tests.engine.stock import NAMES, Stock
 
-from chappe.engine.store import callback_catalogue, catalogue, hook_catalogue, postgresql, sqlite, trace_catalogue
+from chappe.engine.store import (
+    callback_catalogue,
+    catalogue,
+    hook_catalogue,
+    postgresql,
+    rule_catalogue,
+    sqlite,
+    trace_catalogue,
+)
 from chappe.engine.store.statement import Bulk, Column, Delete, Insert, Query, Update
 
 STATEMENTS: dict[str, Bulk | Query] = {
     name: value
-    for module in (catalogue, callback_catalogue, hook_catalogue, trace_catalogue)
+    for module in (catalogue, callback_catalogue, hook_catalogue, rule_catalogue, trace_catalogue)
     for name, value in vars(module).items()
     if isinstance(value, Insert | Update | Delete | Query)
 }
@@ -86,6 +94,13 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "DROP_ENDPOINT": (1, 1),
     "OLD_TRAFFIC": (300_000, 1, 500),
     "PLACES": ([1, 2],),
+    "ORGANISATION_RULES": (),
+    "RULES_OF": (1,),
+    "DELIVERY_KINDS": ([1, 2],),
+    "CATEGORIES_IN_RANGE": (1, 2),
+    "CATEGORIES_AMONG": ([1, 2],),
+    "PRIORITY_OF": (1,),
+    "LAST_WAITS": ([1, 2],),
     "CONNECTIONS": (),
     "DESCRIBED_HOOKS": (True,),
     "HOOKS": (),
@@ -103,6 +118,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }
 SMALL = {
     "CONNECTIONS": "connection",
+    "ORGANISATION_RULES": "organisation_settings",
     "DESCRIBED_HOOKS": "hook",
     "HOOKS": "hook",
     "CALLBACK_ENDPOINTS": "callback_endpoint",

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import structlog
 
-from chappe.engine.net.egress import EgressPolicy
+from chappe.engine.net.egress import Bound, EgressPolicy
 from chappe.engine.net.http_client import HttpClient, NoAnswer, NotSent
 from chappe.engine.store.callback_frame import (
     CallbackCall,
@@ -27,7 +27,6 @@ from chappe.engine.store.statement import Row
 from chappe.engine.vault import Sealed, Vault, callback_place
 from chappe.messaging import StoreError
 from chappe.providers.http import HttpRequest, HttpResponse
-from chappe.providers.smpp_settings import allowed_networks
 from chappe.rules.callback import next_try_ms, secret_key, signatures
 
 log = structlog.get_logger("chappe.callback")
@@ -81,13 +80,12 @@ class Endpoint:
     egress: EgressPolicy
 
     @classmethod
-    def of(cls, row: Row, vault: Vault) -> "Endpoint":
+    def of(cls, row: Row, vault: Vault, bounds: tuple[Bound, ...] = ()) -> "Endpoint":
         """From a row of `CALLBACK_ENDPOINTS`. Raises Sealed or ValueError."""
         identifier, organisation_id, url, _, sealed, previous_until_ms, allowed, _, version, _ = row
         held = vault.decrypt(bytes(sealed), callback_place(organisation_id, identifier))
         keys = tuple(secret_key(held[name]) for name in ("current", "previous") if held.get(name))
-        networks, hosts = allowed_networks(allowed)
-        return cls(identifier, version, url, keys, previous_until_ms, EgressPolicy(tuple(networks), tuple(hosts)))
+        return cls(identifier, version, url, keys, previous_until_ms, EgressPolicy.of(allowed, bounds))
 
     def request(self, call: CallbackCall, now_s: float) -> HttpRequest:
         """The call, signed as of now."""
@@ -193,12 +191,15 @@ class CallbackSender:
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         is_busy: Callable[[], bool] = lambda: False,
+        bounds: Callable[[int], tuple[Bound, ...]] = lambda organisation_id: (),
     ) -> None:
+        """`bounds`: what an organisation's endpoints may be allowed to call at all."""
         self._store = store
         self._vault = vault
         self._clock = clock
         self._chance = chance
         self._pace = Pace(is_busy)
+        self._bounds = bounds
         self._again: asyncio.TimerHandle | None = None
         self._lines: dict[int, Line] = {}
         self._unusable: dict[int, int] = {}
@@ -229,10 +230,12 @@ class CallbackSender:
             if not is_enabled:
                 continue
             present.add(identifier)
-            if self._unusable.get(identifier) == version or (line is not None and line.endpoint.version == version):
+            bounds = self._bounds(row[1])
+            is_same = line is not None and (line.endpoint.version, line.endpoint.egress.bounds) == (version, bounds)
+            if self._unusable.get(identifier) == version or is_same:
                 continue
             try:
-                self._change(line, Endpoint.of(row, self._vault))
+                self._change(line, Endpoint.of(row, self._vault, bounds))
             except (Sealed, ValueError, KeyError) as error:
                 self._unusable[identifier] = version
                 present.discard(identifier)

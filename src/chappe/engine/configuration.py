@@ -24,6 +24,8 @@ KEY_OCTETS = 32
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LANGUAGES = ("en", "fr")
 POSTGRESQL = ("postgresql", "postgres")
+ANY_NETWORK = "*"
+"""Where networks and hosts are listed: every one of them."""
 
 Value = TypeVar("Value")
 
@@ -60,6 +62,16 @@ def _port(value: str) -> int:
 
 def _names(value: str) -> tuple[str, ...]:
     return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
+
+
+def _listing(value: str) -> str:
+    if value != ANY_NETWORK:
+        # Only where it is needed: every command reads the configuration, and starts at once.
+        from chappe.providers.smpp_settings import networks_problem
+
+        if problem := networks_problem(value):
+            raise Unreadable(f"must be {problem.removeprefix('expected ')}; {ANY_NETWORK} for any")
+    return value
 
 
 def _public_url(value: str) -> str:
@@ -174,6 +186,14 @@ DECLARATION: tuple[Declared, ...] = (
         _public_url,
     ),
     Declared(
+        "CHAPPE_EGRESS_CEILING",
+        "networks and hosts, comma list",
+        "*",
+        "Private networks (10.1.0.0/16) and host names that connections and callbacks of any organisation may be allowed to "
+        "call; each still lists those it needs. *: any. Empty: none, so that public addresses alone are called.",
+        _listing,
+    ),
+    Declared(
         "CHAPPE_MAIL_URL",
         "URL",
         "",
@@ -239,6 +259,7 @@ class Configuration(msgspec.Struct, frozen=True):
     oidc_client_id: str
     oidc_client_secret: str
     oidc_name: str
+    egress_ceiling: str
     metrics_token: str
     language: str
     log_level: str

@@ -23,6 +23,7 @@ from chappe.engine.configuration import Configuration
 from chappe.engine.flow import DRAIN_S, ConnectionSettings, Flow
 from chappe.engine.http_flow import HttpFlow
 from chappe.engine.ledger import Ledger
+from chappe.engine.net.egress import Bound
 from chappe.engine.receipts import Links as LinkNumbers
 from chappe.engine.receipts import acknowledge
 from chappe.engine.smpp_flow import SmppFlow
@@ -45,6 +46,7 @@ from chappe.engine.store.frame import (
     Trouble,
 )
 from chappe.engine.store.process import GARBAGE_ROWS
+from chappe.engine.store.rule_frame import OrganisationRules, Rules
 from chappe.engine.store.statement import Row
 from chappe.engine.trace import TraceOrder
 from chappe.engine.vault import Sealed, Vault, connection_place
@@ -52,6 +54,7 @@ from chappe.engine.worker import POLL_S
 from chappe.messaging import ConfigError, StoreError
 from chappe.providers import registry
 from chappe.providers.contract import Settings
+from chappe.rules.quiet_hours import NEVER, Watch
 
 log = structlog.get_logger("chappe.engine")
 
@@ -68,7 +71,9 @@ class Engine:
         self._vault = Vault(configuration.keys)
         self._client = StoreClient(self._answered, self._store_lost)
         self._ledger = Ledger(self._client)
-        self._callbacks = CallbackSender(self._client, self._vault, is_busy=lambda: not self._ledger.is_empty)
+        self._callbacks = CallbackSender(
+            self._client, self._vault, is_busy=lambda: not self._ledger.is_empty, bounds=self._bounds
+        )
         self._links = LinkNumbers()
         self._bus = LocalBus(configuration.database_url)
         self._flows: dict[int, Flow[Any]] = {}
@@ -76,6 +81,9 @@ class Engine:
         self._collected_at = 0.0
         self._versions: dict[int, tuple[int, dict[str, str]]] = {}
         """Of connections, with the tokens of their hooks, as they are at work."""
+        self._rules: dict[int, OrganisationRules] = {}
+        self._watches: dict[int, Watch] = {}
+        self._ceiling = Bound.of(configuration.egress_ceiling, "the settings of this installation")
         self._stopping: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._error: StoreError | None = None
@@ -185,11 +193,12 @@ class Engine:
             case News(blocked, deliveries):
                 self._heard(blocked, deliveries)
             case LinksTaken(_, taken):
-                for flow in self._flows.values():
-                    flow.hold([number for identifier, number in taken if identifier == flow.connection.id])
+                self._hold(taken)
             case Connections(_, connections, hooks, traces):
                 self._configure(connections, hooks)
                 self._trace(traces)
+            case Rules(organisations):
+                self._heed(organisations)
             case CallbackEndpoints() | CallbackCalls() | CallbacksDue():
                 self._callbacks.heard(answer)
             case Collected(_, is_all):
@@ -199,6 +208,10 @@ class Engine:
                     self._collect()
             case Trouble(text):
                 log.warning("store.trouble", reason=text) if text else log.info("store.recovered")
+
+    def _hold(self, taken: Sequence[tuple[int, int]]) -> None:
+        for flow in self._flows.values():
+            flow.hold([number for identifier, number in taken if identifier == flow.connection.id])
 
     def _recorded(self, number: int, lost: Sequence[int]) -> None:
         if lost:
@@ -228,6 +241,26 @@ class Engine:
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
+    def _heed(self, organisations: Sequence[OrganisationRules]) -> None:
+        """Quiet hours, and what may be called, as organisations have settled them."""
+        for rules in organisations:
+            known = self._rules.get(rules.organisation_id)
+            if known is not None and known.version == rules.version:
+                continue
+            self._rules[rules.organisation_id] = rules
+            self._watches[rules.organisation_id] = Watch(rules.quiet)
+            own = [flow for flow in self._flows.values() if flow.connection.organisation_id == rules.organisation_id]
+            for flow in own:
+                flow.worker.quiet = self._watches[rules.organisation_id]
+                if known is None or known.allowed_networks != rules.allowed_networks:
+                    self._versions.pop(flow.connection.id, None)  # it is given its settings anew
+
+    def _bounds(self, organisation_id: int) -> tuple[Bound, ...]:
+        """What its connections and callbacks may be allowed to call at all."""
+        rules = self._rules.get(organisation_id)
+        own = Bound.of(rules.allowed_networks, "the settings of the organisation") if rules is not None else ()
+        return self._ceiling + own
+
     def _configure(self, rows: Sequence[Row], hooks: Sequence[tuple[int, str, str]]) -> None:
         """Start, change and stop flows so that they are what the connections' rows say, and those of their hooks."""
         present, is_changed = set(), False
@@ -244,7 +277,9 @@ class Engine:
             try:
                 parsed = self._settings(identifier, organisation_id, provider, settings, bytes(secret))
                 spec = registry.spec(provider)
-                connection = ConnectionSettings(identifier, organisation_id, name, spec, parsed, version)
+                connection = ConnectionSettings(
+                    identifier, organisation_id, name, spec, parsed, version, self._bounds(organisation_id)
+                )
                 if not is_enabled:
                     # Nothing is sent, but what its provider still tells of messages sent before is heeded.
                     self._client.send(connection.policy(self._client.number()))
@@ -282,10 +317,13 @@ class Engine:
             flow.change(connection)
             return
         adapter = registry.HTTP.get(connection.spec.key)
-        if adapter is None:
-            self._flows[connection.id] = SmppFlow(connection, self._ledger, self._client, self._links)
-            return
-        self._flows[connection.id] = HttpFlow(connection, self._ledger, self._client, adapter, urls)
+        flow = (
+            SmppFlow(connection, self._ledger, self._client, self._links)
+            if adapter is None
+            else HttpFlow(connection, self._ledger, self._client, adapter, urls)
+        )
+        flow.worker.quiet = self._watches.get(connection.organisation_id, NEVER)
+        self._flows[connection.id] = flow
 
     def _trace(self, rows: Sequence[tuple[int, int, str, int, int]]) -> None:
         """Keep what crosses the connections that somebody traces."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from chappe.engine.ledger import Ledger
+from chappe.engine.net.egress import Bound
 from chappe.engine.store.client import StoreClient
 from chappe.engine.store.frame import Configure
 from chappe.engine.store.statement import Row
@@ -30,6 +31,8 @@ class ConnectionSettings:
     spec: ProviderSpec
     settings: Settings
     version: int
+    bounds: tuple[Bound, ...] = ()
+    """What it may be allowed to call at all."""
 
     @property
     def channel(self) -> Channel:

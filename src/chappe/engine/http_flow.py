@@ -9,7 +9,7 @@ from chappe.engine.exchange import Exchanges
 from chappe.engine.flow import ConnectionSettings, Flow, percentiles_ms
 from chappe.engine.http_slot import HttpSlot
 from chappe.engine.ledger import Ledger
-from chappe.engine.net.egress import EgressPolicy
+from chappe.engine.net.egress import Bound, EgressPolicy
 from chappe.engine.net.http_client import HttpClient, Tls
 from chappe.engine.net.http_sender import HttpSender
 from chappe.engine.store.client import StoreClient
@@ -19,7 +19,6 @@ from chappe.engine.traced_exchange import began_ms, kept_exchange
 from chappe.messaging import OutboundMessage, Refused, SendOutcome
 from chappe.providers.contract import Settings
 from chappe.providers.http import Account, HttpProvider, HttpRequest, HttpResponse
-from chappe.providers.smpp_settings import allowed_networks
 from chappe.rules.trace import number_key
 
 log = structlog.get_logger("chappe.http")
@@ -27,18 +26,17 @@ log = structlog.get_logger("chappe.http")
 TOKEN_CONNECTIONS = 2
 
 
-def egress_of(settings: Settings) -> EgressPolicy:
-    networks, hosts = allowed_networks(settings.text("allowed_networks"))
-    return EgressPolicy(tuple(networks), tuple(hosts))
+def egress_of(settings: Settings, bounds: tuple[Bound, ...] = ()) -> EgressPolicy:
+    return EgressPolicy.of(settings.text("allowed_networks"), bounds)
 
 
 def mutual_tls(settings: Settings) -> Tls:
     return Tls(settings.text("certificate_authority"), settings.text("client_certificate"), settings.text("client_key"))
 
 
-def open_sender(adapter: HttpProvider, account: Account) -> HttpSender:
+def open_sender(adapter: HttpProvider, account: Account, bounds: tuple[Bound, ...] = ()) -> HttpSender:
     """A sender as the settings say. Raises ConfigError where certificates cannot be used; to be closed."""
-    settings, egress = account.settings, egress_of(account.settings)
+    settings, egress = account.settings, egress_of(account.settings, bounds)
     connect_s, authority = settings.number("connect_timeout_s"), settings.text("certificate_authority")
     mutual, plain = mutual_tls(settings).context(), Tls(authority).context()
     concurrency = settings.integer("concurrency")
@@ -80,6 +78,7 @@ class HttpFlow(Flow[HttpSlot]):
     ) -> None:
         """`urls`: where this provider tells what became of messages, and brings texts; "" where nobody outside can."""
         self._adapter, self.urls = adapter, urls
+        self._opened_within: dict[int, tuple[Bound, ...]] = {}
         super().__init__(connection, ledger, client)
 
     def _take_over(self, connection: ConnectionSettings) -> None:
@@ -90,12 +89,13 @@ class HttpFlow(Flow[HttpSlot]):
         self._exchanges = Exchanges(connection.spec, account, self._ledger, self._seen)
 
     def _open(self, number: int) -> HttpSlot:
-        settings = self.connection.settings
+        settings, bounds = self.connection.settings, self.connection.bounds
+        self._opened_within[number] = bounds
         return HttpSlot(
             number,
             self._adapter,
             self._account,
-            open_sender(self._adapter, self._account),
+            open_sender(self._adapter, self._account, bounds),
             limit_per_s=settings.number("max_per_s"),
             concurrency=settings.integer("concurrency"),
             host=self.worker,
@@ -105,7 +105,7 @@ class HttpFlow(Flow[HttpSlot]):
     def _keep(self, slot: HttpSlot) -> bool:
         """Anything may be part of a request or of its proof; opening anew costs little, for nothing is bound."""
         slot.try_again()  # whoever saves the settings wants to see whether it works now
-        return slot.account == self._account
+        return slot.account == self._account and self._opened_within[slot.number] == self.connection.bounds
 
     def _traced(self) -> None:
         """`_seen` looks at it each time."""

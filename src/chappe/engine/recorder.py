@@ -18,6 +18,7 @@ from chappe.engine.arrival import MOST, Arrivals, Wished
 from chappe.engine.callback import Callbacks, Happening
 from chappe.engine.change import Changes, Hit, Policy, Wish
 from chappe.engine.inbound import Inbox
+from chappe.engine.quiet import QuietTimes
 from chappe.engine.store import catalogue, trace_catalogue
 from chappe.engine.store.callback_frame import CallbacksDue, CallbackWork
 from chappe.engine.store.frame import (
@@ -144,6 +145,7 @@ class Recorder:
         self._arrivals = Arrivals(store)
         self._callbacks = Callbacks(store)
         self._traffic = Traffic(store)
+        self._quiet = QuietTimes(store)
         self._held: set[int] = set()
         """Outbox rows that this engine's workers have."""
         self._heard: dict[tuple[object, ...], int] = {}
@@ -177,6 +179,7 @@ class Recorder:
                     case CallbackWork():
                         outcome.answers.append(self._callbacks.work(request, now_ms))
                     case LoadConnections(number):
+                        outcome.answers.append(self._quiet.load())
                         outcome.answers.append(self._connections(number, now_ms))
                         outcome.answers.append(self._callbacks.load())
             self._count(outcome)
@@ -585,8 +588,9 @@ class Recorder:
             want.despite_stop,
             want.channel,
         )
-        result = self._store.lease(request, self._owner, outcome.now_ms, self._held)
         changes = self._changes(outcome)
+        self._quiet.put_off(want, self._held, changes, outcome.now_ms)
+        result = self._store.lease(request, self._owner, outcome.now_ms, self._held)
         self._settle_lease(result, changes, outcome, resend_unknown=want.resend_unknown)
         changes.write()
         return Leases(want.number, want.connection_id, result.leases)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from chappe.engine.flow import ConnectionSettings, Flow, percentiles_ms
 from chappe.engine.ledger import Ledger
-from chappe.engine.net.egress import EgressPolicy
+from chappe.engine.net.egress import Bound, EgressPolicy
 from chappe.engine.net.smpp_client import Endpoint, Link
 from chappe.engine.receipts import Incoming, Links
 from chappe.engine.slot import Slot, Tap
@@ -15,16 +15,15 @@ from chappe.engine.trace import Trace, logger
 from chappe.providers import smpp_settings
 from chappe.providers.contract import Settings
 from chappe.providers.smpp import Dialect
-from chappe.providers.smpp_settings import allowed_networks, total_connections
+from chappe.providers.smpp_settings import total_connections
 from chappe.rules.provider_id import IdFormat
 from chappe.rules.receipt import ReceiptRules
 from chappe.smpp import BindKind, Delivery
 
 
-def endpoints(settings: Settings) -> tuple[Endpoint, ...]:
+def endpoints(settings: Settings, bounds: tuple[Bound, ...] = ()) -> tuple[Endpoint, ...]:
     """The connections that one slot opens: a transceiver, or a transmitter and a receiver, in this order."""
-    networks, hosts = allowed_networks(settings.text("allowed_networks"))
-    egress = EgressPolicy(tuple(networks), tuple(hosts))
+    egress = EgressPolicy.of(settings.text("allowed_networks"), bounds)
     dialect = Dialect(settings)
 
     def endpoint(kind: BindKind) -> Endpoint:
@@ -54,7 +53,7 @@ class SmppFlow(Flow[Slot]):
     def _take_over(self, connection: ConnectionSettings) -> None:
         settings = connection.settings
         self.total_slots = total_connections(settings)
-        self._endpoints = endpoints(settings)
+        self._endpoints = endpoints(settings, connection.bounds)
         self.dialect = dialect = Dialect(settings)
         self.incoming = Incoming(
             connection.id,

@@ -34,6 +34,7 @@ from chappe.messaging import (
 from chappe.rules.consent import exclusion
 from chappe.rules.ending import ending
 from chappe.rules.quarantine import QuarantineStatus, is_stopped
+from chappe.rules.quiet_hours import NEVER, concerns
 from chappe.rules.smpp_status import status_of
 from chappe.rules.throttle import Throttle
 
@@ -180,6 +181,12 @@ def _flight(entry: Entry) -> Flight:
     return token if isinstance(token, Flight) else token[0]
 
 
+def _is_for_later(flight: Flight) -> bool:
+    """Whether quiet hours hold a message back: it is given back, and put off when it is leased again. One that the provider
+    has in part is finished."""
+    return concerns(flight.message.category) and not (flight.begun or flight.message.accepted_segments)
+
+
 def _take_off(source: deque[Entry], flight: Flight) -> list[Entry]:
     """What is left of a message at the head of a queue."""
     own = []
@@ -206,6 +213,8 @@ class Worker:
         self._channel = channel
         self.is_stopping = False
         self._short_code = ""
+        self.quiet = NEVER
+        """The organisation's quiet hours; what is asked of them costs two comparisons."""
         self._resend_unknown = True
         self._despite_stop = False
         self._ledger = ledger
@@ -417,7 +426,8 @@ class Worker:
         bodies: list[Any] = []
         tokens: list[Token] = []
         carry, queue, now_ms = slot.carry, self._queue, self._now_ms()
-        has_exceptions = bool(self._blocked or self._halted)
+        is_quiet = self.quiet.until_ms(now_ms) > 0
+        has_exceptions = bool(self._blocked or self._halted or is_quiet)
         while len(bodies) < allowed and (source := carry or queue):
             body, token = source[0]
             flight = token if isinstance(token, Flight) else token[0]
@@ -426,7 +436,14 @@ class Worker:
                 break
             if (
                 lease.is_lost
-                or (has_exceptions and (message.delivery_id in self._halted or self._exclusion(message)))
+                or (
+                    has_exceptions
+                    and (
+                        message.delivery_id in self._halted
+                        or self._exclusion(message)
+                        or (is_quiet and _is_for_later(flight))
+                    )
+                )
                 or 0 < message.expires_ms <= now_ms
             ):
                 self._leave(flight, len(_take_off(source, flight)), now_ms)

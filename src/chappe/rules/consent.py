@@ -15,6 +15,7 @@ class Exclusion(StrEnum):
     QUARANTINE = "quarantine"
     OPTED_OUT = "opted_out"
     NO_OPT_IN = "no_opt_in"
+    QUIET_HOURS = "quiet_hours"
 
 
 def may_send(

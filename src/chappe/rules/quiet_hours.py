@@ -122,6 +122,10 @@ class Watch:
         return self._until_ms if self._is_quiet else 0
 
 
+NEVER = Watch()
+"""Where there are no quiet hours."""
+
+
 def concerns(category: int) -> bool:
     """Whether quiet hours hold for messages of this category: marketing alone. What a person needs, or an answer to what
     they just wrote, goes at once."""

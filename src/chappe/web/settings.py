@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "chappe.features.jobs",
     "chappe.features.hooks",
     "chappe.features.callbacks",
+    "chappe.features.settings",
     "chappe.features.traces",
 ]
 

@@ -18,7 +18,7 @@ from chappe.engine.net.diagnosis import (
     silence_words,
     tls_words,
 )
-from chappe.engine.net.egress import EgressDenied, HostNotFound
+from chappe.engine.net.egress import Bound, EgressDenied, HostNotFound
 from chappe.engine.net.finding import Finding, Report
 from chappe.engine.net.probe import News, OnPdu, Probe, open_tcp, start
 from chappe.engine.net.smpp_client import Endpoint
@@ -52,6 +52,7 @@ async def check_connection(
     test_text: str | None = None,
     on_pdu: OnPdu | None = None,
     engine_links: int | None = None,
+    bounds: tuple[Bound, ...] = (),
 ) -> list[Finding]:
     """Connect, log in, ask for signs of life, send a test message where a number is given, log out.
 
@@ -68,7 +69,7 @@ async def check_connection(
         return report.findings
     if test_text and not test_number:
         report.warning("There is a test text and no number to send it to, so no test message is sent.")
-    check = Check(parsed, report, on_pdu, engine_links)
+    check = Check(parsed, report, on_pdu, engine_links, bounds)
     try:
         await check.run(test_number or "", test_text or "")
     finally:
@@ -86,9 +87,15 @@ class Check:
     """One run over all endpoints of a connection."""
 
     def __init__(
-        self, settings: Settings, report: Report, on_pdu: OnPdu | None = None, engine_links: int | None = None
+        self,
+        settings: Settings,
+        report: Report,
+        on_pdu: OnPdu | None = None,
+        engine_links: int | None = None,
+        bounds: tuple[Bound, ...] = (),
     ) -> None:
         self._settings = settings
+        self._bounds = bounds
         self._report = report
         self._on_pdu = on_pdu
         self._engine_links = engine_links
@@ -98,7 +105,7 @@ class Check:
         self._probes: list[Probe] = []
 
     async def run(self, number: str, text: str) -> None:
-        wanted = endpoints(self._settings)
+        wanted = endpoints(self._settings, self._bounds)
         for endpoint in wanted:
             with self._about(endpoint):
                 await self._log_in(endpoint)
@@ -155,6 +162,9 @@ class Check:
             async with asyncio.timeout(RESOLVE_S):
                 return await endpoint.egress.resolve(endpoint.host, endpoint.port)
         except EgressDenied as error:
+            if error.forbidden_by:
+                self._report.error(f"{error.fact}, which {error.forbidden_by} do not let any connection call.")
+                return []
             either = error.address if error.is_the_host else f"{error.address} or {error.host}"
             self._report.error(
                 f"{error.fact}, which is not called unless that is meant: then add {either} to 'Private networks "

@@ -6,7 +6,9 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chappe.engine.configuration import ANY_NETWORK
 from chappe.messaging import ChappeError
+from chappe.providers.smpp_settings import allowed_networks, networks_problem
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -29,10 +31,18 @@ _DENIED = tuple(
 )
 
 
-class EgressDenied(ChappeError):
-    """The address may not be called; names the host, the address, and the setting that would allow it."""
+def listing_problem(text: str) -> str | None:
+    """What is wrong with a list of networks and hosts; None where nothing is."""
+    return None if text.strip() == ANY_NETWORK else networks_problem(text)
 
-    def __init__(self, host: str, address: str) -> None:
+
+class EgressDenied(ChappeError):
+    """The address may not be called; names the host, the address, and the setting that would allow it.
+
+    `forbidden_by`: whose rule keeps a connection from allowing it, "" where it simply does not.
+    """
+
+    def __init__(self, host: str, address: str, forbidden_by: str = "") -> None:
         self.host, self.address = host, address
         self.is_the_host = host == address
         """The host was given by its address, so there is no other name to allow it by."""
@@ -41,8 +51,10 @@ class EgressDenied(ChappeError):
             if self.is_the_host
             else f"{host} leads to {address}, a private or reserved address"
         )
+        self.forbidden_by = forbidden_by
         its = "network" if self.is_the_host else "network or host"
-        super().__init__(f"{self.fact}; list its {its} under 'Private networks allowed' if that is meant")
+        advice = f"list its {its} under 'Private networks allowed' if that is meant"
+        super().__init__(f"{self.fact}; {f'{forbidden_by} do not let it be called' if forbidden_by else advice}")
 
 
 class HostNotFound(ChappeError):
@@ -50,22 +62,57 @@ class HostNotFound(ChappeError):
 
 
 @dataclass(frozen=True)
+class Bound:
+    """What connections may allow themselves at all: no other private network or host. `owner` says whose rule it is."""
+
+    owner: str
+    networks: tuple[Network, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, text: str, owner: str) -> "tuple[Bound, ...]":
+        """The rule that `text` lists; none where it says `ANY_NETWORK`. Raises ValueError for an entry that is neither
+        network nor host."""
+        if text.strip() == ANY_NETWORK:
+            return ()
+        networks, hosts = allowed_networks(text)
+        return (cls(owner, tuple(networks), tuple(hosts)),)
+
+    def covers(self, listed: "Network | str") -> bool:
+        """Whether a connection may list this network, or this host."""
+        if isinstance(listed, str):
+            return listed in self.hosts
+        return any(
+            network.version == listed.version and listed.subnet_of(network)  # type: ignore[arg-type]
+            for network in self.networks
+        )
+
+
+@dataclass(frozen=True)
 class EgressPolicy:
-    """Networks and host names that may be called although they are not public."""
+    """Networks and host names that may be called although they are not public, as far as every bound lets them be."""
 
     networks: Sequence[Network] = ()
     hosts: Sequence[str] = ()
+    bounds: tuple[Bound, ...] = ()
+
+    @classmethod
+    def of(cls, text: str, bounds: tuple[Bound, ...] = ()) -> "EgressPolicy":
+        """What a list of networks and hosts allows. Raises ValueError for an entry that is neither."""
+        networks, hosts = allowed_networks(text)
+        return cls(tuple(networks), tuple(hosts), bounds)
 
     def check(self, host: str, address: Address) -> None:
         """Raise EgressDenied unless `address`, to which `host` leads, may be called."""
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        if host.lower() in self.hosts or any(
-            address in network for network in self.networks if network.version == address.version
-        ):
-            return
-        is_public = address.is_global and not address.is_multicast
-        if not is_public or any(address in network for network in _DENIED if network.version == address.version):
+        if _lists(self, host, address):
+            forbidding = next((bound for bound in self.bounds if not _lists(bound, host, address)), None)
+            if forbidding is None:
+                return
+            if not _is_public(address):
+                raise EgressDenied(host, str(address), forbidding.owner)
+        if not _is_public(address):
             raise EgressDenied(host, str(address))
 
     async def resolve(self, host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
@@ -80,3 +127,14 @@ class EgressPolicy:
             self.check(host, ipaddress.ip_address(str(place[0]).partition("%")[0]))
             allowed.append((socket.AddressFamily(family), (str(place[0]), port)))
         return allowed
+
+
+def _lists(rule: EgressPolicy | Bound, host: str, address: Address) -> bool:
+    return host.lower() in rule.hosts or any(
+        address in network for network in rule.networks if network.version == address.version
+    )
+
+
+def _is_public(address: Address) -> bool:
+    is_denied = any(address in network for network in _DENIED if network.version == address.version)
+    return address.is_global and not address.is_multicast and not is_denied

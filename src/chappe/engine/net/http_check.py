@@ -23,7 +23,7 @@ from chappe.engine.net.diagnosis import (
     judge_certificate,
     judge_client_certificate,
 )
-from chappe.engine.net.egress import EgressDenied, HostNotFound
+from chappe.engine.net.egress import Bound, EgressDenied, HostNotFound
 from chappe.engine.net.finding import Report
 from chappe.engine.net.http_client import NoAnswer, NotSent, tls_words
 from chappe.engine.net.http_sender import HttpSender, NoToken
@@ -52,8 +52,11 @@ class ShownExchange(msgspec.Struct, frozen=True):
 class HttpCheck:
     """One run over one connection. Nothing is raised for what a provider does."""
 
-    def __init__(self, adapter: HttpProvider, account: Account, report: Report) -> None:
+    def __init__(
+        self, adapter: HttpProvider, account: Account, report: Report, bounds: tuple[Bound, ...] = ()
+    ) -> None:
         self._adapter, self._account, self._report = adapter, account, report
+        self._bounds = bounds
         self._secrets = secret_values(adapter.SPEC, account.settings)
         self.exchanges: list[ShownExchange] = []
 
@@ -61,7 +64,7 @@ class HttpCheck:
         """Certificates, the way there, the token, the credentials; then a test message where a number is given."""
         judge_client_certificate(self._account.settings.text("client_certificate"), datetime.now(UTC), self._report)
         try:
-            sender = open_sender(self._adapter, self._account)
+            sender = open_sender(self._adapter, self._account, self._bounds)
         except ConfigError as error:
             for one in error.errors:
                 self._report.error(f"The setting '{one.field}' cannot be used: {one.message}.")
@@ -115,7 +118,7 @@ class HttpCheck:
         place = f"{host}:{port}"
         try:
             async with asyncio.timeout(CONNECT_S):
-                found = await egress_of(self._account.settings).resolve(host, port)
+                found = await egress_of(self._account.settings, self._bounds).resolve(host, port)
                 await self._connect(host, [address for _, address in found], is_tls=parts.scheme == "https")
         except (EgressDenied, HostNotFound) as error:
             self._report.error(f"{str(error)[:1].upper()}{str(error)[1:]}.")

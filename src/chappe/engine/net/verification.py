@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from chappe.engine.net.check import check_connection
+from chappe.engine.net.egress import Bound
 from chappe.engine.net.finding import Finding, Report
 from chappe.engine.net.http_check import HttpCheck, ShownExchange
 from chappe.engine.net.probe import OnPdu
@@ -37,6 +38,8 @@ class Subject(msgspec.Struct, frozen=True):
     inbound_url: str = ""
     engine_links: int | None = None
     """Links that engines hold of it; None where that is not known."""
+    bounds: tuple[Bound, ...] = ()
+    """What it may be allowed to call at all."""
 
 
 async def verify(
@@ -52,6 +55,7 @@ async def verify(
             test_text=test_text,
             on_pdu=on_pdu,
             engine_links=subject.engine_links,
+            bounds=subject.bounds,
         )
         return Verification(findings)
     report = Report()
@@ -62,7 +66,8 @@ async def verify(
             report.error(f"The setting {_label(adapter.SPEC, one.field)} {one.message}.")
         return Verification(report.findings)
     urls = subject.status_url, subject.inbound_url
-    check = HttpCheck(adapter, Account(parsed, subject.connection_id, subject.organisation_id, *urls), report)
+    account = Account(parsed, subject.connection_id, subject.organisation_id, *urls)
+    check = HttpCheck(adapter, account, report, subject.bounds)
     await check.run(test_number or "", test_text or "")
     return Verification(report.findings, check.exchanges)
 

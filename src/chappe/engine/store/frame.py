@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from chappe.engine.store.callback_frame import CallbackCalls, CallbackEndpoints, CallbacksDue, CallbackWork
+from chappe.engine.store.rule_frame import Rules
 from chappe.messaging import OutboundMessage
 from chappe.rules.hook_keyword import KeywordRules
 
@@ -272,4 +273,5 @@ Answer = (
     | CallbackEndpoints
     | CallbackCalls
     | CallbacksDue
+    | Rules
 )

@@ -134,7 +134,7 @@ class Store:
                 chunk = waiting[start : start + OUTBOX_MESSAGES]
                 ids = [message_id for message_id, _, _ in chunk]
                 due_ms = max(batch.due_ms, max(due for _, _, due in chunk))
-                outbox.append(self._outbox_row(batch, due_ms, ids, [expires for _, expires, _ in chunk]))
+                outbox.append(self.outbox_row(batch, due_ms, ids, [expires for _, expires, _ in chunk]))
         self.insert_outbox(outbox)
         self.add_counts(counts)
 
@@ -150,7 +150,7 @@ class Store:
     ) -> None:
         """Make an outbox row for messages that wait again; none of them is due later than `due_ms`."""
         batch = OutboxBatch(connection_id, delivery_id, 3, due_ms, (), is_held)
-        self.insert_outbox([self._outbox_row(batch, due_ms, sorted(ids), expires_ms)])
+        self.insert_outbox([self.outbox_row(batch, due_ms, sorted(ids), expires_ms)])
 
     def statuses(self, deliveries: Iterable[int]) -> dict[int, str]:
         """Of deliveries, by id; 0, which stands for none, may be among them."""
@@ -158,17 +158,21 @@ class Store:
         return dict(self.database.query(catalogue.DELIVERY_STATUS, (asked,))) if asked else {}
 
     @staticmethod
-    def _outbox_row(batch: OutboxBatch, due_ms: int, ids: Sequence[int], expires_ms: Sequence[int]) -> Row:
+    def outbox_row(batch: OutboxBatch, due_ms: int, ids: Sequence[int], expires_ms: Sequence[int]) -> Row:
+        """A row for messages of `batch`, as `insert_outbox` takes it; `ids` rise."""
         first, last = ids[0], ids[-1]
         packed = None if last - first + 1 == len(ids) else pack_ids(ids)
         ends = 0 if 0 in expires_ms else max(expires_ms)
         head = (batch.connection_id, batch.delivery_id, batch.priority, due_ms, ends)
         return (0, *head, first, last, packed, 0, batch.is_held, 0, "", 0)
 
-    def insert_outbox(self, rows: list[Row]) -> None:
-        if rows:
-            ids = self.take_ids("outbox", len(rows))
-            self.database.run(catalogue.INSERT_OUTBOX, [(i, *row[1:]) for i, row in zip(ids, rows, strict=True)])
+    def insert_outbox(self, rows: list[Row]) -> Sequence[int]:
+        """Their ids, in order."""
+        if not rows:
+            return ()
+        ids = self.take_ids("outbox", len(rows))
+        self.database.run(catalogue.INSERT_OUTBOX, [(i, *row[1:]) for i, row in zip(ids, rows, strict=True)])
+        return ids
 
     def add_counts(self, counts: Counter[tuple[int, int]]) -> list[int]:
         """Add to the deliveries' counts; the deliveries that have nothing waiting (any more) among those changed."""
@@ -222,7 +226,7 @@ class Store:
                 continue  # somebody is holding its rows at this moment
             token = secrets.randbits(62) | 1
             ids = unpack_ids(packed) if packed else range(first, last + 1)
-            rows, accepted = self._waiting(ids)
+            rows, accepted = self.waiting(ids)
             horizon = min(len(ids), request.horizon)
             leased = Leased(outbox_id, token, delivery_id, len(ids), horizon, [], [])
             # What was put off since is due later than this batch, and has a batch of its own.
@@ -238,7 +242,7 @@ class Store:
         self.database.run(catalogue.TAKE_LEASE, taken)
         return result
 
-    def _waiting(self, ids: Sequence[int]) -> tuple[list[Row], Accepted]:
+    def waiting(self, ids: Sequence[int]) -> tuple[list[Row], Accepted]:
         """The messages among `ids` that wait, and which of their segments the provider has all the same."""
         if isinstance(ids, range):
             rows = self.database.query(catalogue.WAITING_IN_RANGE, (ids.start, ids.stop - 1))

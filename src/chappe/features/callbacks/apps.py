@@ -6,4 +6,4 @@ class CallbacksConfig(AppConfig):
     label = "callbacks"
 
     def ready(self) -> None:
-        from chappe.features.callbacks import trail  # noqa: F401 - says what is followed
+        from chappe.features.callbacks import retention, trail  # noqa: F401 - say what is kept, and what is followed

@@ -6,4 +6,4 @@ class ContactsConfig(AppConfig):
     label = "contacts"
 
     def ready(self) -> None:
-        from chappe.features.contacts import services, trail  # noqa: F401 - kinds of jobs, and what is followed
+        from chappe.features.contacts import retention, services, trail  # noqa: F401 - what is kept, kinds of jobs, what is followed

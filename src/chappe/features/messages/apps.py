@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class MessagesConfig(AppConfig):
     name = "chappe.features.messages"
     label = "messages_store"  # Django has a "messages" of its own
+
+    def ready(self) -> None:
+        from chappe.features.messages import retention  # noqa: F401 - says what is kept

@@ -5,11 +5,13 @@ from typing import TypeVar
 
 from django.db.models import Model, QuerySet
 
+from chappe.features.clock import now_ms
 from chappe.features.connections.models import Connection
 from chappe.features.messages.models import Inbound, MessageNow, Segment
 from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, read_cursor, size_of_page
 from chappe.features.refusal import InvalidInput, NotFound
-from chappe.messaging import FieldError
+from chappe.features.settings import quiet_wait
+from chappe.messaging import DeliveryState, FieldError
 from chappe.rules.email_address import read_email
 
 # A provider's id may come back on another day's message; past this many the search is for something else.
@@ -23,7 +25,7 @@ def find_message(organisation_id: int, message_id: int) -> MessageNow:
     found = MessageNow.objects.filter(pk=min(message_id, LARGEST_ID), organisation_id=organisation_id).first()
     if found is None:
         raise NotFound("message", message_id)
-    return found
+    return _with_reasons(organisation_id, [found])[0]
 
 
 def search_messages(
@@ -39,7 +41,17 @@ def search_messages(
     if provider_message_id:
         return _with_provider_id(organisation_id, provider_message_id, cursor, limit)
     rows = MessageNow.objects.filter(organisation_id=organisation_id)
-    return _merged([rows.filter(recipient=spelling) for spelling in spellings(recipient)], cursor, limit)
+    page = _merged([rows.filter(recipient=spelling) for spelling in spellings(recipient)], cursor, limit)
+    return Page(_with_reasons(organisation_id, page.items), page.next)
+
+
+def _with_reasons(organisation_id: int, messages: list[MessageNow]) -> list[MessageNow]:
+    """Messages that quiet hours put off together do not say so themselves: one row says it of all of them."""
+    unexplained = [one for one in messages if one.state == DeliveryState.WAITING and not one.reason]
+    reasons = quiet_wait.reasons(organisation_id, unexplained, now_ms()) if unexplained else {}
+    for message in unexplained:
+        message.reason = reasons.get(message.pk, "")
+    return messages
 
 
 def _with_provider_id(organisation_id: int, provider_message_id: str, cursor: str, limit: int) -> Page[MessageNow]:

@@ -12,6 +12,7 @@ from chappe.features.connections.models import Connection
 from chappe.features.deliveries.models import Delivery
 from chappe.features.messages.models import MessageEvent, MessageNow, Segment
 from chappe.features.messages.services import segments_of
+from chappe.features.settings import quiet_wait
 from chappe.messaging import ENDS, DeliveryState, MessageOptions
 
 # Between accepting a message and its being due; nearer than this nobody planned it.
@@ -32,7 +33,7 @@ class Entry:
 
 def timeline(message: MessageNow, now_ms: int) -> list[Entry]:
     """What happened to the message, oldest first, ending with why it waits where it does."""
-    entries = [*_beginning(message), *_segments(message), *_events(message), *_end(message)]
+    entries = [*_beginning(message), *_segments(message), *_events(message), *_quiet_hours(message), *_end(message)]
     entries.sort(key=lambda entry: entry.at_ms)
     if message.state not in ENDS:
         entries += [Entry(now_ms, "now", text) for text in why_it_waits(message, now_ms)]
@@ -119,6 +120,11 @@ def _events(message: MessageNow) -> Iterator[Entry]:
         yield Entry(event.at_ms, event.kind, event.text or event.kind.replace("_", " "))
 
 
+def _quiet_hours(message: MessageNow) -> Iterator[Entry]:
+    for wait in quiet_wait.waits_of(message):
+        yield Entry(wait.at_ms, "put_off", _("Put off until the end of quiet hours at %(time)s.") % {"time": wait.time})
+
+
 def _end(message: MessageNow) -> Iterator[Entry]:
     if message.state not in ENDS:
         return
@@ -136,7 +142,10 @@ def _end(message: MessageNow) -> Iterator[Entry]:
 
 
 def _held_back(message: MessageNow, now_ms: int) -> Iterator[str]:
-    if message.reason:
+    wait = quiet_wait.current_wait(message, now_ms)
+    if wait is not None:
+        yield _("Waits for the end of quiet hours at %(time)s.") % {"time": wait.time}
+    elif message.reason:
         yield _sentence(message.reason)
     if message.due_ms > now_ms:
         yield _("It is due at %(time)s.") % {"time": _shown(message.due_ms)}
