@@ -22,6 +22,7 @@ from django.utils.translation import gettext, ngettext
 from chappe.features.accounts.right import LABELS, ROLE_LABELS, Right, Role
 from chappe.features.chart import Chart, Share
 from chappe.features.clock import instant, now_ms
+from chappe.features.mask import masked
 from chappe.features.state import STATES, TONES
 from chappe.features.words import localised
 from chappe.messaging import DeliveryState
@@ -33,9 +34,6 @@ register = template.Library()
 
 MOMENT = "j M Y H:i"
 SECONDS = "j M Y H:i:s"
-SHOWN_DIGITS = 3
-"""Of a masked number, at its start and at its end."""
-MASK = "•"
 NOTHING = "—"
 
 
@@ -211,17 +209,6 @@ def text(context: RequestContext, value: str) -> str:
     return ngettext("hidden text of %(count)s character", "hidden text of %(count)s characters", len(value)) % {
         "count": len(value)
     }
-
-
-def masked(value: str) -> str:
-    """Enough of a number to recognise it, and of an address its host."""
-    if "@" in value:
-        name, _, host = value.rpartition("@")
-        return f"{name[:1]}{MASK * 3}@{host}"
-    if len(value) <= 2 * SHOWN_DIGITS:
-        return MASK * len(value)
-    hidden = len(value) - 2 * SHOWN_DIGITS
-    return f"{value[:SHOWN_DIGITS]}{MASK * hidden}{value[-SHOWN_DIGITS:]}"
 
 
 @register.simple_tag(takes_context=True)
