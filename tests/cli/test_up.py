@@ -1,5 +1,6 @@
 """`chappe up`: what it says of itself is so."""
 
+import itertools
 import os
 import re
 import signal
@@ -41,15 +42,17 @@ def test_every_address_that_it_prints_answers(tmp_path: Path) -> None:
     process = subprocess.Popen([*CHAPPE, "up"], env=environment, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
-        line = next(line for line in process.stderr if "http://" in line)
-        urls = URL.findall(line)
-        assert [urlsplit(url).path for url in urls] == ["/v1/openapi.json", "/healthz"]
+        lines = list(itertools.islice((line for line in process.stderr if "http://" in line), 3))
+        urls = URL.findall("".join(lines))
+        *pages, invitation = [urlsplit(url).path for url in urls]
+        assert pages == ["/", "/v1/openapi.json", "/healthz"]
+        assert invitation.startswith("/people/invitation/")
         until = time.monotonic() + PATIENCE_S
         while not answers(urls[0]) and time.monotonic() < until:
             assert process.poll() is None
             time.sleep(0.05)
-        assert [answers(url) for url in urls] == [200, 200]
-        assert "`chappe key create NAME`" in line
+        assert [answers(url) for url in urls] == [302, 200, 200, 200]
+        assert "`chappe key create NAME`" in "".join(lines)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE_S)

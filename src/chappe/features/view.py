@@ -104,7 +104,7 @@ def back(request: HttpRequest, otherwise: str = "") -> HttpResponseBase:
         if target and url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
             parts = urlsplit(target)
             return redirect(f"{parts.path}?{parts.query}" if parts.query else parts.path)
-    return redirect(otherwise or request.path)
+    return redirect(otherwise or "/")
 
 
 def forbidden(request: HttpRequest, needed: Right) -> HttpResponseBase:

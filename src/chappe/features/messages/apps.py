@@ -6,4 +6,10 @@ class MessagesConfig(AppConfig):
     label = "messages_store"  # Django has a "messages" of its own
 
     def ready(self) -> None:
-        from chappe.features.messages import retention  # noqa: F401 - says what is kept
+        from chappe.features.live import TOPICS
+        from chappe.features.messages import (
+            finding,
+            retention,  # noqa: F401 - says what is kept
+        )
+
+        TOPICS["message"] = finding.fingerprint

@@ -98,6 +98,16 @@ class Segment(models.Model):
         db_table = "segment"
         indexes = [models.Index(fields=["connection_id", "provider_message_id"], name="segment_provider_id")]
 
+    @property
+    def attempt(self) -> int:
+        """From 1."""
+        return (int(self.pk) >> 8 & 15) + 1
+
+    @property
+    def place(self) -> int:
+        """Of the segment in its message, from 1."""
+        return (int(self.pk) & 255) + 1
+
 
 class Outbox(models.Model):
     """A packed batch of due messages of one connection.

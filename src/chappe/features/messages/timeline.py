@@ -13,6 +13,7 @@ from chappe.features.deliveries.models import Delivery
 from chappe.features.messages.models import MessageEvent, MessageNow, Segment
 from chappe.features.messages.services import segments_of
 from chappe.features.settings import quiet_wait
+from chappe.features.words import localised
 from chappe.messaging import ENDS, DeliveryState, MessageOptions
 
 # Between accepting a message and its being due; nearer than this nobody planned it.
@@ -100,7 +101,8 @@ def _segments(message: MessageNow) -> Iterator[Entry]:
 def _name_of(segment: Segment, total: int) -> str:
     attempt, index = segment.pk >> 8 & 15, segment.pk & 255
     name = _("Segment %(index)s of %(total)s") % {"index": index + 1, "total": total}
-    return f"{name} ({_('attempt')} {attempt + 1})" if attempt else name
+    again = _("%(segment)s (attempt %(attempt)s)") % {"segment": name, "attempt": attempt + 1}
+    return again if attempt else name
 
 
 def _taken(segment: Segment, name: str) -> str:
@@ -117,7 +119,7 @@ def _word(segment: Segment) -> str:
 def _events(message: MessageNow) -> Iterator[Entry]:
     rows = MessageEvent.objects.filter(message_id=message.pk).exclude(kind__in=TOLD_BY_THE_END)
     for event in rows.order_by("pk")[:EVENTS_SHOWN]:
-        yield Entry(event.at_ms, event.kind, event.text or event.kind.replace("_", " "))
+        yield Entry(event.at_ms, event.kind, localised(event.text or event.kind.replace("_", " ")))
 
 
 def _quiet_hours(message: MessageNow) -> Iterator[Entry]:
@@ -137,7 +139,8 @@ def _end(message: MessageNow) -> Iterator[Entry]:
         DeliveryState.CANCELLED: _("Cancelled"),
     }
     state = DeliveryState(message.state)
-    text = f"{words[state]}: {message.reason}." if message.reason else f"{words[state]}."
+    told = {"state": words[state], "reason": localised(message.reason)}
+    text = _("%(state)s: %(reason)s.") % told if message.reason else f"{words[state]}."
     yield Entry(message.done_ms or message.created_ms, state.name.lower(), text)
 
 
@@ -146,7 +149,7 @@ def _held_back(message: MessageNow, now_ms: int) -> Iterator[str]:
     if wait is not None:
         yield _("Waits for the end of quiet hours at %(time)s.") % {"time": wait.time}
     elif message.reason:
-        yield _sentence(message.reason)
+        yield _sentence(localised(message.reason))
     if message.due_ms > now_ms:
         yield _("It is due at %(time)s.") % {"time": _shown(message.due_ms)}
     if message.delivery_id:
@@ -177,8 +180,8 @@ def _connection_is_not_ready(message: MessageNow, now_ms: int) -> Iterator[str]:
 
 def _link_reasons(links: list[Link]) -> Iterator[str]:
     for link in links:
-        name = _("Link %(slot)s (%(role)s)") % {"slot": link.slot + 1, "role": link.role}
-        yield _sentence(f"{name}: {link.reason or link.state}")
+        name = _("Link %(slot)s (%(role)s)") % {"slot": link.slot + 1, "role": localised(link.role)}
+        yield _sentence(_("%(link)s: %(reason)s") % {"link": name, "reason": localised(link.reason or link.state)})
 
 
 def _sentence(text: str) -> str:

@@ -137,8 +137,8 @@ def _facts(row: MessageNow, *, with_body: bool) -> dict[str, Any]:
 
 def _segment(row: Segment) -> SegmentOut:
     return SegmentOut(
-        attempt=(row.pk >> 8 & 15) + 1,
-        index=(row.pk & 255) + 1,
+        attempt=row.attempt,
+        index=row.place,
         provider_message_id=row.provider_message_id,
         state=_state(row.state),
         status=row.status,
