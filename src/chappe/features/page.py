@@ -30,6 +30,29 @@ def newest_first(rows: "QuerySet[Row]", cursor: str, limit: int) -> Page[Row]:
     return page_of(found, limit, lambda row: str(row.pk))
 
 
+def in_order(rows: "QuerySet[Row]", text: str, number: str, after: tuple[str, int] | None, most: int) -> list[Row]:
+    """The first `most` rows in the order of the columns `text` and then `number`, behind `after` where it is given.
+
+    Two walks of an index: asked for as one ("the text is greater, or the same and the number is greater"), a database would
+    begin at the beginning for each page.
+    """
+    ordered = rows.order_by(text, number)
+    if after is None:
+        return list(ordered[:most])
+    same = list(ordered.filter(**{text: after[0], f"{number}__gt": after[1]})[:most])
+    return [*same, *ordered.filter(**{f"{text}__gt": after[0]})[: most - len(same)]] if len(same) < most else same
+
+
+def read_pair(cursor: str) -> tuple[str, int] | None:
+    """What a cursor "text_number" says, None for none. Raises InvalidInput."""
+    if not cursor:
+        return None
+    text, separator, number = cursor.rpartition("_")
+    if not (separator and number.isascii() and number.isdigit() and len(number) < 20 and "\0" not in text):
+        raise InvalidInput.at("cursor", "must be the `next` of another page")
+    return text, min(int(number), LARGEST_ID)
+
+
 def page_of(found: list[Item], limit: int, key: Callable[[Item], str]) -> Page[Item]:
     """A page of `limit` items out of `limit + 1` that were asked for."""
     limit = size_of_page(limit)

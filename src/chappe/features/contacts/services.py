@@ -1,7 +1,8 @@
 """People, lists, and files of people."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -36,14 +37,29 @@ from chappe.features.contacts.preview import Preview, preview
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.messages.models import Inbound, Message, MessageNow
-from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, size_of_page
+from chappe.features.page import (
+    LARGEST_ID,
+    LARGEST_PAGE,
+    Page,
+    in_order,
+    newest_first,
+    page_of,
+    read_cursor,
+    read_pair,
+    size_of_page,
+)
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
+from chappe.features.settings.services import settings_of
 from chappe.messaging import ENDS, ChappeError, FieldError
 from chappe.rules.email_address import read_email
 
 LARGEST_FILE = 256 * 1024 * 1024
 MOST_ATTRIBUTES = 200
 MOST_MEMBERS_AT_ONCE = 10_000
+MOST_COUNTED = 10_000
+"""People of a list that a page counts; beyond, it says that there are more."""
+SHORTEST_BEGINNING = 8
+"""Digits of a number's beginning that people are looked for by: of fewer there are too many, and others' to pass over."""
 _CHUNK_OCTETS = 1024 * 1024
 _ROWS_AT_ONCE = 5000
 _ERASE_AGAIN_MS = 3_600_000
@@ -95,8 +111,14 @@ def delete_list(organisation_id: int, list_id: int, now_ms: int) -> None:
 
 
 def size_of_list(list_id: int) -> int:
-    """How many people are on the list; walks an index, so not for every list of a page."""
+    """How many people are on the list; walks an index, so not for a page."""
     return ContactListMember.objects.filter(list_id=list_id).count()
+
+
+def sizes_of(list_ids: Iterable[int]) -> dict[int, int]:
+    """List → how many people are on it, counted to one more than `MOST_COUNTED`."""
+    rows = ContactListMember.objects.values_list("list_id")
+    return {pk: rows.filter(list_id=pk)[: MOST_COUNTED + 1].count() for pk in list_ids}
 
 
 def _save_list(contact_list: ContactList) -> ContactList:
@@ -111,16 +133,19 @@ def _save_list(contact_list: ContactList) -> ContactList:
 # -- members ---------------------------------------------------------------------------------------------------------
 
 
-def members_page(organisation_id: int, list_id: int, cursor: str, limit: int) -> Page[Contact]:
-    """A page of the people on a list, in the order of their numbers. Raises NotFound, InvalidInput."""
+def members_page(organisation_id: int, list_id: int, cursor: str, limit: int, search: str = "") -> Page[Contact]:
+    """A page of the people on a list, in the order of their numbers; those that `search` finds where it is given.
+
+    Raises NotFound, InvalidInput.
+    """
     find_list(organisation_id, list_id)
     members = ContactListMember.objects.filter(list_id=list_id)
-    if cursor:
-        phone, contact_id = _member_cursor(cursor)
-        members = members.filter(Q(phone__gt=phone) | Q(phone=phone, contact_id__gt=contact_id))
-    ids = members.order_by("phone", "contact_id").values_list("contact_id", flat=True)[: size_of_page(limit) + 1]
-    found = Contact.objects.filter(organisation_id=organisation_id).in_bulk(list(ids))
-    return page_of([found[pk] for pk in ids if pk in found], limit, lambda one: f"{one.phone}_{one.pk}")
+    if search.strip():
+        members = members.filter(_wanted(organisation_id, search.strip()).on_list())
+    rows = in_order(members, "phone", "contact_id", read_pair(cursor), size_of_page(limit) + 1)
+    found = Contact.objects.filter(organisation_id=organisation_id).in_bulk([row.contact_id for row in rows])
+    page = page_of(rows, limit, lambda row: f"{row.phone}_{row.contact_id}")
+    return Page([found[row.contact_id] for row in page.items if row.contact_id in found], page.next)
 
 
 def add_members(organisation_id: int, list_id: int, contact_ids: Sequence[int]) -> int:
@@ -161,13 +186,6 @@ def remove_members(organisation_id: int, list_id: int, contact_ids: Sequence[int
 
 def _members(contact_ids: Iterable[int]) -> "QuerySet[ContactListMember]":
     return ContactListMember.objects.filter(contact_id__in=[pk for pk in contact_ids if 0 < pk <= LARGEST_ID])
-
-
-def _member_cursor(cursor: str) -> tuple[str, int]:
-    phone, separator, number = cursor.rpartition("_")
-    if not (separator and number.isascii() and number.isdigit() and len(number) < 20 and "\0" not in phone):
-        raise InvalidInput.at("cursor", "must be the `next` of another page")
-    return phone, min(int(number), LARGEST_ID)
 
 
 # -- people ----------------------------------------------------------------------------------------------------------
@@ -214,6 +232,65 @@ def contacts_page(
     if email:
         rows = rows.filter(email=read_email(email) or email).exclude(email="")
     return newest_first(rows, cursor, limit)
+
+
+def find_people(organisation_id: int, search: str, cursor: str, limit: int) -> Page[Contact]:
+    """A page of the people with this number (or its beginning), address or external id, in the order of their numbers.
+
+    Raises InvalidInput where it says too little to look for.
+    """
+    wanted = _wanted(organisation_id, search.strip())
+    if wanted.is_beginning and len(wanted.value) <= SHORTEST_BEGINNING:
+        words = f"give at least {SHORTEST_BEGINNING} digits of a number, with its country code"
+        raise InvalidInput.at("search", words)
+    rows = Contact.objects.filter(wanted.of_contact(), organisation_id=organisation_id)
+    found = in_order(rows, "phone", "id", read_pair(cursor), size_of_page(limit) + 1)
+    return page_of(found, limit, lambda one: f"{one.phone}_{one.pk}")
+
+
+def find_person(organisation_id: int, search: str) -> Contact | None:
+    """Whom a whole number, an address or an external id means; None for nobody. Of several the one with the lowest id."""
+    wanted = _wanted(organisation_id, search.strip())
+    if wanted.is_beginning or not wanted.value:
+        return None
+    rows = Contact.objects.filter(wanted.of_contact(), organisation_id=organisation_id)
+    return rows.order_by("phone", "id").first()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What was typed to find somebody: a column of a contact, and what it holds or, of a number, begins with."""
+
+    column: str
+    value: str
+    is_beginning: bool = False
+    contact_ids: tuple[int, ...] = ()
+
+    def of_contact(self) -> Q:
+        if self.is_beginning:
+            # As a range, which every collation has an index for: digits come before letters in all of them.
+            return Q(phone__gte=self.value, phone__lt=f"{self.value}a")
+        # The indexes of the other two have only rows where there is something, which the question has to say, too.
+        return Q(**{self.column: self.value}) & ~Q(**{self.column: ""})
+
+    def on_list(self) -> Q:
+        return Q(contact_id__in=self.contact_ids) if self.column == "external_id" else self.of_contact()
+
+
+def _wanted(organisation_id: int, search: str) -> _Wanted:
+    if "@" in search:
+        return _Wanted("email", read_email(search) or search)
+    mine = Contact.objects.filter(organisation_id=organisation_id, external_id=search).exclude(external_id="")
+    ids = tuple(mine.values_list("pk", flat=True))
+    if ids:
+        return _Wanted("external_id", search, contact_ids=ids)
+    number = PhoneReader(settings_of(organisation_id).region).read(search)
+    digits = "".join(re.findall("[0-9]+", search))
+    if number:
+        return _Wanted("phone", number)
+    if digits and not re.search(r"[^\W\d_]", search):
+        return _Wanted("phone", f"+{digits.removeprefix('00')}", is_beginning=True)
+    return _Wanted("external_id", search or " ")
 
 
 def change_contact(organisation_id: int, contact_id: int, details: Details) -> Contact:
@@ -488,11 +565,25 @@ def imports_page(organisation_id: int, cursor: str, limit: int) -> Page[ContactI
     return newest_first(ContactImport.objects.filter(organisation_id=organisation_id), cursor, limit)
 
 
+def imports_of(list_id: int, most: int) -> list[ContactImport]:
+    """The last files of a list, newest first."""
+    return list(ContactImport.objects.filter(list_id=list_id).exclude(status="uploading").order_by("-pk")[:most])
+
+
+def every_import_error(organisation_id: int, import_id: int) -> Iterator[ContactImportError]:
+    """The rows that were not taken, in the order of the file; read as they are asked for. Raises NotFound."""
+    rows = find_import(organisation_id, import_id).errors.order_by("pk")
+    last = 0
+    while some := list(rows.filter(pk__gt=last)[:LARGEST_PAGE]):
+        yield from some
+        last = some[-1].pk
+
+
 def import_errors_page(organisation_id: int, import_id: int, cursor: str, limit: int) -> Page[ContactImportError]:
     """A page of the rows that were not taken, in the order of the file. Raises NotFound, InvalidInput."""
     rows = find_import(organisation_id, import_id).errors.all()
     if cursor:
-        rows = rows.filter(pk__gt=_member_cursor(f"_{cursor}")[1])
+        rows = rows.filter(pk__gt=read_cursor(cursor))
     return page_of(list(rows.order_by("pk")[: size_of_page(limit) + 1]), limit, lambda error: str(error.pk))
 
 
