@@ -64,6 +64,9 @@ RIGHTS: Mapping[Matter, Right] = {
 """Who can see the page where the matter is looked into; nobody else is told."""
 BAD = frozenset({Matter.NO_ENGINE, Matter.LINKS_DOWN, Matter.CALLBACKS_OFF, Matter.CERTIFICATE_OVER})
 
+BOUNDED = frozenset({Matter.UNKNOWN_ERRORS, Matter.DEAD_LETTERS, Matter.DELIVERIES_FAILED})
+"""What is counted row by row, and so up to a bound."""
+
 
 @dataclass(frozen=True)
 class Concern:
@@ -83,7 +86,8 @@ class Concern:
 
     @property
     def is_more(self) -> bool:
-        return self.count >= MOST_COUNTED
+        """Whether there may be more than were counted."""
+        return self.matter in BOUNDED and self.count >= MOST_COUNTED
 
 
 @dataclass(frozen=True)

@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class ConsoleConfig(AppConfig):
     name = "chappe.web.console"
     label = "console"
+
+    def ready(self) -> None:
+        from chappe.features.live import TOPICS
+        from chappe.web.console import home
+
+        TOPICS["home"] = home.fingerprint

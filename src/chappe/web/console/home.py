@@ -1,11 +1,239 @@
 """The first page: what needs a person now, and how today goes."""
 
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+
 from django.http import HttpResponseBase
 from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from chappe.features.accounts.person import Person
+from chappe.features.accounts.right import Right
+from chappe.features.attention import Concern, Matter, Progress, concerns, running
+from chappe.features.clock import instant, now_ms
+from chappe.features.connections.explanation import number
+from chappe.features.connections.performance import lines_of
+from chappe.features.connections.wall import offset_ms, sent_chart
+from chappe.features.messages import traffic
+from chappe.features.messages.traffic import Period
 from chappe.features.view import PageRequest, page
+from chappe.messaging import TrafficKind
+
+Words = str | Promise
+REFRESH_MS = 60_000
+"""How old the page may get when nothing changes but the time."""
+ALL = frozenset(Right)
+STATUSES: Mapping[str, tuple[Words, str]] = {
+    "analysing": (_("Being analysed"), "info"),
+    "sending": (_("Sending"), "good"),
+    "paused": (_("Paused"), "warn"),
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A concern in words, with the page where it is looked into."""
+
+    words: str
+    names: str
+    url: str
+    is_bad: bool
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of today; `share` of what was sent, where that means something."""
+
+    label: Words
+    value: int
+    share_of: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the first things to do; "" where the person may not, or there is no page."""
+
+    label: Words
+    text: Words
+    url: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A delivery that runs."""
+
+    progress: Progress
+    status: Words
+    tone: str
+    url: str
 
 
 @page()
 def home(request: PageRequest) -> HttpResponseBase:
-    return render(request, "console/home.html")
+    person, now = request.person, now_ms()
+    organisation_id = person.organisation_id
+    lines = lines_of(organisation_id, now)
+    if not lines:
+        return render(request, "console/welcome.html", {"steps": _steps(person)})
+    steps = traffic.steps_until(now, Period.DAY, offset_ms(now))
+    shown = {
+        "concerns": [_told(one) for one in concerns(organisation_id, lines, person.rights, now)],
+        "today": _today(organisation_id, now),
+        "chart": sent_chart(traffic.of_organisation(organisation_id, steps)),
+        "runs": [_run(one) for one in running(organisation_id)] if person.may(Right.SEE_DELIVERIES) else [],
+    }
+    return render(request, "console/home.html", shown)
+
+
+def fingerprint(organisation_id: int, _subject: int) -> Hashable:
+    """What differs when the page would, whoever looks at it."""
+    now = now_ms()
+    lines = lines_of(organisation_id, now)
+    found = tuple((one.matter, one.count, tuple(one.names)) for one in concerns(organisation_id, lines, ALL, now))
+    runs = tuple((one.delivery.pk, one.delivery.status, one.done) for one in running(organisation_id))
+    today = tuple(traffic.total_since(organisation_id, _midnight(now)).items())
+    return now // REFRESH_MS, bool(lines), found, runs, today
+
+
+# -- today -------------------------------------------------------------------------------------------------------------
+
+
+def _today(organisation_id: int, now: int) -> list[Figure]:
+    found = traffic.total_since(organisation_id, _midnight(now))
+    sent = found[TrafficKind.SENT]
+    return [
+        Figure(_("Sent"), sent),
+        Figure(_("Delivered"), found[TrafficKind.DELIVERED], sent),
+        Figure(_("Failed"), found[TrafficKind.FAILED] + found[TrafficKind.EXPIRED], sent),
+        Figure(_("Texts received"), found[TrafficKind.INBOUND]),
+        Figure(_("Opted out"), found[TrafficKind.OPT_OUT]),
+    ]
+
+
+def _midnight(now: int) -> int:
+    """When today began, for the reader."""
+    local = timezone.localtime(instant(now))
+    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+
+
+def _run(progress: Progress) -> Run:
+    status, tone = STATUSES[progress.delivery.status]
+    return Run(progress, status, tone, _href("deliveries:delivery", progress.delivery.pk) or _href("deliveries:list"))
+
+
+# -- what needs a person -----------------------------------------------------------------------------------------------
+
+WORDS: Mapping[Matter, Callable[[int], str]] = {
+    Matter.NO_ENGINE: lambda n: ngettext(
+        "%(count)s connection that no engine serves", "%(count)s connections that no engine serves", n
+    ),
+    Matter.LINKS_DOWN: lambda n: ngettext(
+        "%(count)s connection with links that are down", "%(count)s connections with links that are down", n
+    ),
+    Matter.LATE: lambda n: ngettext(
+        "%(count)s connection whose messages have been due for more than a quarter of an hour",
+        "%(count)s connections whose messages have been due for more than a quarter of an hour",
+        n,
+    ),
+    Matter.UNMATCHED: lambda n: ngettext(
+        "%(count)s receipt since yesterday that is for no message of ours",
+        "%(count)s receipts since yesterday that are for no message of ours",
+        n,
+    ),
+    Matter.UNKNOWN_ERRORS: lambda n: ngettext(
+        "%(count)s error of a provider that nobody has given a meaning yet",
+        "%(count)s errors of providers that nobody has given a meaning yet",
+        n,
+    ),
+    Matter.CALLBACKS_OFF: lambda n: ngettext(
+        "%(count)s callback that was switched off because of its answers",
+        "%(count)s callbacks that were switched off because of their answers",
+        n,
+    ),
+    Matter.CALLBACKS_FAILING: lambda n: ngettext(
+        "%(count)s callback that does not get through", "%(count)s callbacks that do not get through", n
+    ),
+    Matter.DEAD_LETTERS: lambda n: ngettext(
+        "%(count)s call to a callback that was given up", "%(count)s calls to callbacks that were given up", n
+    ),
+    Matter.CERTIFICATE_OVER: lambda n: ngettext(
+        "%(count)s certificate that has expired", "%(count)s certificates that have expired", n
+    ),
+    Matter.CERTIFICATE_ENDS: lambda n: ngettext(
+        "%(count)s certificate that expires soon, the first in %(days)s days",
+        "%(count)s certificates that expire soon, the first in %(days)s days",
+        n,
+    ),
+    Matter.DELIVERIES_FAILED: lambda n: ngettext(
+        "%(count)s delivery that could not be prepared", "%(count)s deliveries that could not be prepared", n
+    ),
+}
+OF_CONNECTIONS = frozenset(
+    {
+        Matter.NO_ENGINE,
+        Matter.LINKS_DOWN,
+        Matter.LATE,
+        Matter.UNMATCHED,
+        Matter.CERTIFICATE_OVER,
+        Matter.CERTIFICATE_ENDS,
+    }
+)
+OF_CALLBACKS = frozenset({Matter.CALLBACKS_OFF, Matter.CALLBACKS_FAILING, Matter.DEAD_LETTERS})
+
+
+def _told(concern: Concern) -> Told:
+    shown = f"{number(concern.count)}+" if concern.is_more else number(concern.count)
+    words = WORDS[concern.matter](concern.count) % {"count": shown, "days": concern.days}
+    return Told(words, ", ".join(concern.names), _where(concern), concern.is_bad)
+
+
+def _where(concern: Concern) -> str:
+    """The page of the one thing that it is about, or of all of its kind."""
+    if concern.matter in OF_CONNECTIONS:
+        own = concern.subject_id and _href("connections:performance", concern.subject_id)
+        return own or _href("connections:wall")
+    if concern.matter in OF_CALLBACKS:
+        return (concern.subject_id and _href("callbacks:callback", concern.subject_id)) or _href("callbacks:list")
+    if concern.matter is Matter.DELIVERIES_FAILED:
+        return (concern.subject_id and _href("deliveries:delivery", concern.subject_id)) or _href("deliveries:list")
+    return _href("errors:list")
+
+
+# -- the beginning -----------------------------------------------------------------------------------------------------
+
+
+def _steps(person: Person) -> list[Step]:
+    """What somebody does first who has just installed this."""
+    return [
+        Step(
+            _("Connect your provider"),
+            _("With the account that it gave you, by SMPP or by HTTP. Everything else is sent through it."),
+            _allowed(person, Right.MANAGE_CONNECTIONS, "connections:new", "connections:list"),
+        ),
+        Step(
+            _("Import the people you write to"),
+            _("From a CSV file; numbers that cannot be read are shown to you row by row."),
+            _allowed(person, Right.MANAGE_CONTACTS, "contacts:lists"),
+        ),
+        Step(
+            _("Write to them"),
+            _("Prepare a delivery, see what it costs and whom it leaves out, then send it and watch it arrive."),
+            _allowed(person, Right.USE_DELIVERIES, "deliveries:list"),
+        ),
+    ]
+
+
+def _allowed(person: Person, right: Right, *names: str) -> str:
+    return next((url for name in names if (url := _href(name))), "") if person.may(right) else ""
+
+
+def _href(name: str, *arguments: int) -> str:
+    """The address of a page; "" where there is none."""
+    try:
+        return reverse(name, args=arguments)
+    except NoReverseMatch:
+        return ""
