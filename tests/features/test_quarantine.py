@@ -5,7 +5,7 @@ from tests.row import NOW_MS
 
 from chappe.features.accounts.models import Organisation
 from chappe.features.consent import services
-from chappe.features.consent.models import Quarantine
+from chappe.features.consent.models import ConsentEvent, Quarantine
 from chappe.features.consent.services import Block
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 
@@ -112,3 +112,32 @@ def test_a_stranger_sees_and_releases_nothing(organisation: Organisation) -> Non
         services.release(stranger.pk, row.pk, "", NOW_MS)
     with pytest.raises(NotFound):
         services.find_quarantined(organisation.pk, 10**40)
+
+
+def test_numbers_that_begin_so_are_paged_by_number_however_they_are_written(organisation: Organisation) -> None:
+    numbers = [f"+3361234567{digit}" for digit in (3, 1, 2)]
+    for number in [*numbers, "+33700000000"]:
+        add(organisation, number)
+    Quarantine.objects.create(organisation_id=organisation.pk, address="33612345679", status="quarantine")
+    seen, cursor = [], ""
+    while True:
+        page = services.quarantined(organisation.pk, "+33 6 12", "quarantine", cursor, 2)
+        seen += [row.address for row in page.items]
+        if page.next is None:
+            break
+        cursor = page.next
+    assert seen == [*sorted(numbers), "33612345679"]
+
+
+def test_many_are_released_at_once_and_only_ours(organisation: Organisation) -> None:
+    other = Organisation.objects.create(name="Another")
+    first, second = add(organisation, "+33612345678"), add(organisation, "+33612345679", status="denylisted")
+    theirs = add(other, "+33612345670")
+    ids = [first.pk, second.pk, theirs.pk, 2**70]
+    assert services.release_many(organisation.pk, ids, "moved numbers", NOW_MS + 9) == 2
+    assert services.release_many(organisation.pk, ids, "again", NOW_MS + 9) == 0
+    assert found(organisation, status="valid") == [second.address, first.address]
+    assert found(other, status="quarantine") == [theirs.address]
+    assert ConsentEvent.objects.filter(address=second.address).order_by("-pk")[0].is_given
+    with pytest.raises(InvalidInput):
+        services.release_many(organisation.pk, [1] * (services.MOST_AT_ONCE + 1), "", NOW_MS)

@@ -1,6 +1,7 @@
 """The ledger of consent: every yes and no of a person, by whichever door it came. What follows from it stops and releases
 messages; the lines themselves are never changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,3 +87,10 @@ def ledger_page(organisation_id: int, address: str, channel: str, cursor: str, l
         channel = consent_channel(channel)
         rows = rows.filter(channel=channel, address=checked_address(channel, address))
     return newest_first(rows, cursor, limit)
+
+
+def lines_of(organisation_id: int, addresses: Sequence[str], most: int = 50) -> list[ConsentEvent]:
+    """The last lines of a person's numbers and addresses, of every channel, newest first."""
+    rows = ConsentEvent.objects.filter(organisation_id=organisation_id)
+    found = [line for one in addresses for line in rows.filter(address=one).order_by("-pk")[:most]]
+    return sorted(found, key=lambda line: -line.pk)[:most]

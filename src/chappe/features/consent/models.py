@@ -33,6 +33,9 @@ class Quarantine(models.Model):
         indexes = [
             models.Index(fields=["changed_ms"], name="quarantine_changed"),
             models.Index(fields=["organisation_id", "id"], name="quarantine_organisation"),
+            # Of a status that few have, in the order that pages show: newest first, or by number.
+            models.Index(fields=["organisation_id", "status", "id"], name="quarantine_status"),
+            models.Index(fields=["organisation_id", "status", "address"], name="quarantine_status_address"),
         ]
 
 
