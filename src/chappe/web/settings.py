@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "chappe.features.jobs",
     "chappe.features.hooks",
     "chappe.features.callbacks",
+    "chappe.features.keys",
     "chappe.features.settings",
     "chappe.features.traces",
 ]
@@ -74,6 +75,7 @@ TEMPLATES = [
                 "django.templatetags.i18n",
                 "django.templatetags.l10n",
                 "chappe.web.console.templatetags.console",
+                "chappe.features.audit.templatetags.audit",
             ],
             "context_processors": [
                 "django.template.context_processors.request",

@@ -19,5 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("messages/", include("chappe.features.messages.urls")),
     path("hooks/", include("chappe.features.hooks.urls")),
     path("callbacks/", include("chappe.features.callbacks.urls")),
+    path("audit/", include("chappe.features.audit.urls")),
+    path("keys/", include("chappe.features.keys.urls")),
     path("", include("chappe.web.console.urls")),
 ]

@@ -66,6 +66,11 @@ def delete_operator(organisation_id: int, operator_id: int) -> None:
         _found(_rows(organisation_id).select_for_update(), operator_id).delete()
 
 
+def keys_page(operator: Operator, cursor: str, limit: int) -> Page[ApiKey]:
+    """A page of an operator's keys, revoked ones included, newest first. Raises InvalidInput."""
+    return newest_first(operator.keys.all(), cursor, limit)
+
+
 def add_key(organisation_id: int, operator_id: int, name: str, now_ms: int) -> NewApiKey:
     """One more key of an operator. Raises NotFound, InvalidInput; Conflict where it has too many that are in use."""
     with transaction.atomic():

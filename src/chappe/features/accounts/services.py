@@ -85,6 +85,11 @@ def api_keys(organisation_id: int) -> "QuerySet[ApiKey]":
     return ApiKey.objects.filter(organisation_id=organisation_id).order_by("-pk")
 
 
+def keys_page(organisation_id: int, cursor: str, limit: int) -> Page[ApiKey]:
+    """A page of the keys that belong to no operator, newest first. Raises InvalidInput."""
+    return newest_first(ApiKey.objects.filter(organisation_id=organisation_id, operator=None), cursor, limit)
+
+
 def find_key(organisation_id: int, key_id: int) -> ApiKey:
     """Raises NotFound."""
     key = api_keys(organisation_id).filter(pk=min(key_id, LARGEST_ID)).select_related("operator").first()

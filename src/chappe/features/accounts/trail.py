@@ -8,24 +8,12 @@ follow(
     User,
     kind="person",
     fields=(
-        *(
-            "username",
-            "email",
-            "first_name",
-            "last_name",
-            "is_active",
-            "is_superuser",
-            "organisation_id",
-            "role",
-            "withheld",
-        ),
+        *("username", "email", "first_name", "last_name", "is_active", "is_superuser", "organisation_id"),
         *("role", "withheld"),
     ),
     hidden=("password",),
     name=lambda row: row.name,
 )
-follow(PeopleGroup, kind="group", fields=("name", "withheld"))
-follow(Invitation, kind="invitation", fields=("email", "role", "used_ms"), name=lambda row: row.email)
 follow(Operator, kind="operator", fields=("login", "label", "scopes", "is_enabled"))
 follow(ApiKey, kind="key", fields=("name", "scopes", "operator_id", "revoked_ms"), name=lambda row: row.name)
 follow(PeopleGroup, kind="group", fields=("name", "withheld"), name=lambda row: row.name)

@@ -62,9 +62,10 @@ def follow(
 ) -> None:
     """Have every change of a row of `model` written down; for a feature's `AppConfig.ready`.
 
-    `fields` are shown with what they were and what they are, and so is what `read` makes of a column. Of `hidden` fields, and of what `secrets` read (column →
-    values by path), only that they changed is said. `blank` is the row that a new one, or one that is deleted, is told
-    apart from: what is as in it goes without saying. It is unsaved, and by default as the model makes it.
+    `fields` are shown with what they were and what they are, and so is what `read` makes of a column. Of `hidden` fields,
+    and of what `secrets` read (column → values by path), only that they changed is said. `blank` is the row that
+    a new one, or one that is deleted, is told apart from: what is as in it goes without saying. It is unsaved, and by
+    default as the model makes it.
     """
     FOLLOWED[model] = Following(
         kind,

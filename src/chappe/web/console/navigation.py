@@ -72,7 +72,7 @@ MENU = (
         _("Administer"),
         (
             Entry(_("People"), "accounts:people", "person", "/people/", Right.MANAGE_PEOPLE),
-            Entry(_("Keys and operators"), "accounts:keys", "key", "/keys/", Right.MANAGE_KEYS),
+            Entry(_("Keys and operators"), "keys:list", "key", "/keys/", Right.MANAGE_KEYS),
             Entry(_("Audit trail"), "audit:list", "list", "/audit/", Right.SEE_AUDIT),
             Entry(_("Settings"), "settings:overview", "gear", "/settings/", Right.MANAGE_SETTINGS),
         ),

@@ -1,0 +1,151 @@
+"""API keys, and operators with theirs. A secret is on the page that answers its making, and on none after it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from chappe.features.accounts import operator, services
+from chappe.features.accounts.right import Right
+from chappe.features.accounts.services import NewApiKey
+from chappe.features.clock import now_ms
+from chappe.features.form import ConfirmForm, ConsoleForm
+from chappe.features.keys.forms import KeyForm, NewOperatorForm, OperatorForm, OperatorKeyForm
+from chappe.features.view import PageRequest, page
+
+ROWS_OF_A_PAGE = 50
+
+
+@page(Right.MANAGE_KEYS)
+def list_keys(request: PageRequest) -> HttpResponseBase:
+    found = services.keys_page(request.person.organisation_id, request.GET.get("cursor", ""), ROWS_OF_A_PAGE)
+    return render(request, "keys/keys.html", {"page": found})
+
+
+@page(Right.MANAGE_KEYS)
+def new_key(request: PageRequest) -> HttpResponseBase:
+    form = KeyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with form.refusals():
+            made = services.create_api_key(
+                request.person.organisation, form.cleaned_data["name"], form.cleaned_data["scopes"], now_ms()
+            )
+            return _secret(request, made)
+    return _form(request, form, _("New API key"), _("Make the key"), "keys:list")
+
+
+@page(Right.MANAGE_KEYS)
+def revoke_key(request: PageRequest, key_id: int) -> HttpResponseBase:
+    key = services.find_key(request.person.organisation_id, key_id)
+    back = ("keys:operator", key.operator_id) if key.operator_id else ("keys:list",)
+    form = ConfirmForm(request.POST or None, name=key.name)
+    if request.method == "POST" and form.is_valid():
+        services.revoke_api_key(request.person.organisation_id, key_id, now_ms())
+        messages.success(request, _("The key “%(name)s” lets nobody in any more.") % {"name": key.name})
+        return redirect(*back)
+    words = _("Whatever uses this key is refused within a second, and for good. A key cannot be brought back.")
+    return _confirm(request, form, _("Revoke “%(name)s”") % {"name": key.name}, words, _("Revoke the key"), back)
+
+
+@page(Right.MANAGE_KEYS)
+def list_operators(request: PageRequest) -> HttpResponseBase:
+    found = operator.operators_page(request.person.organisation_id, request.GET.get("cursor", ""), ROWS_OF_A_PAGE)
+    return render(request, "keys/operators.html", {"page": found})
+
+
+@page(Right.MANAGE_KEYS)
+def new_operator(request: PageRequest) -> HttpResponseBase:
+    form = NewOperatorForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        with form.refusals():
+            made = operator.create_operator(
+                request.person.organisation_id, given["login"], given["label"], given["scopes"], now_ms()
+            )
+            messages.success(request, _("The operator is made. It signs in with a key: make the first one."))
+            return redirect("keys:operator", made.pk)
+    return _form(request, form, _("New operator"), _("Make the operator"), "keys:operators")
+
+
+@page(Right.MANAGE_KEYS)
+def show_operator(request: PageRequest, operator_id: int) -> HttpResponseBase:
+    found = operator.find_operator(request.person.organisation_id, operator_id)
+    keys = operator.keys_page(found, request.GET.get("cursor", ""), ROWS_OF_A_PAGE)
+    return render(request, "keys/operator.html", {"operator": found, "page": keys, "form": OperatorKeyForm()})
+
+
+@page(Right.MANAGE_KEYS)
+def edit_operator(request: PageRequest, operator_id: int) -> HttpResponseBase:
+    found = operator.find_operator(request.person.organisation_id, operator_id)
+    form = OperatorForm(request.POST or None, initial={"label": found.label, "scopes": found.scopes})
+    if request.method == "POST" and form.is_valid():
+        change = operator.Change(form.cleaned_data["label"], form.cleaned_data["scopes"])
+        with form.refusals():
+            operator.change_operator(request.person.organisation_id, operator_id, change, now_ms())
+            messages.success(request, _("Saved."))
+            return redirect("keys:operator", operator_id)
+    title = _("Change the operator %(login)s") % {"login": found.login}
+    return _form(request, form, title, _("Save"), "keys:operator", operator_id)
+
+
+@page(Right.MANAGE_KEYS)
+@require_POST
+def switch_operator(request: PageRequest, operator_id: int) -> HttpResponseBase:
+    is_on = request.POST.get("is_enabled") == "1"
+    operator.change_operator(request.person.organisation_id, operator_id, operator.Change(is_enabled=is_on), now_ms())
+    words = _("The operator is switched on.") if is_on else _("The operator is switched off: its keys let nobody in.")
+    messages.success(request, words)
+    return redirect("keys:operator", operator_id)
+
+
+@page(Right.MANAGE_KEYS)
+def delete_operator(request: PageRequest, operator_id: int) -> HttpResponseBase:
+    found = operator.find_operator(request.person.organisation_id, operator_id)
+    form = ConfirmForm(request.POST or None, name=found.login)
+    if request.method == "POST" and form.is_valid():
+        operator.delete_operator(request.person.organisation_id, operator_id)
+        messages.success(request, _("The operator %(login)s and its keys are gone.") % {"login": found.login})
+        return redirect("keys:operators")
+    title = _("Delete the operator %(login)s") % {"login": found.login}
+    words = _("Its keys go with it, and whatever uses them is refused. To stop it for a while, switch it off instead.")
+    return _confirm(request, form, title, words, _("Delete the operator"), ("keys:operator", operator_id))
+
+
+@page(Right.MANAGE_KEYS)
+def new_operator_key(request: PageRequest, operator_id: int) -> HttpResponseBase:
+    found = operator.find_operator(request.person.organisation_id, operator_id)
+    form = OperatorKeyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with form.refusals():
+            made = operator.add_key(request.person.organisation_id, operator_id, form.cleaned_data["name"], now_ms())
+            return _secret(request, made)
+    title = _("New key of %(login)s") % {"login": found.login}
+    return _form(request, form, title, _("Make the key"), "keys:operator", operator_id)
+
+
+def _form(
+    request: PageRequest, form: ConsoleForm, title: str, label: str, back: str, *args: object
+) -> HttpResponseBase:
+    values = {"form": form, "title": title, "label": label, "back": resolve_url(back, *args)}
+    return render(request, "keys/form.html", values)
+
+
+def _confirm(
+    request: PageRequest, form: ConfirmForm, title: str, words: str, label: str, back: tuple[Any, ...]
+) -> HttpResponseBase:
+    values: Mapping[str, object] = {
+        "form": form,
+        "title": title,
+        "words": words,
+        "label": label,
+        "cancel_url": resolve_url(*back),
+    }
+    return render(request, "console/confirm.html", values)
+
+
+def _secret(request: PageRequest, made: NewApiKey) -> HttpResponseBase:
+    return render(request, "keys/secret.html", {"key": made.row, "secret": made.secret})
