@@ -11,7 +11,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-from translation.source import FEATURES, SOURCE
+from translation.source import FEATURES, KEYWORDS, SOURCE
 
 from chappe.features.words import HOLE, MARKS
 from chappe.providers.contract import Setting
@@ -30,30 +30,9 @@ SILENT_FILES = re.compile(
 SILENT_FUNCTIONS = frozenset({"reference", "described", "_entry", "_type_of", "_shown", "__repr__"})
 SILENT_CLASSES = frozenset({"Trigger", "Reaction", "TlvType"})
 SILENT_CALLS = frozenset(
-    {
-        "gettext",
-        "gettext_lazy",
-        "ngettext",
-        "_",
-        "compile",
-        "fullmatch",
-        "match",
-        "search",
-        "sub",
-        "split",
-        "raw",
-        "execute",
-    }
-    | {
-        "LocalProtocolError",
-        "ValueError",
-        "TypeError",
-        "KeyError",
-        "RuntimeError",
-        "LookupError",
-        "LeaseLost",
-        "Statement",
-    }
+    # Django's own translations; patterns and statements; our own mistakes
+    {*KEYWORDS, "compile", "fullmatch", "match", "search", "sub", "split", "raw", "execute", "format_html"}
+    | {"LocalProtocolError", "TypeError", "KeyError", "RuntimeError", "LookupError", "LeaseLost", "Statement"}
     | {"TypeVar", "cast", "namedtuple", "strftime"}
 )
 LOGS = frozenset({"log", "_log", "logger"})
@@ -61,8 +40,9 @@ SILENT_NAMES = frozenset({"SOURCES", "_SHIPPED"})
 NO_SENTENCE = re.compile(
     r"(\{0\})?(SELECT|DELETE|INSERT|UPDATE|AND|ON CONFLICT) .*|status = .*|[A-Z]+_[A-Z_ ]+|https?://.*|\w+\[.*\]|.*\\s.*"
     r"|\(\?.*|(Basic|Bearer|MAC|AccessKey|App) \{.*|ErrorCode \d+|OptOutType .*|.*charset=.*|\* .*|<.*>|-----BEGIN .*|TLS "
-    r"|\{0\} (ms|or \{1\}|at \{1\}:\{2\})|\{0\}:\{1\} as \{2\}|0 or \{0\}|.*: a setting is declared twice"
-    r"|.*: locks a column that is not there|Test of the connection by Chappe|Bad Request|No Content| text:|attachment; .*| - at `\$"
+    r"|\{0\} (ms|or \{1\}|at \{1\}:\{2\})|The \{0\}: \{1\}\.|\{0\}:\{1\} as \{2\}|0 or \{0\}|.*: a setting is declared twice"
+    r"|.*: locks a column that is not there|Test of the connection by Chappe|Bad Request|No Content| text:"
+    r"|attachment; .*| - at `\$"
 )
 SEVERAL_WORDS = re.compile(r"[^\W\d_]{2,}.*\s.*[^\W\d_]|\s[^\W\d_]{2,}|[^\W\d_]{2,}\s", re.DOTALL)
 
@@ -76,7 +56,19 @@ ALONE = (
     *("put off", "resent", "unconfirmed", "receipt ignored", "error", "delivered", "read", "expired", "excluded"),
     # Why somebody is left out of a delivery
     *("bad_number", "bad_address", "no_identifier", "duplicate", "render_error", "empty"),
-    *("Transmitter: {0}", "Receiver: {0}", "{0} (hard: {1})", "{0} (soft: {1})", "{0} (ignored: {1})"),
+    # Of the language of payloads and texts
+    *("unexpected {0}, expected {1}", "unknown {0}, expected {1}"),
+    *("end of input", "end of block", "end of variable block", "end of print statement", "statement"),
+    # Of the operating system and of TLS
+    *("[Errno -2] Name or service not known", "[Errno -3] Temporary failure in name resolution"),
+    *("[Errno -5] No address associated with hostname", "Connection refused", "Connection reset by peer"),
+    *("Connection timed out", "No route to host", "Network is unreachable", "Broken pipe", "certificate has expired"),
+    *("certificate is not yet valid", "self-signed certificate", "self-signed certificate in certificate chain"),
+    *("unable to get local issuer certificate", "Hostname mismatch, certificate is not valid for '{0}'."),
+    "IP address mismatch, certificate is not valid for '{0}'.",
+    # What is said of what
+    *("Transmitter: {0}", "Receiver: {0}", "The credentials: {0}.", "The test message: {0}."),
+    *("{0} (hard: {1})", "{0} (soft: {1})", "{0} (ignored: {1})"),
     # Where in a payload, and what: the place is a value of the shorter sentences
     "line {0}, column {1}: there is no filter {2}; there are {3}",
     "line {0}, column {1}: only {2} may stand between {% and %}",

@@ -27,7 +27,7 @@ def french() -> Iterator[None]:
 
 
 def filled(text: str) -> str:
-    return HOLE.sub(lambda hole: f"V{hole[1] or hole[2]}X", text)
+    return HOLE.sub(lambda hole: f"7{hole[1]}7" if hole[1] else f"V{hole[2]}X", text)
 
 
 def is_told(text: str) -> bool:

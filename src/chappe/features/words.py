@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice, pairwise
+from operator import itemgetter
 from pathlib import Path
 
 from django.utils.translation import get_language
@@ -19,16 +20,33 @@ DOMAIN = "words"
 LOCALE = Path(__file__).parent / "locale"
 LONGEST = 2_000
 """Characters of a text that is looked at; anything longer is no sentence of ours."""
-DEEPEST = 4
+DEEPEST = 5
 """Sentences in sentences: a finding that tells an error that tells a reason."""
-KEPT = 4_096
-HOLE = re.compile(r"\{(\d+)\}|(?<!\{)\{([a-z_]+)\}(?!\})")
+EFFORT = 2_000
+"""Templates that are tried on one text with all that is in it; a text that is made to fit many is left as it is."""
+READINGS = 3
+"""Of the templates that fit a text, the heaviest so many are told to the end."""
+ENOUGH = 0.5
+"""Of a text, what a reading has to recognise so that no other is looked for."""
 TAILS = 8
 """Places in a value that are looked at for the beginning of a tail."""
-_TAIL = re.compile(r"[,;:]? ")
+KEPT = 4_096
+MARKS = ("'{0}'", "; ", ": ", ", ", " and ", " or ")
+"""What joins or surrounds sentences, in every catalogue."""
+HOLE = re.compile(r"\{(\d+)\}|(?<!\{)\{([a-z_]+)\}(?!\})")
 _WORD = re.compile(r"[^\W\d_]+")
+# What stands in a hole behind one of these is somebody's own word, whatever it looks like
+_OWN_WORD = re.compile(r"(^|[ (])(named|itself|id|wrote|sees:|name|address|operator|keyword of)\s$")
+_COUNT = re.compile(r"\{\d\} [a-z]+")
 _LABEL = re.compile(r"'([^']{1,100})'( \([\w.]{1,60}\))?")
-_AT_FIELD = re.compile(r"([\w.\[\]]{1,100}): (.+)", re.DOTALL)
+_FIELD = re.compile(r"[a-z_][\w.\[\]]{0,100}: ")
+_NEXT_FIELD = re.compile(r"; (?=[a-z_][\w.\[\]]{0,100}: )")
+_BEHIND = re.compile(r"([\w.:\[\] -]{1,100}?): (.+)", re.DOTALL)
+_NOTE = re.compile(r"(.+)( \([^()]{1,60}\))", re.DOTALL)
+_TAIL = re.compile(r"[,;:]? ")
+
+Told = tuple[int, str]
+"""How much of a text was recognised, in characters, and what it is in the language."""
 
 
 def localised(text: str) -> str:
@@ -46,10 +64,13 @@ class Template:
     names: tuple[str, ...]
     told: tuple[str, ...]
     told_names: tuple[str, ...]
+    own: frozenset[str] = frozenset()
+    """Holes in which somebody's own words stand."""
+    is_count: bool = False
 
     @property
     def weight(self) -> int:
-        """How much of it has to be there: of two that fit, the heavier one is meant."""
+        """How much of it has to be there."""
         return sum(map(len, self.parts))
 
     def values(self, text: str) -> dict[str, str] | None:
@@ -67,123 +88,154 @@ class Template:
             values.setdefault(name, text[start:found])
             start = found + len(part)
         values.setdefault(self.names[-1], text[start:end])
-        return values
-
-
-MARKS = ("'{0}'", "; ", ": ", ", ", " and ", " or ")
-"""What joins or surrounds sentences, in every catalogue."""
+        return values if not self.is_count or values[self.names[0]].isdecimal() else None
 
 
 class PhraseBook:
     """The sentences of a catalogue."""
 
     def __init__(self, sentences: Mapping[str, str]) -> None:
-        self._exact = dict(sentences)
+        self.exact = dict(sentences)
         templates = [_template(text, french) for text, french in sentences.items() if HOLE.search(text)]
         self._by_word = _indexed(templates)
         self.translated = lru_cache(KEPT)(self._translated)
 
     def _translated(self, text: str) -> str:
-        return self._told(text, 0) or text
+        told = _Reading(self).told(text, 0)
+        return text if told is None else told[1]
 
-    def _told(self, text: str, depth: int) -> str | None:
+    def candidates(self, text: str) -> list[Template]:
+        """The templates that may fit, the heaviest first."""
+        words = ("", *set(_WORD.findall(text)))
+        found = {template for word in words for template in self._by_word.get(word, ())}
+        return sorted(found, key=lambda one: (-one.weight, one.parts))
+
+    def mark(self, english: str) -> str:
+        """What joins or surrounds things in the language."""
+        return self.exact.get(english, english)
+
+
+class _Reading:
+    """Of one text. There may be several readings of it; the one that recognises most of it is told."""
+
+    def __init__(self, book: PhraseBook) -> None:
+        self._book = book
+        self._effort = EFFORT
+
+    def told(self, text: str, depth: int) -> Told | None:
         """None where it is not known, not even in part."""
-        found = next((told for told in self._as_it_may_stand(text, depth) if told is not None), None)
-        return found if found is not None or depth >= DEEPEST else self._in_parts(text, depth)
+        plain = self._sentence(text, depth)
+        if plain is not None and plain[0] > len(text) * ENOUGH:
+            return plain
+        readings = [plain, *self._as_it_may_stand(text, depth), *self._in_parts(text, depth)]
+        return max((reading for reading in readings if reading is not None), key=itemgetter(0), default=None)
 
-    def _as_it_may_stand(self, text: str, depth: int) -> Iterator[str | None]:
-        """As it is; without the stop, and the capital, that make a sentence of it."""
-        yield self._sentence(text, depth)
-        is_stopped, lower = text.endswith("."), text[:1].lower() + text[1:]
-        if is_stopped:
-            yield _with_stop(self._sentence(text[:-1], depth))
+    def _as_it_may_stand(self, text: str, depth: int) -> Iterator[Told | None]:
+        """Without the stop, and the capital, that make a sentence of it; or with the stop that it lost in another."""
+        lower = text[:1].lower() + text[1:]
+        has_stop, has_capital = text.endswith("."), lower != text
+        if has_stop:
+            yield _changed(self._sentence(text[:-1], depth), stop=".")
         else:
-            yield _without_stop(self._sentence(f"{text}.", depth))
-        if lower != text:
-            yield _with_capital(self._sentence(lower, depth))
-        if lower != text and is_stopped:
-            yield _with_stop(_with_capital(self._sentence(lower[:-1], depth)))
+            yield _changed(self._sentence(f"{text}.", depth), cut=".")
+        if has_capital:
+            yield _changed(self._sentence(lower, depth), is_capital=True)
+        if has_capital and has_stop:
+            yield _changed(self._sentence(lower[:-1], depth), stop=".", is_capital=True)
 
-    def _sentence(self, text: str, depth: int) -> str | None:
-        exact = self._exact.get(text)
+    def _sentence(self, text: str, depth: int) -> Told | None:
+        exact = self._book.exact.get(text)
         if exact is not None or depth >= DEEPEST:
-            return exact
-        words = set(_WORD.findall(text))
-        candidates = {template for word in ("", *words) for template in self._by_word.get(word, ())}
-        for template in sorted(candidates, key=lambda one: (-one.weight, one.parts)):
+            return None if exact is None else (len(text), exact)
+        fitting = islice(self._fitting(text), READINGS)
+        return max((self._filled(one, values, depth) for one, values in fitting), key=itemgetter(0), default=None)
+
+    def _fitting(self, text: str) -> Iterator[tuple[Template, dict[str, str]]]:
+        for template in self._book.candidates(text):
+            if not self._effort:
+                return
+            self._effort -= 1
             values = template.values(text)
             if values is not None:
-                return self._filled(template, values, depth)
-        return None
+                yield template, values
 
-    def _filled(self, template: Template, values: Mapping[str, str], depth: int) -> str:
-        told = [template.told[0]]
+    def _filled(self, template: Template, values: Mapping[str, str], depth: int) -> Told:
+        score, told = template.weight, [template.told[0]]
+        known = {name: self._value(text, depth + 1) for name, text in values.items() if name not in template.own}
         for name, part in zip(template.told_names, template.told[1:], strict=True):
-            told += [self._value(values[name], depth + 1), part]
-        return "".join(told)
+            value = known.get(name)
+            told += [value[1] if value else values[name], part]
+        return score + sum(value[0] for value in known.values() if value), "".join(told)
 
-    def _value(self, text: str, depth: int) -> str:
-        """A value stays, for it may be somebody's name; a sentence, a small word of ours or a label does not."""
+    def _value(self, text: str, depth: int) -> Told | None:
+        """A value may be somebody's name; a sentence, a small word of ours or a label in quotation marks is not."""
         label = _LABEL.fullmatch(text)
         if label:
-            name = self._exact.get(label[1])
-            return self._mark("'{0}'").replace("{0}", name) + (label[2] or "") if name else text
+            name = self._book.exact.get(label[1])
+            return (len(text), self._book.mark("'{0}'").replace("{0}", name) + (label[2] or "")) if name else None
         if " " in text.strip() or text[:1].islower():
-            return self._told(text, depth) or self._with_tail(text, depth) or text
-        return text
+            return self.told(text, depth) or self._with_tail(text, depth)
+        return None
 
-    def _with_tail(self, text: str, depth: int) -> str | None:
+    def _with_tail(self, text: str, depth: int) -> Told | None:
         """Something of its own with more of ours behind it: `503; try again later`."""
         for start in islice(_TAIL.finditer(text, 1), TAILS):
             told = self._sentence(text[start.start() :], depth)
             if told is not None:
-                head = text[: start.start()]
-                return (self._told(head, depth) or head) + told
+                return self._joined([text[: start.start()], ""], [self.told(text[: start.start()], depth), told], "")
         return None
 
-    def _in_parts(self, text: str, depth: int) -> str | None:
-        """Several in a row, or one behind the name of a field."""
-        if "; " in text:
-            parts = text.split("; ")
-            told = [self._told(part, DEEPEST - 2) for part in parts]
-            if any(told):
-                return self._mark("; ").join(one or part for one, part in zip(told, parts, strict=True))
-        at_field = _AT_FIELD.fullmatch(text)
-        if at_field:
-            told_of_field = self._told(at_field[2], depth + 1)
-            return f"{at_field[1]}{self._mark(': ')}{told_of_field}" if told_of_field else None
-        return self._list(text)
+    def _in_parts(self, text: str, depth: int) -> Iterator[Told | None]:
+        """Several in a row; one behind a word (a field, what became of a call) or before a note in brackets; a list."""
+        if depth >= DEEPEST:
+            return
+        parts = _NEXT_FIELD.split(text) if _FIELD.match(text) else text.split("; ")
+        if len(parts) > 1:
+            yield self._joined(parts, [self.told(part, depth + 1) for part in parts], self._book.mark("; "))
+        behind = _BEHIND.fullmatch(text)
+        if behind:
+            head = self._book.exact.get(behind[1])
+            told = [(len(behind[1]), head) if head else None, self.told(behind[2], depth + 1)]
+            yield self._joined([behind[1], behind[2]], told, self._book.mark(": "))
+        note = _NOTE.fullmatch(text)
+        if note:
+            yield _changed(self.told(note[1], depth + 1), stop=note[2])
+        yield self._list(text)
 
-    def _list(self, text: str) -> str | None:
+    def _joined(self, parts: Sequence[str], told: Sequence[Told | None], joint: str) -> Told | None:
+        """None where no part of it is known."""
+        if not any(told):
+            return None
+        texts = [one[1] if one else part for one, part in zip(told, parts, strict=True)]
+        return sum(one[0] for one in told if one), joint.join(texts)
+
+    def _list(self, text: str) -> Told | None:
         """Short things joined, all of which are known."""
         parts = re.split(r"(, | and | or )", text)
         told = [self._sentence(part, DEEPEST - 1) for part in parts[::2]]
-        if len(told) < 2 or not all(told):
+        known = [one for one in told if one is not None]
+        if len(known) < max(2, len(told)):
             return None
-        joints = [*map(self._mark, parts[1::2]), ""]
-        return "".join((one or "") + joint for one, joint in zip(told, joints, strict=True))
-
-    def _mark(self, english: str) -> str:
-        """What joins or surrounds things in the language."""
-        return self._exact.get(english, english)
+        joints = [*map(self._book.mark, parts[1::2]), ""]
+        return len(text), "".join(one[1] + joint for one, joint in zip(known, joints, strict=True))
 
 
-def _with_stop(told: str | None) -> str | None:
-    return None if told is None else told + "."
-
-
-def _without_stop(told: str | None) -> str | None:
-    return None if told is None else told.removesuffix(".")
-
-
-def _with_capital(told: str | None) -> str | None:
-    return None if told is None else told[:1].upper() + told[1:]
+def _changed(told: Told | None, *, stop: str = "", cut: str = "", is_capital: bool = False) -> Told | None:
+    if told is None:
+        return None
+    score, text = told
+    text = text[:1].upper() + text[1:] if is_capital else text
+    return score, text.removesuffix(cut) + stop
 
 
 def _template(text: str, french: str) -> Template:
     parts, names = _cut(text)
     told, told_names = _cut(french)
-    return Template(parts, names, told, told_names)
+    # A hole with a name is filled by format(), with a setting's value
+    own = frozenset(
+        name for part, name in zip(parts, names, strict=False) if not name.isdecimal() or _OWN_WORD.search(part)
+    )
+    return Template(parts, names, told, told_names, own, _COUNT.fullmatch(text) is not None)
 
 
 def _cut(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -224,6 +276,7 @@ def _book(language: str) -> PhraseBook | None:
         translations = gettext.translation(DOMAIN, LOCALE, [language])
     except OSError:
         return None
+    # gettext has no way to list what a catalogue holds
     catalogue: Mapping[object, object] = vars(translations)["_catalog"]
     pairs = catalogue.items()
     return PhraseBook({key: told for key, told in pairs if key and isinstance(key, str) and isinstance(told, str)})

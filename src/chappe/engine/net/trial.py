@@ -174,9 +174,7 @@ def _missing(seen: str) -> str:
 
 def _refusal(status: int) -> str:
     known = status_of(status)
-    words = (
-        "The provider did not take the test message now"
-        if known.is_retried
-        else "The provider refused the test message"
-    )
-    return f"{words}: {known.words} ({known.name})."
+    words = f"{known.words} ({known.name})"
+    if known.is_retried:
+        return f"The provider did not take the test message now: {words}."
+    return f"The provider refused the test message: {words}."
