@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 
 from chappe.features.form import ConsoleForm
 from chappe.features.traces.services import LONGEST_NUMBER, MINUTES
@@ -16,7 +16,10 @@ def _minutes() -> list[tuple[int, str]]:
 
 class StartForm(ConsoleForm):
     minutes = forms.TypedChoiceField(
-        label=_("For"), choices=_minutes, coerce=int, help_text=_("It ends by itself; you can stop it at any time.")
+        label=pgettext_lazy("trace", "For"),
+        choices=_minutes,
+        coerce=int,
+        help_text=_("It ends by itself; you can stop it at any time."),
     )
     number = forms.CharField(
         label=_("Only this number"),

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 
 from chappe.features.words import localised
 from chappe.rules.smpp_status import STATUSES
@@ -14,93 +13,93 @@ from chappe.smpp.constants import ESM_MESSAGE_TYPE, ESM_REPLY_PATH, ESM_UDHI
 Words = str | Promise
 
 COMMANDS: Mapping[int, Words] = {
-    CommandId.BIND_RECEIVER: gettext_lazy("Log-in to receive"),
-    CommandId.BIND_TRANSMITTER: gettext_lazy("Log-in to send"),
-    CommandId.BIND_TRANSCEIVER: gettext_lazy("Log-in to send and receive"),
-    CommandId.BIND_RECEIVER_RESP: gettext_lazy("Answer to the log-in"),
-    CommandId.BIND_TRANSMITTER_RESP: gettext_lazy("Answer to the log-in"),
-    CommandId.BIND_TRANSCEIVER_RESP: gettext_lazy("Answer to the log-in"),
-    CommandId.OUTBIND: gettext_lazy("The provider asks us to log in"),
-    CommandId.UNBIND: gettext_lazy("Log-out"),
-    CommandId.UNBIND_RESP: gettext_lazy("Answer to the log-out"),
-    CommandId.SUBMIT_SM: gettext_lazy("Message to a phone"),
-    CommandId.SUBMIT_SM_RESP: gettext_lazy("Answer to a message"),
-    CommandId.SUBMIT_MULTI: gettext_lazy("Message to several phones"),
-    CommandId.SUBMIT_MULTI_RESP: gettext_lazy("Answer to a message"),
-    CommandId.DELIVER_SM: gettext_lazy("Text from a phone"),
-    CommandId.DELIVER_SM_RESP: gettext_lazy("Our acknowledgement"),
-    CommandId.DATA_SM: gettext_lazy("Data"),
-    CommandId.DATA_SM_RESP: gettext_lazy("Answer to data"),
-    CommandId.QUERY_SM: gettext_lazy("Question about a message"),
-    CommandId.QUERY_SM_RESP: gettext_lazy("Answer about a message"),
-    CommandId.CANCEL_SM: gettext_lazy("Cancellation of a message"),
-    CommandId.CANCEL_SM_RESP: gettext_lazy("Answer to a cancellation"),
-    CommandId.REPLACE_SM: gettext_lazy("Replacement of a message"),
-    CommandId.REPLACE_SM_RESP: gettext_lazy("Answer to a replacement"),
-    CommandId.ENQUIRE_LINK: gettext_lazy("Are you still there?"),
-    CommandId.ENQUIRE_LINK_RESP: gettext_lazy("Still there"),
-    CommandId.ALERT_NOTIFICATION: gettext_lazy("A phone can be reached again"),
-    CommandId.GENERIC_NACK: gettext_lazy("Not understood"),
+    CommandId.BIND_RECEIVER: pgettext_lazy("smpp", "Log-in to receive"),
+    CommandId.BIND_TRANSMITTER: pgettext_lazy("smpp", "Log-in to send"),
+    CommandId.BIND_TRANSCEIVER: pgettext_lazy("smpp", "Log-in to send and receive"),
+    CommandId.BIND_RECEIVER_RESP: pgettext_lazy("smpp", "Answer to the log-in"),
+    CommandId.BIND_TRANSMITTER_RESP: pgettext_lazy("smpp", "Answer to the log-in"),
+    CommandId.BIND_TRANSCEIVER_RESP: pgettext_lazy("smpp", "Answer to the log-in"),
+    CommandId.OUTBIND: pgettext_lazy("smpp", "The provider asks us to log in"),
+    CommandId.UNBIND: pgettext_lazy("smpp", "Log-out"),
+    CommandId.UNBIND_RESP: pgettext_lazy("smpp", "Answer to the log-out"),
+    CommandId.SUBMIT_SM: pgettext_lazy("smpp", "Message to a phone"),
+    CommandId.SUBMIT_SM_RESP: pgettext_lazy("smpp", "Answer to a message"),
+    CommandId.SUBMIT_MULTI: pgettext_lazy("smpp", "Message to several phones"),
+    CommandId.SUBMIT_MULTI_RESP: pgettext_lazy("smpp", "Answer to a message"),
+    CommandId.DELIVER_SM: pgettext_lazy("smpp", "Text from a phone"),
+    CommandId.DELIVER_SM_RESP: pgettext_lazy("smpp", "Our acknowledgement"),
+    CommandId.DATA_SM: pgettext_lazy("smpp", "Data"),
+    CommandId.DATA_SM_RESP: pgettext_lazy("smpp", "Answer to data"),
+    CommandId.QUERY_SM: pgettext_lazy("smpp", "Question about a message"),
+    CommandId.QUERY_SM_RESP: pgettext_lazy("smpp", "Answer about a message"),
+    CommandId.CANCEL_SM: pgettext_lazy("smpp", "Cancellation of a message"),
+    CommandId.CANCEL_SM_RESP: pgettext_lazy("smpp", "Answer to a cancellation"),
+    CommandId.REPLACE_SM: pgettext_lazy("smpp", "Replacement of a message"),
+    CommandId.REPLACE_SM_RESP: pgettext_lazy("smpp", "Answer to a replacement"),
+    CommandId.ENQUIRE_LINK: pgettext_lazy("smpp", "Are you still there?"),
+    CommandId.ENQUIRE_LINK_RESP: pgettext_lazy("smpp", "Still there"),
+    CommandId.ALERT_NOTIFICATION: pgettext_lazy("smpp", "A phone can be reached again"),
+    CommandId.GENERIC_NACK: pgettext_lazy("smpp", "Not understood"),
 }
-RECEIPT = gettext_lazy("Receipt")
-NOTIFICATION = gettext_lazy("Notification of a state in between")
+RECEIPT = pgettext_lazy("smpp", "Receipt")
+NOTIFICATION = pgettext_lazy("smpp", "Notification of a state in between")
 _RECEIPT_TYPES = {0x04: RECEIPT, 0x20: NOTIFICATION}
 
 _TON: Mapping[int, Words] = {
-    0: gettext_lazy("unknown"),
-    1: gettext_lazy("international"),
-    2: gettext_lazy("national"),
-    3: gettext_lazy("of the provider's network"),
-    4: gettext_lazy("subscriber number"),
-    5: gettext_lazy("name with letters"),
-    6: gettext_lazy("abbreviated"),
+    0: pgettext_lazy("smpp", "unknown"),
+    1: pgettext_lazy("smpp", "international"),
+    2: pgettext_lazy("smpp", "national"),
+    3: pgettext_lazy("smpp", "of the provider's network"),
+    4: pgettext_lazy("smpp", "subscriber number"),
+    5: pgettext_lazy("smpp", "name with letters"),
+    6: pgettext_lazy("smpp", "abbreviated"),
 }
 _NPI: Mapping[int, Words] = {
-    0: gettext_lazy("unknown"),
-    1: gettext_lazy("telephone numbers (E.164)"),
-    3: gettext_lazy("data (X.121)"),
-    4: gettext_lazy("telex (F.69)"),
-    6: gettext_lazy("mobile (E.212)"),
-    8: gettext_lazy("national"),
-    9: gettext_lazy("private"),
-    10: gettext_lazy("ERMES"),
-    14: gettext_lazy("Internet (IP)"),
-    18: gettext_lazy("WAP client"),
+    0: pgettext_lazy("smpp", "unknown"),
+    1: pgettext_lazy("smpp", "telephone numbers (E.164)"),
+    3: pgettext_lazy("smpp", "data (X.121)"),
+    4: pgettext_lazy("smpp", "telex (F.69)"),
+    6: pgettext_lazy("smpp", "mobile (E.212)"),
+    8: pgettext_lazy("smpp", "national"),
+    9: pgettext_lazy("smpp", "private"),
+    10: pgettext_lazy("smpp", "ERMES"),
+    14: pgettext_lazy("smpp", "Internet (IP)"),
+    18: pgettext_lazy("smpp", "WAP client"),
 }
 _CODINGS: Mapping[int, Words] = {
-    0: gettext_lazy("the provider's default alphabet, usually GSM"),
-    1: gettext_lazy("ASCII"),
-    2: gettext_lazy("octets"),
-    3: gettext_lazy("Latin-1"),
-    4: gettext_lazy("octets"),
-    5: gettext_lazy("Japanese (JIS)"),
-    6: gettext_lazy("Cyrillic"),
-    7: gettext_lazy("Latin and Hebrew"),
-    8: gettext_lazy("Unicode (UCS-2), two octets a character"),
-    10: gettext_lazy("Japanese (ISO-2022-JP)"),
-    13: gettext_lazy("Japanese (JIS X 0212)"),
-    14: gettext_lazy("Korean (KS C 5601)"),
+    0: pgettext_lazy("smpp", "the provider's default alphabet, usually GSM"),
+    1: pgettext_lazy("smpp", "ASCII"),
+    2: pgettext_lazy("smpp", "octets"),
+    3: pgettext_lazy("smpp", "Latin-1"),
+    4: pgettext_lazy("smpp", "octets"),
+    5: pgettext_lazy("smpp", "Japanese (JIS)"),
+    6: pgettext_lazy("smpp", "Cyrillic"),
+    7: pgettext_lazy("smpp", "Latin and Hebrew"),
+    8: pgettext_lazy("smpp", "Unicode (UCS-2), two octets a character"),
+    10: pgettext_lazy("smpp", "Japanese (ISO-2022-JP)"),
+    13: pgettext_lazy("smpp", "Japanese (JIS X 0212)"),
+    14: pgettext_lazy("smpp", "Korean (KS C 5601)"),
 }
 _RECEIPTS_WANTED: Mapping[int, Words] = {
-    0: gettext_lazy("no receipt wanted"),
-    1: gettext_lazy("a receipt wanted, whatever becomes of it"),
-    2: gettext_lazy("a receipt wanted if it fails"),
+    0: pgettext_lazy("smpp", "no receipt wanted"),
+    1: pgettext_lazy("smpp", "a receipt wanted, whatever becomes of it"),
+    2: pgettext_lazy("smpp", "a receipt wanted if it fails"),
 }
 _STATES: Mapping[int, Words] = {
-    MessageState.ENROUTE: gettext_lazy("on its way"),
-    MessageState.DELIVERED: gettext_lazy("delivered"),
-    MessageState.EXPIRED: gettext_lazy("expired"),
-    MessageState.DELETED: gettext_lazy("deleted"),
-    MessageState.UNDELIVERABLE: gettext_lazy("undeliverable"),
-    MessageState.ACCEPTED: gettext_lazy("read for the subscriber"),
-    MessageState.UNKNOWN: gettext_lazy("unknown"),
-    MessageState.REJECTED: gettext_lazy("rejected"),
+    MessageState.ENROUTE: pgettext_lazy("smpp", "on its way"),
+    MessageState.DELIVERED: pgettext_lazy("smpp", "delivered"),
+    MessageState.EXPIRED: pgettext_lazy("smpp", "expired"),
+    MessageState.DELETED: pgettext_lazy("smpp", "deleted"),
+    MessageState.UNDELIVERABLE: pgettext_lazy("smpp", "undeliverable"),
+    MessageState.ACCEPTED: pgettext_lazy("smpp", "read for the subscriber"),
+    MessageState.UNKNOWN: pgettext_lazy("smpp", "unknown"),
+    MessageState.REJECTED: pgettext_lazy("smpp", "rejected"),
 }
 _PRIORITIES: Mapping[int, Words] = {
-    0: gettext_lazy("lowest"),
-    1: gettext_lazy("normal"),
-    2: gettext_lazy("urgent"),
-    3: gettext_lazy("highest"),
+    0: pgettext_lazy("smpp", "lowest"),
+    1: pgettext_lazy("smpp", "normal"),
+    2: pgettext_lazy("smpp", "urgent"),
+    3: pgettext_lazy("smpp", "highest"),
 }
 _VERSIONS: Mapping[int, Words] = {0x33: "SMPP 3.3", 0x34: "SMPP 3.4", 0x50: "SMPP 5.0"}
 
@@ -109,17 +108,21 @@ def command_words(command_id: int, esm_class: int = 0) -> Words:
     """What a PDU is, for people."""
     if command_id in (CommandId.DELIVER_SM, CommandId.DATA_SM) and esm_class & ESM_MESSAGE_TYPE in _RECEIPT_TYPES:
         return _RECEIPT_TYPES[esm_class & ESM_MESSAGE_TYPE]
-    return COMMANDS.get(command_id, gettext_lazy("A command that the standard does not know"))
+    return COMMANDS.get(command_id, pgettext_lazy("smpp", "A command that the standard does not know"))
 
 
 def status_words(status: int) -> str:
     """What a command_status says."""
     if status == 0:
-        return _("no error")
+        return pgettext("smpp", "no error")
     known = STATUSES.get(status)
     if known is not None:
         return localised(known.words)
-    return _("an error of the provider's own") if 0x400 <= status <= 0x4FF else _("a status the standard reserves")
+    return (
+        pgettext("smpp", "an error of the provider's own")
+        if 0x400 <= status <= 0x4FF
+        else pgettext("smpp", "a status the standard reserves")
+    )
 
 
 def status_code(status: int) -> str:
@@ -130,17 +133,17 @@ def status_code(status: int) -> str:
 
 def _esm_class(value: int) -> str:
     kinds = {
-        0x00: _("a message"),
-        0x04: _("a receipt"),
-        0x08: _("an acknowledgement of delivery"),
-        0x10: _("an acknowledgement by the user"),
-        0x20: _("a notification of a state in between"),
+        0x00: pgettext("smpp", "a message"),
+        0x04: pgettext("smpp", "a receipt"),
+        0x08: pgettext("smpp", "an acknowledgement of delivery"),
+        0x10: pgettext("smpp", "an acknowledgement by the user"),
+        0x20: pgettext("smpp", "a notification of a state in between"),
     }
-    said = [kinds.get(value & ESM_MESSAGE_TYPE, _("of a kind that the standard reserves"))]
+    said = [kinds.get(value & ESM_MESSAGE_TYPE, pgettext("smpp", "of a kind that the standard reserves"))]
     if value & ESM_UDHI:
-        said.append(_("with a header before the text"))
+        said.append(pgettext("smpp", "with a header before the text"))
     if value & ESM_REPLY_PATH:
-        said.append(_("with a path for the reply"))
+        said.append(pgettext("smpp", "with a path for the reply"))
     return ", ".join(said)
 
 
@@ -151,7 +154,7 @@ def _registered_delivery(value: int) -> Words:
 def _coding(value: int) -> Words:
     if value in _CODINGS:
         return _CODINGS[value]
-    return _("by message class (GSM 03.38)") if value >= 0x10 else ""
+    return pgettext("smpp", "by message class (GSM 03.38)") if value >= 0x10 else ""
 
 
 _FIELDS: Mapping[str, Callable[[int], Words]] = {
@@ -162,7 +165,7 @@ _FIELDS: Mapping[str, Callable[[int], Words]] = {
     "message_state": lambda value: _STATES.get(value, ""),
     "interface_version": lambda value: _VERSIONS.get(value, ""),
     "sc_interface_version": lambda value: _VERSIONS.get(value, ""),
-    "error_code": lambda value: "" if value else _("none"),
+    "error_code": lambda value: "" if value else pgettext("smpp", "none"),
 }
 HEXADECIMAL = frozenset(
     {"esm_class", "data_coding", "registered_delivery", "interface_version", "sc_interface_version"}
@@ -181,55 +184,55 @@ def integer_words(name: str, value: int) -> Words:
 
 
 FIELD_LABELS: Mapping[str, Words] = {
-    "service_type": gettext_lazy("Service type"),
-    "source_addr_ton": gettext_lazy("Sender, kind of number"),
-    "source_addr_npi": gettext_lazy("Sender, numbering plan"),
-    "source_addr": gettext_lazy("Sender"),
-    "dest_addr_ton": gettext_lazy("Recipient, kind of number"),
-    "dest_addr_npi": gettext_lazy("Recipient, numbering plan"),
-    "destination_addr": gettext_lazy("Recipient"),
-    "dest_addresses": gettext_lazy("Recipients"),
-    "unsuccess_smes": gettext_lazy("Recipients not reached"),
-    "esm_class": gettext_lazy("Form of message"),
-    "protocol_id": gettext_lazy("Protocol"),
-    "priority_flag": gettext_lazy("Priority"),
-    "schedule_delivery_time": gettext_lazy("To be sent at"),
-    "validity_period": gettext_lazy("Valid until"),
-    "registered_delivery": gettext_lazy("Receipt"),
-    "replace_if_present_flag": gettext_lazy("Replaces an earlier one"),
-    "data_coding": gettext_lazy("Alphabet"),
-    "sm_default_msg_id": gettext_lazy("Prepared message"),
-    "short_message": gettext_lazy("Text"),
-    "message_id": gettext_lazy("The provider's id"),
-    "system_id": gettext_lazy("Account"),
-    "password": gettext_lazy("Password"),
-    "system_type": gettext_lazy("System type"),
-    "interface_version": gettext_lazy("Version"),
-    "addr_ton": gettext_lazy("Served numbers, kind"),
-    "addr_npi": gettext_lazy("Served numbers, plan"),
-    "address_range": gettext_lazy("Served numbers"),
-    "final_date": gettext_lazy("Ended at"),
-    "message_state": gettext_lazy("State"),
-    "error_code": gettext_lazy("Error"),
-    "esme_addr_ton": gettext_lazy("Our number, kind"),
-    "esme_addr_npi": gettext_lazy("Our number, plan"),
-    "esme_addr": gettext_lazy("Our number"),
+    "service_type": pgettext_lazy("smpp", "Service type"),
+    "source_addr_ton": pgettext_lazy("smpp", "Sender, kind of number"),
+    "source_addr_npi": pgettext_lazy("smpp", "Sender, numbering plan"),
+    "source_addr": pgettext_lazy("smpp", "Sender"),
+    "dest_addr_ton": pgettext_lazy("smpp", "Recipient, kind of number"),
+    "dest_addr_npi": pgettext_lazy("smpp", "Recipient, numbering plan"),
+    "destination_addr": pgettext_lazy("smpp", "Recipient"),
+    "dest_addresses": pgettext_lazy("smpp", "Recipients"),
+    "unsuccess_smes": pgettext_lazy("smpp", "Recipients not reached"),
+    "esm_class": pgettext_lazy("smpp", "Form of message"),
+    "protocol_id": pgettext_lazy("smpp", "Protocol"),
+    "priority_flag": pgettext_lazy("smpp", "Priority"),
+    "schedule_delivery_time": pgettext_lazy("smpp", "To be sent at"),
+    "validity_period": pgettext_lazy("smpp", "Valid until"),
+    "registered_delivery": pgettext_lazy("smpp", "Receipt"),
+    "replace_if_present_flag": pgettext_lazy("smpp", "Replaces an earlier one"),
+    "data_coding": pgettext_lazy("smpp", "Alphabet"),
+    "sm_default_msg_id": pgettext_lazy("smpp", "Prepared message"),
+    "short_message": pgettext_lazy("smpp", "Text"),
+    "message_id": pgettext_lazy("smpp", "The provider's id"),
+    "system_id": pgettext_lazy("smpp", "Account"),
+    "password": pgettext_lazy("smpp", "Password"),
+    "system_type": pgettext_lazy("smpp", "System type"),
+    "interface_version": pgettext_lazy("smpp", "Version"),
+    "addr_ton": pgettext_lazy("smpp", "Served numbers, kind"),
+    "addr_npi": pgettext_lazy("smpp", "Served numbers, plan"),
+    "address_range": pgettext_lazy("smpp", "Served numbers"),
+    "final_date": pgettext_lazy("smpp", "Ended at"),
+    "message_state": pgettext_lazy("smpp", "State"),
+    "error_code": pgettext_lazy("smpp", "Error"),
+    "esme_addr_ton": pgettext_lazy("smpp", "Our number, kind"),
+    "esme_addr_npi": pgettext_lazy("smpp", "Our number, plan"),
+    "esme_addr": pgettext_lazy("smpp", "Our number"),
 }
 TAG_LABELS: Mapping[int, Words] = {
-    Tag.MESSAGE_PAYLOAD: gettext_lazy("Text"),
-    Tag.RECEIPTED_MESSAGE_ID: gettext_lazy("The provider's id of the message"),
-    Tag.MESSAGE_STATE: gettext_lazy("State"),
-    Tag.NETWORK_ERROR_CODE: gettext_lazy("Error of the network"),
-    Tag.SAR_MSG_REF_NUM: gettext_lazy("Number of the long message"),
-    Tag.SAR_TOTAL_SEGMENTS: gettext_lazy("Segments in all"),
-    Tag.SAR_SEGMENT_SEQNUM: gettext_lazy("Which segment"),
-    Tag.SC_INTERFACE_VERSION: gettext_lazy("The provider's version"),
-    Tag.DEST_ADDR_SUBUNIT: gettext_lazy("Where on the phone"),
-    Tag.ADDITIONAL_STATUS_INFO_TEXT: gettext_lazy("The provider's words"),
-    Tag.USER_MESSAGE_REFERENCE: gettext_lazy("Our number of the message"),
-    Tag.CALLBACK_NUM: gettext_lazy("Number to call back"),
-    Tag.SOURCE_PORT: gettext_lazy("Port it comes from"),
-    Tag.DESTINATION_PORT: gettext_lazy("Port it goes to"),
+    Tag.MESSAGE_PAYLOAD: pgettext_lazy("smpp", "Text"),
+    Tag.RECEIPTED_MESSAGE_ID: pgettext_lazy("smpp", "The provider's id of the message"),
+    Tag.MESSAGE_STATE: pgettext_lazy("smpp", "State"),
+    Tag.NETWORK_ERROR_CODE: pgettext_lazy("smpp", "Error of the network"),
+    Tag.SAR_MSG_REF_NUM: pgettext_lazy("smpp", "Number of the long message"),
+    Tag.SAR_TOTAL_SEGMENTS: pgettext_lazy("smpp", "Segments in all"),
+    Tag.SAR_SEGMENT_SEQNUM: pgettext_lazy("smpp", "Which segment"),
+    Tag.SC_INTERFACE_VERSION: pgettext_lazy("smpp", "The provider's version"),
+    Tag.DEST_ADDR_SUBUNIT: pgettext_lazy("smpp", "Where on the phone"),
+    Tag.ADDITIONAL_STATUS_INFO_TEXT: pgettext_lazy("smpp", "The provider's words"),
+    Tag.USER_MESSAGE_REFERENCE: pgettext_lazy("smpp", "Our number of the message"),
+    Tag.CALLBACK_NUM: pgettext_lazy("smpp", "Number to call back"),
+    Tag.SOURCE_PORT: pgettext_lazy("smpp", "Port it comes from"),
+    Tag.DESTINATION_PORT: pgettext_lazy("smpp", "Port it goes to"),
 }
 NETWORKS: Mapping[int, str] = {1: "ANSI-136", 2: "IS-95", 3: "GSM"}
 
@@ -239,4 +242,7 @@ def network_error(value: bytes) -> str:
     network = NETWORKS.get(value[0]) if len(value) == 3 else None
     if network is None:
         return ""
-    return _("%(network)s error %(code)s") % {"network": network, "code": int.from_bytes(value[1:], "big")}
+    return pgettext("smpp", "%(network)s error %(code)s") % {
+        "network": network,
+        "code": int.from_bytes(value[1:], "big"),
+    }

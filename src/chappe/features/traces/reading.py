@@ -1,11 +1,12 @@
 """Entries of a trace as people read them. What the reader may not see is masked before anything is decoded."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from chappe.engine.traced_exchange import TracedExchange, read_exchange, shown_exchange
 from chappe.features.traces.meaning import (
@@ -19,9 +20,10 @@ from chappe.features.traces.meaning import (
     status_words,
 )
 from chappe.features.traces.models import TraceEntry
+from chappe.gsm import MalformedHeader, parse_header
 from chappe.providers.smpp import Dialect
 from chappe.smpp import CommandId, ProtocolError, Tag, command_name
-from chappe.smpp.constants import ESM_MESSAGE_TYPE, RESPONSE, TLV_TYPES, TlvType
+from chappe.smpp.constants import ESM_MESSAGE_TYPE, ESM_UDHI, RESPONSE, TLV_TYPES, TlvType
 from chappe.smpp.delivery import Delivery, read_data, read_deliver
 from chappe.smpp.fields import Destination, UnsuccessSme
 from chappe.smpp.layout import Place, layout
@@ -34,8 +36,8 @@ OCTETS_A_LINE = 16
 LONGEST_WORDS = 90
 _ADDRESSES = frozenset({"source_addr", "destination_addr", "esme_addr"})
 _MESSAGES = frozenset({CommandId.SUBMIT_SM, CommandId.DELIVER_SM, CommandId.DATA_SM})
-_LINK = frozenset({CommandId.ENQUIRE_LINK, CommandId.ENQUIRE_LINK_RESP, CommandId.UNBIND, CommandId.UNBIND_RESP})
 _SHORTEST_NUMBER = 7
+_RECEIPT_FIELD = re.compile(r"\b(id|stat|err):(\S+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class HexLine:
 
 @dataclass(frozen=True)
 class PduShown:
-    """One PDU. `text` None: it has none; `wrong`: why it could not be read, "" where it could."""
+    """One PDU. `text` None: it has none, "": it is hidden; `segment`: which one of a long text, "" where it is whole; `wrong`:
+    why it could not be read, "" where it could."""
 
     title: str | Promise
     name: str
@@ -99,6 +102,7 @@ class PduShown:
     fields: list[FieldShown]
     parameters: list[FieldShown]
     text: str | None
+    segment: str
     wrong: str
     hexadecimal: list[HexLine]
 
@@ -135,15 +139,22 @@ class _Read:
     def octets(self, name: str) -> bytes:
         return next((one.value for one in self.places if one.name == name and isinstance(one.value, bytes)), b"")
 
+    @property
+    def is_report(self) -> bool:
+        """Whether it says what became of a message."""
+        is_delivery = self.command_id in (CommandId.DELIVER_SM, CommandId.DATA_SM)
+        return is_delivery and self.integer("esm_class") & ESM_MESSAGE_TYPE != 0
+
 
 # -- the list --------------------------------------------------------------------------------------------------------
 
 
-def line_of(entry: TraceEntry, sight: Sight) -> Line:
-    return _exchange_line(entry, sight) if entry.kind == "exchange" else _pdu_line(entry, sight)
+def line_of(entry: TraceEntry, sight: Sight, dialect: Dialect | None) -> Line:
+    """`dialect` knows the connection's alphabets; None where its settings cannot be read, or it has none."""
+    return _exchange_line(entry, sight) if entry.kind == "exchange" else _pdu_line(entry, sight, dialect)
 
 
-def _pdu_line(entry: TraceEntry, sight: Sight) -> Line:
+def _pdu_line(entry: TraceEntry, sight: Sight, dialect: Dialect | None) -> Line:
     read = _read(bytes(entry.content), sight)
     is_response = bool(read.command_id & RESPONSE)
     return Line(
@@ -156,23 +167,20 @@ def _pdu_line(entry: TraceEntry, sight: Sight) -> Line:
         _address(read.octets("destination_addr"), sight),
         ("" if not is_response else status_words(read.status)) if not read.wrong else _("cannot be read"),
         "bad" if read.wrong or read.status else "good" if is_response else "",
-        _note(read),
+        _note(read, sight, dialect),
     )
 
 
-def _note(read: _Read) -> str:
+def _note(read: _Read, sight: Sight, dialect: Dialect | None) -> str:
     """The one thing that people look for in it."""
     if read.command_id in (CommandId.SUBMIT_SM_RESP, CommandId.DATA_SM_RESP) and read.octets("message_id"):
         return _("id %(id)s") % {"id": _text(read.octets("message_id"))}
-    if read.command_id in _MESSAGES and read.integer("esm_class") & ESM_MESSAGE_TYPE:
-        found = next((one.value for one in read.places if one.tag == Tag.RECEIPTED_MESSAGE_ID), b"")
-        short = read.octets("short_message")
-        words = short.decode("latin-1").partition(" text:")[0] if short.startswith(b"id:") else ""
-        told = found.rstrip(b"\0").decode("latin-1") if isinstance(found, bytes) else ""
-        return words[:LONGEST_WORDS] or (_("id %(id)s") % {"id": told} if told else "")
     if read.octets("system_id"):
         return _("account %(account)s") % {"account": _text(read.octets("system_id"))}
-    return ""
+    text = _message_text(read, sight, dialect) or ""
+    if read.is_report:
+        return " ".join(found[0] for found in _RECEIPT_FIELD.finditer(text))
+    return text if len(text) <= LONGEST_WORDS else f"{text[:LONGEST_WORDS]}…"
 
 
 def _exchange_line(entry: TraceEntry, sight: Sight) -> Line:
@@ -207,7 +215,7 @@ def _path(url: str) -> str:
 
 
 def pdu_of(entry: TraceEntry, sight: Sight, dialect: Dialect | None) -> PduShown:
-    """A PDU with everything in it. `dialect` knows the connection's alphabets; None where its settings cannot be read."""
+    """A PDU with everything in it; see `line_of`."""
     content = bytes(entry.content)
     read = _read(content, sight)
     is_response = bool(read.command_id & RESPONSE)
@@ -225,6 +233,7 @@ def pdu_of(entry: TraceEntry, sight: Sight, dialect: Dialect | None) -> PduShown
         [field for place in mandatory for field in _fields(place, sight)],
         [_parameter(place, sight) for place in read.places if place.tag is not None],
         _message_text(read, sight, dialect),
+        _segment(read),
         read.wrong,
         list(_hexadecimal(content)) if sight.is_whole else [],
     )
@@ -278,7 +287,9 @@ def _fields(place: Place, sight: Sight) -> Iterator[FieldShown]:
             yield FieldShown(place.name, label, _address(value, sight))
         case bytes() as value if place.name == "short_message":
             words = _("%(count)s octets") % {"count": len(value)}
-            yield FieldShown(place.name, label, words if sight.texts or not value else f"{words}, {_('hidden')}")
+            yield FieldShown(
+                place.name, label, words if sight.texts or not value else f"{words}, {pgettext('trace', 'hidden')}"
+            )
         case bytes() as value:
             yield FieldShown(place.name, label, _text(value))
         case entries:
@@ -297,7 +308,7 @@ def _parameter(place: Place, sight: Sight) -> FieldShown:
     kind = TLV_TYPES.get(tag, (TlvType.OCTETS, 0, 0))[0]
     if tag == Tag.MESSAGE_PAYLOAD:
         words = _("%(count)s octets") % {"count": len(value)}
-        return FieldShown(place.name, label, words if sight.texts else f"{words}, {_('hidden')}")
+        return FieldShown(place.name, label, words if sight.texts else f"{words}, {pgettext('trace', 'hidden')}")
     if tag not in TLV_TYPES and not sight.is_whole:
         return FieldShown(place.name, label, HIDDEN)
     if kind is TlvType.INTEGER:
@@ -333,12 +344,26 @@ def _message_text(read: _Read, sight: Sight, dialect: Dialect | None) -> str | N
     delivery: Delivery = body(read.data, HEADER_LENGTH, len(read.data), read.number, DEFAULT_LIMITS)
     if not delivery.short_message:
         return None
-    is_receipt = read.command_id != CommandId.SUBMIT_SM and read.integer("esm_class") & ESM_MESSAGE_TYPE != 0
-    if is_receipt:
+    if read.is_report:
         return _text(delivery.short_message)
     if not sight.texts:
         return ""
     return dialect.read_inbound(delivery).body if dialect is not None else _text(delivery.short_message)
+
+
+def _segment(read: _Read) -> str:
+    """Which segment of a long text it is, by the header before its text."""
+    text = read.octets("short_message")
+    if not read.integer("esm_class") & ESM_UDHI or not text:
+        return ""
+    try:
+        found = parse_header(text)[0].concatenation
+    except MalformedHeader:
+        return ""
+    if found is None:
+        return ""
+    values = {"index": found.index, "total": found.total, "reference": found.reference}
+    return _("%(index)s of %(total)s, of the long message number %(reference)s") % values
 
 
 def _hexadecimal(content: bytes) -> Iterator[HexLine]:

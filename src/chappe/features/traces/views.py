@@ -43,7 +43,7 @@ def trace(request: PageRequest, connection_id: int, session_id: int) -> HttpResp
     session = services.find_trace(request.person.organisation_id, connection_id, session_id)
     number, cursor = request.GET.get("number", ""), request.GET.get("cursor", "")
     found = services.entries_page(session, number, cursor, SHOWN_ENTRIES)
-    sight = sight_of(request)
+    sight, dialect = sight_of(request), _dialect(session.connection)
     return render(
         request,
         "traces/trace.html",
@@ -52,7 +52,7 @@ def trace(request: PageRequest, connection_id: int, session_id: int) -> HttpResp
             "is_running": session.until_ms > now_ms(),
             "is_smpp": _is_smpp(session.connection),
             "page": found,
-            "lines": [reading.line_of(entry, sight) for entry in found.items],
+            "lines": [reading.line_of(entry, sight, dialect) for entry in found.items],
             "number": number,
             "is_first": not cursor,
             "sight": sight,
@@ -66,10 +66,11 @@ def entry(request: PageRequest, connection_id: int, session_id: int, entry_id: i
     """One PDU or exchange, down to its octets."""
     session = services.find_trace(request.person.organisation_id, connection_id, session_id)
     found, sight = services.find_entry(session, entry_id), sight_of(request)
-    values = {"session": session, "entry": found, "sight": sight, "line": reading.line_of(found, sight)}
+    dialect = _dialect(session.connection)
+    values = {"session": session, "entry": found, "sight": sight, "line": reading.line_of(found, sight, dialect)}
     if found.kind == "exchange":
         return render(request, "traces/exchange.html", {**values, "exchange": reading.exchange_of(found, sight)})
-    pdu = reading.pdu_of(found, sight, _dialect(session.connection))
+    pdu = reading.pdu_of(found, sight, dialect)
     return render(request, "traces/pdu.html", {**values, "pdu": pdu, "counterpart": services.counterpart(found)})
 
 
@@ -111,7 +112,9 @@ def _is_smpp(connection: Connection) -> bool:
 
 
 def _dialect(connection: Connection) -> Dialect | None:
-    """How the connection writes texts; None where its settings are not complete."""
+    """How a connection by SMPP writes texts; None where its settings are not complete."""
+    if not _is_smpp(connection):
+        return None
     try:
         return Dialect(way_of(connection).settings)
     except ConfigError:
