@@ -119,14 +119,14 @@ def test_every_setting_that_cannot_be_used_is_named() -> None:
     findings = asyncio.run(check_connection(settings(port=0, window="many", account=""), SECRETS))
     assert {finding.level for finding in findings} == {"error"}
     assert [finding.text.partition(" expected")[0] for finding in findings] == [
-        "The setting 'Port' (port)",
-        "The setting 'Sending window' (window)",
+        "The setting 'Port' (port):",
+        "The setting 'Sending window' (window):",
     ]
 
 
 def test_a_setting_that_does_not_exist_is_named() -> None:
     findings = asyncio.run(check_connection(settings(windw=10), SECRETS))
-    assert only(findings, "error") == "The setting windw is not a setting; did you mean window?."
+    assert only(findings, "error") == "The setting windw: is not a setting; did you mean window?."
 
 
 def test_a_name_without_an_address_is_said() -> None:
@@ -151,7 +151,7 @@ def test_an_address_is_named_once_and_a_name_with_its_address() -> None:
 
     assert found("127.0.0.1").startswith("127.0.0.1 is a private or reserved address")
     assert "add 127.0.0.1 to " in found("127.0.0.1")
-    assert " or localhost to " in found("localhost")
+    assert ", or the name localhost, to " in found("localhost")
 
 
 def test_a_refused_connection_is_said() -> None:

@@ -18,11 +18,11 @@ from django.utils.translation import get_language
 
 DOMAIN = "words"
 LOCALE = Path(__file__).parent / "locale"
-LONGEST = 2_000
+LONGEST = 1_000
 """Characters of a text that is looked at; anything longer is no sentence of ours."""
 DEEPEST = 5
 """Sentences in sentences: a finding that tells an error that tells a reason."""
-EFFORT = 2_000
+EFFORT = 1_000
 """Templates that are tried on one text with all that is in it; a text that is made to fit many is left as it is."""
 READINGS = 3
 """Of the templates that fit a text, the heaviest so many are told to the end."""

@@ -65,7 +65,7 @@ async def check_connection(
         parsed = SPEC.parse({**settings, **secrets})
     except ConfigError as error:
         for one in error.errors:
-            report.error(f"The setting {_label(one.field)} {one.message}.")
+            report.error(f"The setting {_label(one.field)}: {one.message}.")
         return report.findings
     if test_text and not test_number:
         report.warning("There is a test text and no number to send it to, so no test message is sent.")
@@ -165,7 +165,7 @@ class Check:
             if error.forbidden_by:
                 self._report.error(f"{error.fact}, which {error.forbidden_by} do not let any connection call.")
                 return []
-            either = error.address if error.is_the_host else f"{error.address} or {error.host}"
+            either = error.address if error.is_the_host else f"{error.address}, or the name {error.host},"
             self._report.error(
                 f"{error.fact}, which is not called unless that is meant: then add {either} to 'Private networks "
                 "allowed' (allowed_networks)."
@@ -287,11 +287,9 @@ class Check:
     def _tell_what_came(self) -> None:
         arrivals = self._arrivals
         arrivals.give_up()
-        came = [
-            f"{count} {word}{'' if count == 1 else 's'}"
-            for count, word in ((arrivals.receipts_put_off, "receipt"), (arrivals.texts_put_off, "text"))
-            if count
-        ]
+        receipts, texts = arrivals.receipts_put_off, arrivals.texts_put_off
+        came = ["1 receipt" if receipts == 1 else f"{receipts} receipts"] if receipts else []
+        came += ["1 text" if texts == 1 else f"{texts} texts"] if texts else []
         if came:
             self._report.ok(
                 f"Meanwhile the provider delivered {' and '.join(came)} not of this test; put off, so that it sends "

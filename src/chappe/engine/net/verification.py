@@ -63,7 +63,7 @@ async def verify(
         parsed = adapter.SPEC.parse({**subject.settings, **subject.secrets})
     except ConfigError as error:
         for one in error.errors:
-            report.error(f"The setting {_label(adapter.SPEC, one.field)} {one.message}.")
+            report.error(f"The setting {_label(adapter.SPEC, one.field)}: {one.message}.")
         return Verification(report.findings)
     urls = subject.status_url, subject.inbound_url
     account = Account(parsed, subject.connection_id, subject.organisation_id, *urls)
