@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.engine.link_end import Listener, endpoint, owner
 
-from chappe.engine.net.egress import EgressDenied, EgressPolicy, HostNotFound
+from chappe.engine.net.egress import Bound, EgressDenied, EgressPolicy, HostNotFound
 from chappe.engine.net.smpp_client import Link, connect
 
 STRICT = EgressPolicy()
@@ -200,3 +200,55 @@ def test_the_address_that_was_looked_at_is_the_one_connected_to() -> None:
             assert inside.connections == 0
 
     asyncio.run(run())
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+
+
+def bounded(*texts: str) -> tuple[Bound, ...]:
+    return sum((Bound.of(text, f"rule {number}") for number, text in enumerate(texts)), ())
+
+
+def test_what_is_listed_may_be_called_as_far_as_every_bound_lets_it() -> None:
+    policy = EgressPolicy.of(
+        "10.0.0.0/8, smsc.intern", bounded("10.1.0.0/16, smsc.intern", "*", "10.0.0.0/8, 192.168.0.0/16")
+    )
+    policy.check("a.example", ipaddress.ip_address("10.1.2.3"))
+    policy.check("smsc.intern", ipaddress.ip_address("10.1.2.3"))
+    for host, address, rule in (
+        ("a.example", "10.2.0.1", "rule 0"),
+        ("smsc.intern", "172.16.0.1", "rule 2"),
+    ):
+        with pytest.raises(EgressDenied) as denied:
+            policy.check(host, ipaddress.ip_address(address))
+        assert denied.value.forbidden_by == rule
+        assert f"{rule} do not let it be called" in str(denied.value)
+
+
+def test_a_bound_allows_nothing_that_is_not_listed_and_forbids_nothing_public() -> None:
+    policy = EgressPolicy.of("8.8.8.0/24", bounded("10.0.0.0/8"))
+    policy.check("dns.example", ipaddress.ip_address("8.8.8.8"))
+    with pytest.raises(EgressDenied) as denied:
+        policy.check("a.example", ipaddress.ip_address("10.1.2.3"))
+    assert not denied.value.forbidden_by
+
+
+@pytest.mark.parametrize(
+    ("text", "listed", "is_covered"),
+    [
+        ("10.0.0.0/8", "10.1.0.0/16", True),
+        ("10.1.0.0/16", "10.0.0.0/8", False),
+        ("fd00::/8", "fd12::/16", True),
+        ("::/0", "10.0.0.0/8", False),
+        ("", "127.0.0.1/32", False),
+    ],
+)
+def test_a_network_is_covered_by_one_that_holds_all_of_it(text: str, listed: str, is_covered: bool) -> None:
+    (bound,) = bounded(text)
+    assert bound.covers(ipaddress.ip_network(listed)) is is_covered
+
+
+def test_a_host_is_covered_by_its_name_alone() -> None:
+    (bound,) = bounded("10.0.0.0/8, smsc.intern")
+    assert bound.covers("smsc.intern")
+    assert not bound.covers("other.intern")

@@ -16,6 +16,7 @@ from chappe.features.callbacks.models import CallbackEndpoint, CallbackEvent
 from chappe.features.connections.services import process_vault
 from chappe.features.page import LARGEST_ID, Page, page_of, size_of_page
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
+from chappe.features.settings.egress import refuse_unlisted
 from chappe.providers.smpp_settings import networks_problem
 from chappe.rules.callback import EVENTS, SECRET_OCTETS, TEST, TRIED_FOR_MS, secret_text
 
@@ -228,12 +229,14 @@ def _found(rows: "QuerySet[CallbackEndpoint]", endpoint_id: int) -> CallbackEndp
 
 def _apply(row: CallbackEndpoint, change: Change) -> None:
     """Write `change` into the row, unsaved. Raises InvalidInput naming each field."""
-    mistakes = Mistakes()
+    mistakes, listed = Mistakes(), row.allowed_networks
     if change.allowed_networks is not None:
         row.allowed_networks = change.allowed_networks.strip()
     with mistakes.noted():
         if change.allowed_networks is not None and (problem := networks_problem(row.allowed_networks)):
             raise InvalidInput.at("allowed_networks", problem)
+        if change.allowed_networks is not None and row.allowed_networks != listed:
+            refuse_unlisted(row.organisation_id, row.allowed_networks, "allowed_networks")
     with mistakes.noted():
         row.url = _url(row.url if change.url is None else change.url, is_private=bool(row.allowed_networks))
     with mistakes.noted():

@@ -25,6 +25,8 @@ from chappe.features.connections.way import Way
 from chappe.features.messages.models import Exchange, HookEvent, Outbox
 from chappe.features.page import LARGEST_ID
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
+from chappe.features.settings.egress import bounds_of, refuse_unlisted
+from chappe.features.settings.models import OrganisationSettings
 from chappe.messaging import Channel, ConfigError, FieldError
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 MASK = "********"
 VENDORS = frozenset({"twilio", "vonage", "messagebird", "link_mobility", "sinch", "infobip", "messagemedia"})
 """Providers whose connections are replaced, never edited: what was sent through one keeps saying with which settings."""
+NETWORKS, UNKNOWN_ERROR = "allowed_networks", "default_error_kind"
 LONGEST_NAME = 200
 LARGEST_POSITION = 1_000_000
 
@@ -130,7 +133,9 @@ def create_connection(
     with mistakes.noted():
         name = checked_name(name)
     with mistakes.noted():
-        public, secrets = _parsed(provider_spec(provider), settings, {})
+        spec = provider_spec(provider)
+        public, secrets = _parsed(spec, _with_defaults(organisation_id, spec, settings), {})
+        refuse_unlisted(organisation_id, str(public.get(NETWORKS, "")), f"settings.{NETWORKS}")
     mistakes.refuse()
     connection = Connection(
         organisation_id=organisation_id,
@@ -145,6 +150,15 @@ def create_connection(
     with _name_is_free(connection.name), together():
         _save_new(connection, secrets, version.CREATE)
     return connection
+
+
+def _with_defaults(
+    organisation_id: int, spec: "ProviderSpec", settings: Mapping[str, object]
+) -> Mapping[str, object]:
+    """What the organisation has settled for connections that do not say it themselves."""
+    own = OrganisationSettings.objects.filter(organisation_id=organisation_id).only("unknown_error_kind").first()
+    is_asked = any(setting.name == UNKNOWN_ERROR for setting in spec.settings)
+    return {UNKNOWN_ERROR: own.unknown_error_kind, **settings} if own is not None and is_asked else settings
 
 
 def _last_position(organisation_id: int) -> int:
@@ -305,6 +319,7 @@ def verification_subject(connection: Connection) -> "Subject":
         connection.organisation_id,
         *urls,
         held_slots(connection.pk, clock.now_ms()),
+        bounds_of(connection.organisation_id),
     )
 
 
@@ -439,6 +454,9 @@ def _changed_settings(
     # What an earlier release declared and this one does not is dropped, not refused: nobody typed it today.
     kept = {name: value for name, value in connection.settings.items() if name in known}
     public, secrets = _parsed(spec, kept | dict(given), old_secrets)
+    listed = str(public.get(NETWORKS, ""))
+    if listed != connection.settings.get(NETWORKS, ""):  # what was listed before is not called, but nothing else is locked
+        refuse_unlisted(connection.organisation_id, listed, f"settings.{NETWORKS}")
     return public, secrets, old_secrets
 
 

@@ -8,6 +8,7 @@ from asgiref.sync import async_to_sync
 from chappe.features.audit.record import Subject as Audited
 from chappe.features.connections.services import MASK, note_trial, provider_spec
 from chappe.features.refusal import InvalidInput
+from chappe.features.settings.egress import bounds_of
 from chappe.messaging import ConfigError, FieldError
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def try_settings(
         spec.parse(spec.unmasked(settings, {}, MASK))
     except ConfigError as error:
         raise InvalidInput([FieldError(f"settings.{one.field}", one.message) for one in error.errors]) from None
-    subject = Subject(provider, dict(settings), {}, organisation_id=organisation_id)
+    bounds = bounds_of(organisation_id)
+    subject = Subject(provider, dict(settings), {}, organisation_id=organisation_id, bounds=bounds)
     text = for_test(subject, test_number, test_text) if test_number and test_text else test_text
     found = async_to_sync(verify)(subject, test_number=test_number, test_text=text)
     note_trial(Audited(organisation_id, "connection", name=spec.label), "try", found, is_test_sent=bool(test_number))

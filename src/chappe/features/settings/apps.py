@@ -6,4 +6,4 @@ class SettingsConfig(AppConfig):
     label = "organisation_settings"
 
     def ready(self) -> None:
-        from chappe.features.settings import retention  # noqa: F401 - names its kind of job
+        from chappe.features.settings import retention, trail  # noqa: F401 - a kind of job, and what is followed

@@ -131,5 +131,5 @@ def _quiet_problems(row: OrganisationSettings) -> list[FieldError]:
             FieldError(names[head] + mark + rest, one.message)
             for (head, mark, rest), one in zip(heads, error.errors, strict=True)
         ]
-    row.quiet_periods = list(msgspec.to_builtins(found.periods)) if found else []
+    row.quiet_periods = msgspec.json.decode(msgspec.json.encode(found.periods)) if found else []
     return []

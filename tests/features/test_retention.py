@@ -1,0 +1,243 @@
+"""Records are deleted once their days are over: a night job in small steps, that leaves what waits and what others keep."""
+
+import itertools
+import threading
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from tests import row
+from tests.row import NOW_MS
+
+from chappe.features.accounts.models import Organisation
+from chappe.features.callbacks import services as callbacks
+from chappe.features.callbacks.models import CallbackEvent
+from chappe.features.contacts.models import ContactImport, ContactImportError, ContactList
+from chappe.features.jobs import services as jobs
+from chappe.features.jobs.models import Job
+from chappe.features.messages import retention as messages
+from chappe.features.messages.models import DeliveryCount, Exchange, Inbound, Message, MessageEvent, Segment
+from chappe.features.settings import retention
+from chappe.features.settings.models import QuietWait, RetentionRun
+from chappe.features.settings.services import Change, change_settings, settings_of
+from chappe.messaging import DeliveryState, MessageOptions
+
+DAY_MS = retention.DAY_MS
+OLD_MS, YOUNG_MS = NOW_MS - 40 * DAY_MS, NOW_MS - 20 * DAY_MS
+
+
+def keep(organisation: Organisation, **days: int) -> None:
+    change_settings(organisation.pk, Change(retention=days), NOW_MS)
+
+
+def clean(organisation: Organisation, now_ms: int = NOW_MS) -> int:
+    return retention.run(organisation.pk, now_ms, lambda: None)
+
+
+def sent(organisation_id: int, number: int, at_ms: int, state: DeliveryState = DeliveryState.DELIVERED) -> None:
+    """A message as it is once a provider took it, with a segment and something out of the ordinary."""
+    row.message(organisation_id, number, created_ms=at_ms, due_ms=at_ms, state=state, sent_ms=at_ms, done_ms=at_ms)
+    row.segment(number, sent_ms=at_ms, done_ms=at_ms, state=state)
+    row.event(number, "put_off", "busy", at_ms)
+
+
+def left() -> list[int]:
+    return list(Message.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def test_messages_past_their_days_go_with_all_that_is_known_of_them(organisation: Organisation) -> None:
+    sent(organisation.pk, 1, OLD_MS)
+    sent(organisation.pk, 2, YOUNG_MS)
+    DeliveryCount.objects.create(delivery_id=1, state=40, messages=1)
+    keep(organisation, messages=30)
+    assert clean(organisation) == 1
+    assert left() == [2]
+    assert [segment >> 12 for segment in Segment.objects.values_list("pk", flat=True)] == [2]
+    assert list(MessageEvent.objects.values_list("message_id", flat=True)) == [2]
+    assert DeliveryCount.objects.get().messages == 1
+
+
+def test_nothing_is_deleted_where_everything_is_kept(organisation: Organisation) -> None:
+    sent(organisation.pk, 1, OLD_MS)
+    row.inbound(organisation.pk)
+    assert clean(organisation) == 0
+    assert left() == [1] and Inbound.objects.exists()
+
+
+def test_a_message_that_waits_is_never_deleted_and_goes_once_it_has_ended(organisation: Organisation) -> None:
+    row.message(organisation.pk, 1, created_ms=OLD_MS, due_ms=OLD_MS)
+    sent(organisation.pk, 2, OLD_MS)
+    keep(organisation, messages=30)
+    clean(organisation)
+    assert left() == [1]
+    Message.objects.update(state=DeliveryState.CANCELLED, done_ms=NOW_MS)
+    clean(organisation, NOW_MS + 29 * DAY_MS)
+    assert left() == [1]
+    clean(organisation, NOW_MS + 31 * DAY_MS)
+    assert left() == []
+
+
+def test_a_message_that_its_first_segment_alone_says_is_sent_is_over_when_its_days_are(
+    organisation: Organisation,
+) -> None:
+    row.message(organisation.pk, 1, created_ms=OLD_MS, due_ms=OLD_MS)
+    row.segment(1, sent_ms=OLD_MS)
+    keep(organisation, messages=30)
+    assert clean(organisation) == 1
+
+
+def test_the_messages_of_others_stay(organisation: Organisation) -> None:
+    other = Organisation.objects.create(name="Other")
+    for number in range(1, 9):
+        sent((organisation, other)[number % 2].pk, number, OLD_MS)
+    keep(organisation, messages=30)
+    clean(organisation)
+    assert left() == [1, 3, 5, 7]
+
+
+def test_many_messages_go_in_small_transactions_and_the_next_night_goes_on_from_there(
+    organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "LOOKED_AT", 10)
+    monkeypatch.setattr(messages, "BATCH", 3)
+    for number in range(1, 41):
+        sent(organisation.pk, number, OLD_MS if number <= 35 else YOUNG_MS)
+    keep(organisation, messages=30)
+    beats: list[int] = []
+    retention.run(organisation.pk, NOW_MS, lambda: beats.append(len(left())))
+    assert left() == [36, 37, 38, 39, 40]
+    assert all(before - after <= 3 for before, after in itertools.pairwise(beats))
+    assert RetentionRun.objects.get().position == 35
+    clean(organisation, NOW_MS + 30 * DAY_MS)
+    assert left() == []
+
+
+def test_an_interrupted_run_goes_on_in_another(organisation: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "BATCH", 3)
+    for number in range(1, 11):
+        sent(organisation.pk, number, OLD_MS)
+    keep(organisation, messages=30)
+
+    def stop() -> None:
+        if len(left()) <= 4:
+            raise jobs.Interrupted("the process ends")
+
+    with pytest.raises(jobs.Interrupted):
+        retention.run(organisation.pk, NOW_MS, stop)
+    assert 0 < len(left()) <= 4
+    clean(organisation)
+    assert left() == []
+
+
+def test_texts_are_blanked_and_all_else_stays(organisation: Organisation) -> None:
+    sent(organisation.pk, 1, OLD_MS)
+    sent(organisation.pk, 2, YOUNG_MS)
+    row.message(organisation.pk, 3, created_ms=OLD_MS, due_ms=OLD_MS)
+    personal = MessageOptions(profile={"name": "Zoé"}, wants_receipt=False)
+    Message.objects.filter(pk=1).update(options=msgspec.json.encode(personal))
+    row.inbound(organisation.pk, 1)
+    Inbound.objects.update(received_ms=OLD_MS)
+    keep(organisation, texts=30)
+    assert clean(organisation) == 2
+    assert list(Message.objects.order_by("pk").values_list("body", flat=True)) == ["", *["Your parcel is here"] * 2]
+    blanked = Message.objects.get(pk=1)
+    assert msgspec.json.decode(bytes(blanked.options or b""), type=MessageOptions) == MessageOptions(
+        wants_receipt=False
+    )
+    assert (blanked.recipient, Segment.objects.filter(pk=1 << 12).exists()) == ("+33612345678", True)
+    found = Inbound.objects.get()
+    assert (found.body, found.sender) == ("", "+33612345678")
+    assert clean(organisation) == 0
+
+
+def test_texts_from_phones_go_oldest_first_and_those_of_others_stay(organisation: Organisation) -> None:
+    other = Organisation.objects.create(name="Other")
+    for number, owner in enumerate((organisation, organisation, other), start=1):
+        row.inbound(owner.pk, number)
+    Inbound.objects.exclude(pk=2).update(received_ms=OLD_MS)
+    keep(organisation, inbound=30)
+    assert clean(organisation) == 1
+    assert list(Inbound.objects.order_by("pk").values_list("pk", flat=True)) == [2, 3]
+
+
+def test_dead_letters_exchanges_and_refused_rows_go_when_their_days_are_over(organisation: Organisation) -> None:
+    endpoint = callbacks.create_endpoint(organisation.pk, "https://example.org/", NOW_MS).row
+    for dead_ms in (OLD_MS, YOUNG_MS, 0):
+        CallbackEvent.objects.create(endpoint_id=endpoint.pk, type="message.sent", at_ms=OLD_MS, dead_ms=dead_ms)
+    connection = row.connection(organisation.pk)
+    for at_ms in (OLD_MS, YOUNG_MS):
+        Exchange.objects.create(connection_id=connection.pk, direction="out", at_ms=at_ms, method="GET", url="/")
+    people = ContactList.objects.create(organisation=organisation, name="All")
+    for finished_ms in (OLD_MS, YOUNG_MS, 0):
+        made = ContactImport.objects.create(organisation=organisation, list=people, finished_ms=finished_ms)
+        ContactImportError.objects.create(contact_import=made, line=1, field="phone", message="is not a number")
+    keep(organisation, dead_letters=30, exchanges=30, import_errors=30)
+    assert clean(organisation) == 3
+    assert set(CallbackEvent.objects.values_list("dead_ms", flat=True)) == {YOUNG_MS, 0}
+    assert list(Exchange.objects.values_list("at_ms", flat=True)) == [YOUNG_MS]
+    assert (ContactImportError.objects.count(), ContactImport.objects.count()) == (2, 3)
+
+
+def test_what_was_put_off_in_quiet_hours_is_forgotten_with_the_messages(organisation: Organisation) -> None:
+    head = {"organisation_id": organisation.pk, "connection_id": 1, "outbox_id": 1, "first_id": 1, "last_id": 2}
+    for until_ms in (OLD_MS, YOUNG_MS):
+        QuietWait.objects.create(**head, until_ms=until_ms, zone="UTC")
+    keep(organisation, messages=30)
+    clean(organisation)
+    assert QuietWait.objects.get().until_ms == YOUNG_MS
+
+
+# -- the job -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_job_runs_at_night_on_the_organisations_clock(organisation: Organisation) -> None:
+    change_settings(organisation.pk, Change(time_zone="America/New_York", retention={"messages": 30}), NOW_MS)
+    (job,) = Job.objects.all()
+    local = datetime.fromtimestamp(job.due_ms / 1000, UTC).astimezone(ZoneInfo("America/New_York"))
+    assert (local.hour, local.minute) == (3, 0)
+    assert NOW_MS < job.due_ms <= NOW_MS + DAY_MS
+
+
+def test_there_is_one_job_however_often_the_days_are_changed(organisation: Organisation) -> None:
+    keep(organisation, messages=30)
+    keep(organisation, messages=60, texts=10)
+    assert Job.objects.count() == 1
+    change_settings(Organisation.objects.create(name="Other").pk, Change(language="fr"), NOW_MS)
+    assert Job.objects.count() == 1
+
+
+def test_the_job_deletes_and_is_there_for_the_next_night(organisation: Organisation) -> None:
+    sent(organisation.pk, 1, OLD_MS)
+    keep(organisation, messages=30)
+    Job.objects.update(due_ms=0)
+    jobs.run_until_empty()
+    assert left() == []
+    job = Job.objects.get()
+    assert (job.status, job.tries) == ("waiting", 0)
+    assert job.due_ms > retention.clock.now_ms()
+
+
+def test_a_job_that_fails_every_time_is_tried_again_the_next_night(
+    organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> retention.Progress:
+        raise RuntimeError
+
+    broken = retention.Kind("broken", "", "", {"broken": fail})
+    monkeypatch.setitem(retention.KINDS, "broken", broken)
+    keep(organisation, broken=30)
+    for _ in range(jobs.MOST_TRIES):
+        Job.objects.filter(status="waiting").update(due_ms=0)
+        jobs.run_next(threading.Event())
+    assert sorted(Job.objects.values_list("status", flat=True)) == ["failed", "waiting"]
+
+
+def test_a_page_is_told_what_is_kept_and_what_the_last_night_deleted(organisation: Organisation) -> None:
+    sent(organisation.pk, 1, OLD_MS)
+    keep(organisation, messages=30)
+    clean(organisation)
+    found = {one.kind.key: one for one in retention.kept(settings_of(organisation.pk))}
+    assert (found["messages"].days, found["messages"].deleted, found["messages"].ran_ms) == (30, 1, NOW_MS)
+    assert (found["texts"].days, found["texts"].ran_ms) == (0, 0)
+    assert list(found)[:6] == ["messages", "texts", "inbound", "exchanges", "dead_letters", "import_errors"]
