@@ -50,6 +50,7 @@ from chappe.features.page import (
 )
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.features.settings.services import settings_of
+from chappe.features.traces.services import forget_person as forget_traced
 from chappe.messaging import ENDS, ChappeError, FieldError
 from chappe.rules.email_address import read_email
 
@@ -141,11 +142,26 @@ def members_page(organisation_id: int, list_id: int, cursor: str, limit: int, se
     find_list(organisation_id, list_id)
     members = ContactListMember.objects.filter(list_id=list_id)
     if search.strip():
-        members = members.filter(_wanted(organisation_id, search.strip()).on_list())
+        wanted = _wanted(organisation_id, search.strip())
+        if not wanted.is_beginning:
+            return Page(_on_list(organisation_id, list_id, wanted), None)
+        members = members.filter(wanted.of_contact())
     rows = in_order(members, "phone", "contact_id", read_pair(cursor), size_of_page(limit) + 1)
     found = Contact.objects.filter(organisation_id=organisation_id).in_bulk([row.contact_id for row in rows])
     page = page_of(rows, limit, lambda row: f"{row.phone}_{row.contact_id}")
     return Page([found[row.contact_id] for row in page.items if row.contact_id in found], page.next)
+
+
+def _on_list(organisation_id: int, list_id: int, wanted: "_Wanted") -> list[Contact]:
+    """The people of this number, address or external id who are on the list, as many as a page may hold.
+
+    From the people to their lists: the other way a database may walk the whole list.
+    """
+    rows = Contact.objects.filter(wanted.of_contact(), organisation_id=organisation_id)
+    people = list(rows.order_by("pk")[:LARGEST_PAGE])
+    lists = _members([one.pk for one in people]).values_list("contact_id", "list_id")
+    there = {contact_id for contact_id, of in lists if of == list_id}
+    return [one for one in people if one.pk in there]
 
 
 def add_members(organisation_id: int, list_id: int, contact_ids: Sequence[int]) -> int:
@@ -264,7 +280,6 @@ class _Wanted:
     column: str
     value: str
     is_beginning: bool = False
-    contact_ids: tuple[int, ...] = ()
 
     def of_contact(self) -> Q:
         if self.is_beginning:
@@ -273,24 +288,20 @@ class _Wanted:
         # The indexes of the other two have only rows where there is something, which the question has to say, too.
         return Q(**{self.column: self.value}) & ~Q(**{self.column: ""})
 
-    def on_list(self) -> Q:
-        return Q(contact_id__in=self.contact_ids) if self.column == "external_id" else self.of_contact()
-
 
 def _wanted(organisation_id: int, search: str) -> _Wanted:
     if "@" in search:
         return _Wanted("email", read_email(search) or search)
-    mine = Contact.objects.filter(organisation_id=organisation_id, external_id=search).exclude(external_id="")
-    ids = tuple(mine.values_list("pk", flat=True))
-    if ids:
-        return _Wanted("external_id", search, contact_ids=ids)
+    named = _Wanted("external_id", search)
+    if Contact.objects.filter(named.of_contact(), organisation_id=organisation_id).exists():
+        return named
     number = PhoneReader(settings_of(organisation_id).region).read(search)
     digits = "".join(re.findall("[0-9]+", search))
     if number:
         return _Wanted("phone", number)
     if digits and not re.search(r"[^\W\d_]", search):
         return _Wanted("phone", f"+{digits.removeprefix('00')}", is_beginning=True)
-    return _Wanted("external_id", search or " ")
+    return named
 
 
 def change_contact(organisation_id: int, contact_id: int, details: Details) -> Contact:
@@ -674,6 +685,7 @@ def _erase_job(job: Job, lease: jobs.Lease) -> None:
     senders = [one[:LONGEST_INBOUND_SENDER] for one in reaches]
     texts = Inbound.objects.filter(organisation_id=job.organisation_id, sender__in=senders)
     texts.update(sender="", body="", linked_sms="", alias="")
+    forget_traced(job.organisation_id, reaches)
     if ours.exists():
         raise jobs.Postponed(_ERASE_AGAIN_MS)
 
