@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from chappe.features.accounts.right import Right
 from chappe.features.chart import Chart, Series
@@ -82,7 +82,7 @@ class ShownLine:
 
 @page(Right.SEE_CONNECTIONS)
 def wall(request: PageRequest) -> HttpResponseBase:
-    lines = [_shown(line, MOST_LINKS) for line in lines_of(request.person.organisation_id, now_ms())]
+    lines = [drawn_line(line, MOST_LINKS) for line in lines_of(request.person.organisation_id, now_ms())]
     return render(request, "connections/wall.html", {"lines": lines, "list_url": _href("connections:list")})
 
 
@@ -91,16 +91,17 @@ def performance(request: PageRequest, connection_id: int) -> HttpResponseBase:
     now, organisation_id = now_ms(), request.person.organisation_id
     line = line_of(organisation_id, connection_id, now)
     period = traffic.read_period(request.GET.get("period", ""))
-    form = RateForm(request.GET if "rate" in request.GET else None)
+    form = RateForm(request.GET if request.GET.get("rate") else None)
     speed = speed_of(line, form.value, now)
     series = traffic.of_connection(organisation_id, connection_id, traffic.steps_until(now, period, offset_ms(now)))
     shown = {
-        "shown": _shown(line),
+        "shown": drawn_line(line),
         "form": form,
         "speed": speed,
         "headline": headline(speed),
         "advice": advice_words(speed),
         "charts": [sent_chart(series), ends_chart(series)],
+        "period": period,
         "periods": [(one, label, one is period) for one, label in PERIODS.items()],
         "unmatched": unmatched_receipts(organisation_id, connection_id),
         "edit_url": _href("connections:edit", connection_id),
@@ -114,11 +115,9 @@ class RateForm(forms.Form):
 
     rate = forms.FloatField(
         label=gettext_lazy("Speed you want"),
-        required=False,
         min_value=0.1,
         max_value=LARGEST_RATE,
         localize=True,
-        help_text=gettext_lazy("Messages a second, over all links of the connection."),
     )
 
     @property
@@ -141,7 +140,7 @@ def _moving(line: Line) -> Hashable:
 # -- what is drawn -----------------------------------------------------------------------------------------------------
 
 
-def _shown(line: Line, most: int | None = None) -> ShownLine:
+def drawn_line(line: Line, most: int | None = None) -> ShownLine:
     state, tone = _state(line)
     links = [_shown_link(link) for link in line.links]
     kept = links if most is None else links[:most]
@@ -161,8 +160,7 @@ def _state(line: Line) -> tuple[str, str]:
         case Limit.PAUSE:
             return _("Asked to pause"), "warn"
     if up < links:
-        words = ngettext("%(up)s of %(links)s link up", "%(up)s of %(links)s links up", links)
-        return words % {"up": up, "links": links}, "warn"
+        return _("%(up)s of %(links)s up") % {"up": up, "links": links}, "warn"
     return _("Up"), "good"
 
 

@@ -8,7 +8,9 @@ from django.utils.functional import Promise
 from chappe.features.chart import Chart, Share
 
 WIDTH, HEIGHT = 720.0, 220.0
-LEFT, BOTTOM, TOP = 52.0, 26.0, 8.0
+BOTTOM, TOP = 26.0, 12.0
+GAP, DIGIT = 6.0, 7.4
+"""Between the numbers of the axis and the columns; and how wide one of their digits is."""
 MOST_LABELS = 8
 LINES = 4
 
@@ -33,8 +35,12 @@ class Mark:
 
 @dataclass(frozen=True)
 class Drawing:
+    """`left` is where the columns begin, `axis` where the numbers beside them end."""
+
     width: float
     height: float
+    left: float
+    axis: float
     boxes: list[Box]
     lines: list[Mark]
     labels: list[Mark]
@@ -43,7 +49,9 @@ class Drawing:
 def drawn(chart: Chart, figure: Callable[[float], str]) -> Drawing:
     """The columns of a chart; `figure` writes numbers as people read them."""
     places = len(chart.labels)
-    step = (WIDTH - LEFT) / max(places, 1)
+    marks = [chart.top * part / LINES for part in range(LINES + 1)]
+    left = GAP + DIGIT * max(len(figure(mark)) for mark in marks)
+    step = (WIDTH - left) / max(places, 1)
     scale = (HEIGHT - BOTTOM - TOP) / chart.top
     boxes = []
     for place, label in enumerate(chart.labels):
@@ -53,17 +61,14 @@ def drawn(chart: Chart, figure: Callable[[float], str]) -> Drawing:
             if height > 0:
                 title = f"{label}: {series.name} {figure(series.values[place])}"
                 floor -= height
-                box = Box(LEFT + place * step + step * 0.1, floor, step * 0.8, height, series.tone, title)
+                box = Box(left + place * step + step * 0.1, floor, step * 0.8, height, series.tone, title)
                 boxes.append(box)
     every = -(-places // MOST_LABELS) or 1
     labels = [
-        Mark(LEFT + (place + 0.5) * step, label) for place, label in enumerate(chart.labels) if place % every == 0
+        Mark(left + (place + 0.5) * step, label) for place, label in enumerate(chart.labels) if place % every == 0
     ]
-    lines = [
-        Mark(HEIGHT - BOTTOM - chart.top * part / LINES * scale, figure(chart.top * part / LINES))
-        for part in range(LINES + 1)
-    ]
-    return Drawing(WIDTH, HEIGHT, boxes, lines, labels)
+    lines = [Mark(HEIGHT - BOTTOM - mark * scale, figure(mark)) for mark in marks]
+    return Drawing(WIDTH, HEIGHT, left, left - GAP, boxes, lines, labels)
 
 
 @dataclass(frozen=True)

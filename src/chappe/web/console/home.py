@@ -212,7 +212,7 @@ def _steps(person: Person) -> list[Step]:
         Step(
             _("Connect your provider"),
             _("With the account that it gave you, by SMPP or by HTTP. Everything else is sent through it."),
-            _allowed(person, Right.MANAGE_CONNECTIONS, "connections:new", "connections:list"),
+            _allowed(person, Right.MANAGE_CONNECTIONS, "connections:pick", "connections:list"),
         ),
         Step(
             _("Import the people you write to"),
