@@ -160,6 +160,7 @@ class Inbox:
             changes.tally[text.connection_id, 0, TrafficKind.INBOUND] += 1
             changes.happened.append(of_text(policy.organisation_id, inbound_id, text.at_ms))
         self._database.run(catalogue.INSERT_INBOUND, rows)
+        self._database.run(catalogue.KEEP_CONVERSATIONS, _conversations(rows))
 
     def _act(self, answer: Answer, text: Text, policy: Policy, changes: Changes) -> int:
         """Do what the text leads to; the id of the reply, 0 for none."""
@@ -227,6 +228,26 @@ def _group(piece: InboundPiece) -> Key:
 
 def _part_row(piece: InboundPiece) -> Row:
     return (piece.position, piece.octets.hex(), msgspec.json.encode(_of(piece)), piece.at_ms)
+
+
+def _conversations(rows: Sequence[Row]) -> list[Row]:
+    """A row for each number that wrote, of its last text; open where a text of it was answered by nothing."""
+    found: dict[tuple[int, str], Row] = {}
+    for row in rows:
+        inbound_id, organisation_id, connection_id, number, recipient, *_, action, _reply, at_ms = row
+        before = found.pop((organisation_id, number), None)
+        is_open = not action or (before is not None and bool(before[6]))
+        found[organisation_id, number] = (
+            organisation_id,
+            number,
+            connection_id,
+            recipient,
+            inbound_id,
+            at_ms,
+            is_open,
+            0,
+        )
+    return [found[key] for key in sorted(found)]  # in one order, so that two engines do not wait for each other
 
 
 def _inbound_row(inbound_id: int, text: Text, policy: Policy, answer: Answer | None, reply_id: int) -> Row:

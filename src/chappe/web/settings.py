@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "chappe.features.contacts",
     "chappe.features.consent",
     "chappe.features.messages",
+    "chappe.features.inbox",
     "chappe.features.deliveries",
     "chappe.features.jobs",
     "chappe.features.hooks",

@@ -330,6 +330,23 @@ REPLIES_SINCE = Query(
     "SELECT count(*) FROM inbound WHERE organisation_id = ? AND sender = ? AND connection_id = ? AND received_ms > ? "
     "AND reply_message_id > 0"
 )
+KEEP_CONVERSATIONS = Insert(
+    "conversation",
+    (
+        Column("organisation_id"),
+        Column("number", "text"),
+        Column("connection_id"),
+        Column("recipient", "text"),
+        Column("last_inbound_id"),
+        Column("last_ms"),
+        Column("is_open", "boolean"),
+        Column("assignee_id"),
+    ),
+    # Closed, it opens again for a text that nothing answered; open, it stays so.
+    on_conflict="ON CONFLICT (organisation_id, number) DO UPDATE SET connection_id = excluded.connection_id, "
+    "recipient = excluded.recipient, last_inbound_id = excluded.last_inbound_id, last_ms = excluded.last_ms, "
+    "is_open = (conversation.is_open OR excluded.is_open)",
+)
 INSERT_INBOUND_PARTS = Insert(
     "inbound_part",
     (

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class InboxConfig(AppConfig):
+    name = "chappe.features.inbox"
+    label = "inbox"
+
+    def ready(self) -> None:
+        from chappe.features.inbox import conversation, trail  # noqa: F401 - says what is followed
+        from chappe.features.live import TOPICS
+
+        TOPICS["inbox"] = conversation.fingerprint_of_all
+        TOPICS["conversation"] = conversation.fingerprint

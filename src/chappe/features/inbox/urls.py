@@ -1,0 +1,14 @@
+"""The pages of this feature."""
+
+from django.urls import path
+
+from chappe.features.inbox import views
+
+app_name = "inbox"
+
+urlpatterns = [
+    path("", views.show_inbox, name="list"),
+    path("<int:conversation_id>/", views.show_conversation, name="conversation"),
+    path("<int:conversation_id>/assign", views.assign, name="assign"),
+    path("<int:conversation_id>/close", views.close, name="close"),
+]
