@@ -24,7 +24,7 @@ PO = FEATURES / "locale" / "fr" / "LC_MESSAGES" / "words.po"
 
 ROOMS = ("smpp", "messaging", "rules", "providers", "engine", "features", "web/hooks")
 SILENT_FILES = re.compile(
-    r"smpp/(timer|window|event|receipt)\.py|providers/reference\.py|engine/(configuration|callback|vault|log)\.py"
+    r"smpp/(timer|window|event|receipt)\.py|providers/reference\.py|engine/(configuration|callback|log)\.py"
     r"|engine/store/.*|features/.*/(models|apps|urls|views|forms)\.py|.*/migrations/.*|features/words\.py"
 )
 SILENT_FUNCTIONS = frozenset({"reference", "described", "_entry", "_type_of", "_shown", "__repr__"})
@@ -57,8 +57,13 @@ ALONE = (
     # Why somebody is left out of a delivery
     *("bad_number", "bad_address", "no_identifier", "duplicate", "render_error", "empty"),
     # Of the language of payloads and texts
-    *("unexpected {0}, expected {1}", "unknown {0}, expected {1}"),
+    *("unexpected {0}, expected {1}", "unknown {0}, expected {1}", "unexpected {0}"),
     *("end of input", "end of block", "end of variable block", "end of print statement", "statement"),
+    *("end of string", "end of comment", "identifier", "integer", "invalid operation: {0}", "unable to calculate {0}"),
+    "tried to use {0} operator on unsupported types {1} and {2}",
+    # Of what reads JSON
+    *("invalid value {0}", "invalid enum value {0}", "expected `{0}`, got `{1}`", "{0} - at `{1}`"),
+    *("object missing required field `{0}`", "object contains unknown field `{0}`"),
     # Of the operating system and of TLS
     *("[Errno -2] Name or service not known", "[Errno -3] Temporary failure in name resolution"),
     *("[Errno -5] No address associated with hostname", "Connection refused", "Connection reset by peer"),

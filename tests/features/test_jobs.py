@@ -74,7 +74,7 @@ def test_a_failure_is_tried_again_later_and_its_text_never_quotes_data(work: Wor
     enqueue()
     services.run_until_empty()
     job = Job.objects.get()
-    assert (job.status, job.tries, job.error) == ("waiting", 1, "unexpected ValueError")
+    assert (job.status, job.tries, job.error) == ("waiting", 1, "an error of our own: ValueError")
     assert job.due_ms > now_ms()
     make_due()
     services.run_until_empty()
@@ -88,7 +88,7 @@ def test_a_job_that_keeps_failing_is_given_up(work: Work) -> None:
         services.run_until_empty()
         make_due()
     assert work.runs == services.MOST_TRIES
-    assert (Job.objects.get().status, work.given_up) == ("failed", ["unexpected ValueError"])
+    assert (Job.objects.get().status, work.given_up) == ("failed", ["an error of our own: ValueError"])
 
 
 def test_what_can_never_work_is_not_tried_again(work: Work) -> None:

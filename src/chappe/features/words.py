@@ -38,7 +38,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 # What stands in a hole behind one of these is somebody's own word, whatever it looks like
 _OWN_WORD = re.compile(r"(^|[ (])(named|itself|id|wrote|sees:|name|address|operator|keyword of)\s$")
 _COUNT = re.compile(r"\{\d\} [a-z]+")
-_LABEL = re.compile(r"'([^']{1,100})'( \([\w.]{1,60}\))?")
+_LABEL = re.compile(r"'([^'a-z][^']{0,100}|[^']{1,60} [^']{1,60})'( \([\w.]{1,60}\))?")
 _FIELD = re.compile(r"[a-z_][\w.\[\]]{0,100}: ")
 _NEXT_FIELD = re.compile(r"; (?=[a-z_][\w.\[\]]{0,100}: )")
 _BEHIND = re.compile(r"([\w.:\[\] -]{1,100}?): (.+)", re.DOTALL)

@@ -190,7 +190,7 @@ def _settle(job: Job, status: str, error: str) -> None:
 
 def _words(error: Exception) -> str:
     """Our own errors say what an operator may read; of others only the kind is shown, for their text may quote data."""
-    return str(error) if isinstance(error, ChappeError) else f"unexpected {type(error).__name__}"
+    return str(error) if isinstance(error, ChappeError) else f"an error of our own: {type(error).__name__}"
 
 
 def _where(error: Exception) -> str:
