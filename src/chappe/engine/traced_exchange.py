@@ -58,12 +58,16 @@ def kept_exchange(
         (message.recipient,),
         tuple(_texts(message)),
     )
-    return _encode(exchange)
+    return write_exchange(exchange)
 
 
 def began_ms(took_s: float) -> int:
     """When a call began that ends now."""
     return int((time.time() - took_s) * 1000)
+
+
+def write_exchange(exchange: TracedExchange) -> bytes:
+    return _encode(exchange)
 
 
 def read_exchange(content: bytes) -> TracedExchange:

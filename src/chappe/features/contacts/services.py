@@ -51,6 +51,7 @@ from chappe.features.page import (
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.features.settings.services import settings_of
 from chappe.features.traces.services import forget_person as forget_traced
+from chappe.features.traces.services import forget_person as forget_traced
 from chappe.messaging import ENDS, ChappeError, FieldError
 from chappe.rules.email_address import read_email
 
@@ -685,6 +686,7 @@ def _erase_job(job: Job, lease: jobs.Lease) -> None:
     senders = [one[:LONGEST_INBOUND_SENDER] for one in reaches]
     texts = Inbound.objects.filter(organisation_id=job.organisation_id, sender__in=senders)
     texts.update(sender="", body="", linked_sms="", alias="")
+    forget_traced(job.organisation_id, reaches)
     forget_traced(job.organisation_id, reaches)
     if ours.exists():
         raise jobs.Postponed(_ERASE_AGAIN_MS)

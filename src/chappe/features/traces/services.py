@@ -1,5 +1,6 @@
 """Traces of connections: begun, stopped, read, and forgotten within a day."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -150,6 +151,15 @@ def fingerprint(organisation_id: int, session_id: int) -> tuple[int, int, bool]:
     if row is None:
         raise NotFound("trace", session_id)
     return row.entries, row.left_out, row.until_ms > clock.now_ms()
+
+
+def forget_person(organisation_id: int, addresses: Iterable[str]) -> None:
+    """Delete what any trace of the organisation holds from or to these; and the traces that were of them alone."""
+    keys = [key for address in addresses if (key := number_key(address))]
+    sessions = TraceSession.objects.filter(organisation_id=organisation_id)
+    sessions.filter(number__in=keys).delete()
+    ids = list(sessions.values_list("pk", flat=True))
+    TraceEntry.objects.filter(Q(sender__in=keys) | Q(recipient__in=keys), session_id__in=ids).delete()
 
 
 def _answering(content: bytes) -> bytes:

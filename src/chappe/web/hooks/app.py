@@ -15,7 +15,7 @@ from chappe.providers import registry
 from chappe.providers.http import HookRequest, HttpResponse
 from chappe.web.failures import Failures, address_of
 from chappe.web.hooks.committer import LOOK_AGAIN_MS, Committer
-from chappe.web.hooks.exchange import Noted, described
+from chappe.web.hooks.exchange import Noted, described, numbers_of
 from chappe.web.hooks.lookup import Lookup
 from chappe.web.hooks.reader import Heard, NoProof, Place, Refusal, hear
 from chappe.web.hooks.tally import ACCEPTED, DUPLICATE
@@ -219,17 +219,24 @@ class Hooks:
         organisation_id, hook_id = (place.organisation_id, place.hook_id) if place is not None else (0, 0)
         tally.count(organisation_id, connection_id, hook_id, outcome, call.at_ms)
         # A flood is counted, and does not push out what is worth reading.
-        if place is not None and response.status != 429 and tally.has_room(connection_id):
+        traces = self._committer.traces(connection_id) if place is not None and response.status != 429 else ()
+        has_room = tally.has_room(connection_id)
+        if place is not None and response.status != 429 and (has_room or traces):
             took_ms = (asyncio.get_running_loop().time() - call.started) * 1000
             is_proven = call.heard is not None or outcome == OUTCOMES[400]
             events = call.heard.events if call.heard is not None else () if is_proven else None
             text = words if outcome == ACCEPTED else f"{outcome}: {words}"
-            tally.note(
-                Noted(
-                    connection_id, call.at_ms, took_ms, call.method, call.target, call.headers, call.body, response,
-                    text, place.secrets, events,
-                )
-            )  # fmt: skip
+            # fmt: off
+            noted = Noted(
+                connection_id, call.at_ms, took_ms, call.method, call.target, call.headers, call.body, response,
+                text, place.secrets, events,
+            )
+            # fmt: on
+            if has_room:
+                tally.note(noted)
+            for trace_id, number in traces:
+                if not number or number in numbers_of(events or ()):
+                    tally.trace(noted, trace_id)
         self._committer.flush_soon()
 
 

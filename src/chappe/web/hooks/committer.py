@@ -1,7 +1,7 @@
 """Commits what calls tell in groups, and writes what is counted of them once a second."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -69,6 +69,10 @@ class Committer:
             await asyncio.sleep(min(wait_ms, age_ms) / 1000)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh, age_ms)
         return lookup
+
+    def traces(self, connection_id: int) -> Sequence[tuple[int, str]]:
+        """The traces of a connection that run, as they were a moment ago: see `Lookup.traces`."""
+        return self._lookup.traces(connection_id) if self._lookup is not None else ()
 
     async def commit(self, heard: Heard) -> None:
         """Returns when what was heard is committed; raises BadRequest when it is not."""
@@ -146,7 +150,7 @@ class Committer:
         try:
             if self._store is None:
                 self._store = self._open()
-            tally.write(self._store, written)
+            tally.write(self._store, written, self._now_ms())
         except StoreError as error:
             log.warning("hooks.not_counted", reason=str(error))
             return False

@@ -10,8 +10,10 @@ import msgspec
 
 from chappe.engine.net.redact import MASK, mask_numbers, redact
 from chappe.engine.store.statement import Row
+from chappe.engine.traced_exchange import TracedExchange, write_exchange
 from chappe.messaging import HookEvent, InboundMessage, Receipt
 from chappe.providers.http import HttpResponse, read_json
+from chappe.rules.trace import number_key
 
 LONGEST_READ = 16 * 1024
 """Octets of a body that are looked at, and twice as many of heads and body together."""
@@ -69,6 +71,24 @@ def shown(noted: Noted) -> Row:
         clean(noted.response.body.decode("utf-8", "replace")),
         noted.outcome[:LONGEST_OUTCOME],
     )
+
+
+def traced(noted: Noted, trace_id: int) -> Row:
+    """A row for INSERT_TRACE_ENTRIES: the same for who traces the connection, masked as it is for everybody."""
+    _connection, _direction, at_ms, took_ms, method, url, request, status, response, outcome = shown(noted)
+    kept = TracedExchange(method, url, request, status, response, outcome, took_ms)
+    sender, recipient = numbers_of(noted.events or ())
+    return (trace_id, at_ms, "in", "exchange", 0, "http", 0, sender, recipient, write_exchange(kept))
+
+
+def numbers_of(events: Sequence[HookEvent]) -> tuple[str, str]:
+    """Whose text or wish a call brings, and to whom, as `number_key` has them; "" where it does not say."""
+    for event in events:
+        if isinstance(event, InboundMessage):
+            return number_key(event.sender), number_key(event.recipient)
+        if not isinstance(event, Receipt):
+            return number_key(event.address), number_key(event.sender)
+    return "", ""
 
 
 def described(events: Sequence[HookEvent]) -> str:

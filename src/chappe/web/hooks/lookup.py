@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from chappe.engine.address import inbound_url, status_url
-from chappe.engine.store import catalogue, hook_catalogue
+from chappe.engine.store import catalogue, hook_catalogue, trace_catalogue
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
 from chappe.engine.vault import Sealed, Vault, connection_place, hook_place
@@ -72,6 +72,7 @@ class Lookup:
         self._inbound: dict[int, list[Hook]] = {}
         self._heirs: dict[int, int] = {}
         self._lines: dict[int, list[Post]] = {}
+        self._traces: dict[int, list[tuple[int, str]]] = {}
         self.read_ms = 0
         """When they were read."""
 
@@ -93,6 +94,10 @@ class Lookup:
         """A connection, and then those that it replaced and that replaced it: a provider still signs what it tells of old
         messages as it did, or signs it by the new settings already."""
         return sorted(self._lines.get(self._heir(connection_id), ()), key=lambda post: post.id != connection_id)
+
+    def traces(self, connection_id: int) -> Sequence[tuple[int, str]]:
+        """The traces of a connection that run: id, and whose number alone is meant, "" for everybody's."""
+        return self._traces.get(connection_id, ())
 
     def _heir(self, connection_id: int) -> int:
         """The connection that is used in the place of this one: itself where it was not replaced."""
@@ -134,6 +139,11 @@ class Lookup:
         self._posts, self._by_id = posts, {post.id: post for _, post in places}
         self._tokens = {token: hook for hook in hooks for token in hook.tokens if token}
         self._inbound, self._heirs, self.read_ms = inbound, heirs, now_ms
+        traces: dict[int, list[tuple[int, str]]] = {}
+        for trace_id, connection_id, number, left, _ in self._database.query(trace_catalogue.OPEN_TRACES, (now_ms,)):
+            if left > 0:
+                traces.setdefault(connection_id, []).append((trace_id, number))
+        self._traces = traces
         lines: dict[int, list[Post]] = {}
         for _, post in places:
             lines.setdefault(self._heir(post.id), []).append(post)

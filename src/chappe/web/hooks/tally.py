@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from chappe.engine.store import catalogue, hook_catalogue
+from chappe.engine.store.frame import Traced
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
-from chappe.web.hooks.exchange import Noted, shown
+from chappe.engine.store.trace_entry import TraceEntries
+from chappe.rules.trace import EXCHANGES_PER_S
+from chappe.web.hooks.exchange import Noted, shown, traced
 
 MOST_NOTED = 3
 """Calls of a connection that are noted in a second."""
@@ -27,6 +30,10 @@ class Written:
     calls: Counter[Key] = field(default_factory=Counter)
     last_ms: dict[Key, int] = field(default_factory=dict)
     noted: list[Noted] = field(default_factory=list)
+    traced: list[tuple[Noted, int]] = field(default_factory=list)
+    """Calls with the traces that they are for."""
+    left_out: Counter[int] = field(default_factory=Counter)
+    """Calls that a trace has no room for, by trace."""
 
 
 class Tally:
@@ -35,9 +42,10 @@ class Tally:
     def __init__(self) -> None:
         self._now = Written()
         self._noted: Counter[int] = Counter()
+        self._traced: Counter[int] = Counter()
 
     def __bool__(self) -> bool:
-        return bool(self._now.calls or self._now.noted)
+        return bool(self._now.calls or self._now.noted or self._now.traced)
 
     def count(self, organisation_id: int, connection_id: int, hook_id: int, outcome: str, now_ms: int) -> None:
         key = (organisation_id, connection_id, hook_id, outcome)
@@ -53,9 +61,18 @@ class Tally:
         self._noted[noted.connection_id] += 1
         self._now.noted.append(noted)
 
+    def trace(self, noted: Noted, trace_id: int) -> None:
+        """Keep a call for who traces its connection, as many in a second as can be read."""
+        self._traced[trace_id] += 1
+        if self._traced[trace_id] > EXCHANGES_PER_S:
+            self._now.left_out[trace_id] += 1
+        else:
+            self._now.traced.append((noted, trace_id))
+
     def take(self) -> Written:
         taken, self._now = self._now, Written()
         self._noted.clear()
+        self._traced.clear()
         return taken
 
     def put_back(self, written: Written) -> None:
@@ -65,7 +82,7 @@ class Tally:
             self._now.last_ms.setdefault(key, written.last_ms[key])
 
 
-def write(store: Store, written: Written) -> None:
+def write(store: Store, written: Written, now_ms: int) -> None:
     """In a transaction of its own; always in the same order, so that two processes never wait for each other."""
     rows: list[Row] = [shown(noted) for noted in written.noted]
     with store.transaction():
@@ -73,6 +90,10 @@ def write(store: Store, written: Written) -> None:
             store.database.query(hook_catalogue.COUNT_CALLS, (*key, written.calls[key], written.last_ms[key]))
         store.database.run(catalogue.INSERT_EXCHANGES, rows)
         _trim(store, {noted.connection_id for noted in written.noted})
+    entries = TraceEntries(store)
+    rows = [traced(noted, trace_id) for noted, trace_id in written.traced]
+    entries.add(Traced(0, rows, list(written.left_out.items())))
+    entries.write(now_ms)
 
 
 def _trim(store: Store, connections: Iterable[int]) -> None:
