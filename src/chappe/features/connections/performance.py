@@ -79,6 +79,10 @@ class Speed:
         return about(self.advice.window_allows_per_s)
 
     @property
+    def busiest_about(self) -> float:
+        return round(self.busiest_per_s, 0 if self.busiest_per_s >= 10 else 1)
+
+    @property
     def limit_in_all(self) -> float:
         return self.link.limit_per_s * self.link.links
 

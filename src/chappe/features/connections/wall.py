@@ -114,7 +114,7 @@ class RateForm(forms.Form):
     """The speed that somebody wants, of which the advisor says what it needs."""
 
     rate = forms.FloatField(
-        label=gettext_lazy("Speed you want"),
+        label=gettext_lazy("Messages a second you want"),
         min_value=0.1,
         max_value=LARGEST_RATE,
         localize=True,
