@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from chappe.providers.smpp_settings import SPEC as SMPP
 from chappe.providers.smpp_settings import receiver_has_own
 
@@ -17,7 +20,7 @@ class Risk:
     """`is_taken` says whether settings take it; `words` stand beside `field` before they do, unless it shows in them only."""
 
     field: str
-    words: str
+    words: str | Promise
     is_taken: Callable[[Values], bool]
     is_always_said: bool = True
 
@@ -36,7 +39,7 @@ def risks(spec_key: str, values: Values) -> list[Risk]:
     return [risk for risk in _of(spec_key) if risk.field in values and risk.is_taken(values)]
 
 
-def said_beside(spec_key: str, values: Values) -> dict[str, str]:
+def said_beside(spec_key: str, values: Values) -> dict[str, str | Promise]:
     """What is said beside fields of the form of these settings, by field."""
     return {
         risk.field: risk.words
@@ -99,23 +102,27 @@ def _gives_in(values: Values) -> bool:
     return str(values["invalid_id_acknowledge_count"] or 0) != "0"
 
 
-PLAIN = "Without TLS whoever stands in between reads the password, the numbers and the texts, and can change them."
+PLAIN = _("Without TLS whoever stands in between reads the password, the numbers and the texts, and can change them.")
 _EVERYWHERE = (
     Risk(
         "allowed_networks",
-        "Whoever may change this connection can have it call these addresses from inside your network. List as little as "
-        "possible.",
+        _(
+            "Whoever may change this connection can have it call these addresses from inside your network. List as little as "
+            "possible."
+        ),
         lambda values: bool(str(values["allowed_networks"]).strip()),
     ),
     Risk(
         "transactional_despite_stop",
-        "People who asked for no more messages still get some. Whether you may do this is for the law and your provider to "
-        "say.",
+        _(
+            "People who asked for no more messages still get some. Whether you may do this is for the law and your provider to "
+            "say."
+        ),
         _is_on("transactional_despite_stop"),
     ),
     Risk(
         "unknown_outcome",
-        "A message that is sent again after nobody answered may reach the person twice, and be paid for twice.",
+        _("A message that is sent again after nobody answered may reach the person twice, and be paid for twice."),
         _is("unknown_outcome", "resend"),
     ),
 )
@@ -123,18 +130,20 @@ _SMPP = (
     Risk("tls", PLAIN, _is_plain_smpp),
     Risk(
         "certificate_verification",
-        "With less than the full check, somebody else can pass for the provider, and learn the password, the numbers and "
-        "the texts.",
+        _(
+            "With less than the full check, somebody else can pass for the provider, and learn the password, the numbers and "
+            "the texts."
+        ),
         lambda values: values.get("tls") is True and values["certificate_verification"] != "full",
     ),
     Risk(
         "invalid_id_acknowledge_count",
-        "A receipt that is answered OK though its id is unknown is lost: the message stays unconfirmed for good.",
+        _("A receipt that is answered OK though its id is unknown is lost: the message stays unconfirmed for good."),
         _gives_in,
     ),
     Risk(
         "text_field_in_receipt",
-        "Whoever writes the text of a message can write something that passes for another message's id.",
+        _("Whoever writes the text of a message can write something that passes for another message's id."),
         _is_on("text_field_in_receipt"),
     ),
 )

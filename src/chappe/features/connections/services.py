@@ -69,6 +69,16 @@ def connections_of(organisation_id: int, *, with_replaced: bool = False) -> "Que
     return rows if with_replaced else rows.filter(replaced_by=0)
 
 
+def replaced_connections(organisation_id: int) -> list[Connection]:
+    """Those that others stand in the place of, the latest first."""
+    return list(_all_of(organisation_id).exclude(replaced_by=0).order_by("-pk")[:200])
+
+
+def former_connection(connection: Connection) -> Connection | None:
+    """The one that this one replaced."""
+    return _all_of(connection.organisation_id).filter(replaced_by=connection.pk).first()
+
+
 def find_connection(organisation_id: int, connection_id: int) -> Connection:
     """Also one that was replaced. Raises NotFound."""
     return _found(_all_of(organisation_id), connection_id)
@@ -152,13 +162,21 @@ def create_connection(
     return connection
 
 
-def _with_defaults(
-    organisation_id: int, spec: "ProviderSpec", settings: Mapping[str, object]
-) -> Mapping[str, object]:
+def _with_defaults(organisation_id: int, spec: "ProviderSpec", settings: Mapping[str, object]) -> Mapping[str, object]:
     """What the organisation has settled for connections that do not say it themselves."""
     own = OrganisationSettings.objects.filter(organisation_id=organisation_id).only("unknown_error_kind").first()
     is_asked = any(setting.name == UNKNOWN_ERROR for setting in spec.settings)
     return {UNKNOWN_ERROR: own.unknown_error_kind, **settings} if own is not None and is_asked else settings
+
+
+def name_problem(organisation_id: int, name: str) -> str:
+    """Why a new connection cannot have this name; "" where it can, as things are now."""
+    try:
+        name = checked_name(name)
+    except InvalidInput as error:
+        return error.errors[0].message
+    is_taken = _all_of(organisation_id).filter(name=name).exists()
+    return f"There is a connection named {name} already." if is_taken else ""
 
 
 def _last_position(organisation_id: int) -> int:
@@ -271,6 +289,11 @@ def shown_settings(connection: Connection) -> dict[str, Any]:
     except Sealed:
         secrets = None
     return spec.shown(connection.settings, secrets, MASK)
+
+
+def stored_secrets(connection: Connection) -> frozenset[str]:
+    """The names of the secrets that are there; none where no key opens them, so that they are asked for anew."""
+    return frozenset(name for name, value in _secrets_or_none(connection).items() if value)
 
 
 def open_secrets(connection: Connection) -> dict[str, str]:
@@ -455,7 +478,9 @@ def _changed_settings(
     kept = {name: value for name, value in connection.settings.items() if name in known}
     public, secrets = _parsed(spec, kept | dict(given), old_secrets)
     listed = str(public.get(NETWORKS, ""))
-    if listed != connection.settings.get(NETWORKS, ""):  # what was listed before is not called, but nothing else is locked
+    if listed != connection.settings.get(
+        NETWORKS, ""
+    ):  # what was listed before is not called, but nothing else is locked
         refuse_unlisted(connection.organisation_id, listed, f"settings.{NETWORKS}")
     return public, secrets, old_secrets
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from chappe.features.audit.actor import acting
 from chappe.features.connections.models import Connection, ConnectionVersion
 
@@ -78,9 +80,9 @@ def differences(
     found = [
         Difference(label, before, after)
         for label, before, after in (
-            ("Name", old.name, new.name),
-            ("Switched on", _shown(old.is_enabled), _shown(new.is_enabled)),
-            ("Place in the list", str(old.position), str(new.position)),
+            (_("Name"), old.name, new.name),
+            (_("Switched on"), _shown(old.is_enabled), _shown(new.is_enabled)),
+            (_("Place in the list"), str(old.position), str(new.position)),
         )
         if before != after
     ]
@@ -121,10 +123,18 @@ def _of_table(setting: "Setting", old: list[Mapping[str, Any]], new: list[Mappin
 def _shown(value: Any, setting: "Setting | None" = None) -> str:
     """A value as the form has it."""
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return _("on") if value else _("off")
     if value is None or value == "":
         return ""
     if setting is not None and setting.choices:
         return next((choice.label for choice in setting.choices if choice.value == value), str(value))
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def setting_text(setting: "Setting", value: Any) -> str:
+    """A whole setting as people read it, a row of a table on each line."""
+    if not setting.columns:
+        return _shown(value, setting)
+    lines = [", ".join(_shown(row.get(one.name), one) for one in setting.columns) for row in value or ()]
+    return "\n".join(lines)
