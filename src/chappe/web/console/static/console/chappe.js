@@ -12,6 +12,16 @@ document.addEventListener("click", (event) => {
   });
 });
 
+// Put a text where the writer is: <button data-insert="{{ name }}" data-into="#id_body">.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-insert]");
+  if (!button) return;
+  const field = document.querySelector(button.dataset.into);
+  field.setRangeText(button.dataset.insert, field.selectionStart, field.selectionEnd, "end");
+  field.focus();
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+});
+
 // The menu folds on small screens, where there is no room for it.
 const menu = document.querySelector("details.menu");
 if (menu && matchMedia("(max-width: 60rem)").matches) menu.open = false;
@@ -28,3 +38,24 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => delete form.dataset.sent, 3000);
 });
 addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
+
+// A field that counts only where another has one of some values is there only then: <div data-when="mode" data-when-values="a b">.
+document.documentElement.dataset.script = "";
+const dependents = [...document.querySelectorAll("[data-when]")];
+const valueOf = (form, name) => {
+  const control = form.elements[name];
+  return control.type === "checkbox" ? (control.checked ? "True" : "False") : control.value;
+};
+const showDependents = () => {
+  for (const one of dependents) {
+    const { when, whenValues } = one.dataset;
+    const form = one.closest("form");
+    const parent = dependents.find((other) => other !== one && other.querySelector(`[name="${when}"]`));
+    const counts = !parent?.hidden && whenValues.split(" ").includes(valueOf(form, when));
+    one.hidden = !counts && !one.querySelector(".has-error");
+  }
+};
+if (dependents.length) {
+  showDependents();
+  document.addEventListener("change", showDependents);
+}
