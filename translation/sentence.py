@@ -7,7 +7,6 @@ events, our own mistakes) is left out, by where it stands or by how it looks; a 
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -27,7 +26,8 @@ SILENT_FILES = re.compile(
     r"smpp/(timer|window|event|receipt)\.py|providers/reference\.py|engine/(configuration|callback|log)\.py"
     r"|engine/store/.*|features/.*/(models|apps|urls|views|forms)\.py|.*/migrations/.*|features/words\.py"
 )
-SILENT_FUNCTIONS = frozenset({"reference", "described", "_entry", "_type_of", "_shown", "__repr__"})
+# Those that write the pages of docs/reference
+SILENT_FUNCTIONS = {"providers/contract.py": frozenset({"reference", "described", "_entry", "_type_of", "_shown"})}
 SILENT_CLASSES = frozenset({"Trigger", "Reaction", "TlvType"})
 SILENT_CALLS = frozenset(
     # Django's own translations; patterns and statements; our own mistakes
@@ -52,7 +52,8 @@ ALONE = (
     *("draft", "analysing", "ready", "sending", "paused", "finished", "cancelled", "failed", "deleting"),
     *("revised", "changed", "deleted", "analysed", "sent", "resumed"),
     # Links, what became of calls, and events that say nothing else
-    *("bound", "down", "slowed", "unreadable", "method", "encoding", "accepted"),
+    *("bound", "down", "slowed", "unreadable", "method", "encoding", "accepted", "deferred", "unknown"),
+    *("refused {0}: {1}", "deferred {0}: {1}"),
     *("put off", "resent", "unconfirmed", "receipt ignored", "error", "delivered", "read", "expired", "excluded"),
     # Why somebody is left out of a delivery
     *("bad_number", "bad_address", "no_identifier", "duplicate", "render_error", "empty"),
@@ -65,8 +66,8 @@ ALONE = (
     *("invalid value {0}", "invalid enum value {0}", "expected `{0}`, got `{1}`", "{0} - at `{1}`"),
     *("object missing required field `{0}`", "object contains unknown field `{0}`"),
     # Of the operating system and of TLS
-    *("[Errno -2] Name or service not known", "[Errno -3] Temporary failure in name resolution"),
-    *("[Errno -5] No address associated with hostname", "Connection refused", "Connection reset by peer"),
+    *("[Errno {0}] {1}", "Name or service not known", "Temporary failure in name resolution"),
+    *("No address associated with hostname", "Connection refused", "Connection reset by peer"),
     *("Connection timed out", "No route to host", "Network is unreachable", "Broken pipe", "certificate has expired"),
     *("certificate is not yet valid", "self-signed certificate", "self-signed certificate in certificate chain"),
     *("unable to get local issuer certificate", "Hostname mismatch, certificate is not valid for '{0}'."),
@@ -85,7 +86,7 @@ CODES = (Reason, Exclusion, QuarantineStatus)
 
 def sentences() -> set[str]:
     """Every sentence, and what joins them."""
-    found = {text for path in files() for text in in_source(path.read_text("utf-8"))}
+    found = {text for path in files() for text in in_module(path)}
     return {*found, *ALONE, *MARKS, *declared()} - {""}
 
 
@@ -95,10 +96,10 @@ def files() -> list[Path]:
     return sorted(path for path in paths if not SILENT_FILES.fullmatch(path.relative_to(SOURCE).as_posix()))
 
 
-@cache
-def in_source(code: str) -> frozenset[str]:
+def in_module(path: Path) -> set[str]:
     """The sentences of a module."""
-    return frozenset(filter(is_sentence, _Texts().of(ast.parse(code))))
+    silent = SILENT_FUNCTIONS.get(path.relative_to(SOURCE).as_posix(), frozenset())
+    return set(filter(is_sentence, _Texts(silent).of(ast.parse(path.read_text("utf-8")))))
 
 
 def is_sentence(text: str) -> bool:
@@ -136,6 +137,9 @@ def _of_settings(settings: Iterable[Setting]) -> Iterator[str]:
 class _Texts:
     """Walks a module, with what says whether a text in it is for people."""
 
+    def __init__(self, silent: frozenset[str]) -> None:
+        self._silent = silent
+
     def of(self, node: ast.AST) -> Iterator[str]:
         """The texts at and below a node, as templates."""
         if self._is_silent(node):
@@ -155,7 +159,7 @@ class _Texts:
     def _is_silent(self, node: ast.AST) -> bool:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                return name in SILENT_FUNCTIONS
+                return name in self._silent or name == "__repr__"
             case ast.ClassDef(name=name):
                 return name in SILENT_CLASSES
             case ast.Call(func=ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name)):

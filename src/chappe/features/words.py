@@ -41,7 +41,7 @@ _COUNT = re.compile(r"\{\d\} [a-z]+")
 _LABEL = re.compile(r"'([^'a-z][^']{0,100}|[^']{1,60} [^']{1,60})'( \([\w.]{1,60}\))?")
 _FIELD = re.compile(r"[a-z_][\w.\[\]]{0,100}: ")
 _NEXT_FIELD = re.compile(r"; (?=[a-z_][\w.\[\]]{0,100}: )")
-_BEHIND = re.compile(r"([\w.:\[\] -]{1,100}?): (.+)", re.DOTALL)
+_BEHIND = re.compile(r"([\w.,:\[\] -]{1,100}?): (.+)", re.DOTALL)
 _NOTE = re.compile(r"(.+)( \([^()]{1,60}\))", re.DOTALL)
 _TAIL = re.compile(r"[,;:]? ")
 
@@ -194,8 +194,7 @@ class _Reading:
             yield self._joined(parts, [self.told(part, depth + 1) for part in parts], self._book.mark("; "))
         behind = _BEHIND.fullmatch(text)
         if behind:
-            head = self._book.exact.get(behind[1])
-            told = [(len(behind[1]), head) if head else None, self.told(behind[2], depth + 1)]
+            told = [self._value(behind[1], depth + 1), self.told(behind[2], depth + 1)]
             yield self._joined([behind[1], behind[2]], told, self._book.mark(": "))
         note = _NOTE.fullmatch(text)
         if note:

@@ -1,6 +1,7 @@
 """A call as the operator may see it: no secrets, no proofs, no numbers but their last two digits, no texts."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,14 @@ DEEPEST = 32
 _TEXT = re.compile(r"(?:text|body|content|message|msg|keyword|subject|name|caption)$", re.IGNORECASE)
 """Members under which providers bring what people write."""
 _NUMBER = re.compile(r"\+?[0-9]{7,15}")
+
+COUNTED = {
+    "Receipt": ("1 receipt", "{0} receipts"),
+    "InboundMessage": ("1 text", "{0} texts"),
+    "OptOut": ("1 opt-out", "{0} opt-outs"),
+    "OptIn": ("1 opt-in", "{0} opt-ins"),
+}
+"""What came in a call, once and several times."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +104,8 @@ def described(events: Sequence[HookEvent]) -> str:
     """What was read in a call, without numbers and texts; a provider's own words for a status as they are."""
     if not events:
         return "nothing that concerns messages"
-    words = {"Receipt": "receipt", "InboundMessage": "text", "OptOut": "opt-out", "OptIn": "opt-in"}
-    kinds = [words[type(event).__name__] for event in events]
-    counts = [f"{kinds.count(kind)} {kind}{'' if kinds.count(kind) == 1 else 's'}" for kind in dict.fromkeys(kinds)]
+    counted = Counter(type(event).__name__ for event in events)
+    counts = [COUNTED[kind][0] if count == 1 else COUNTED[kind][1].format(count) for kind, count in counted.items()]
     statuses = dict.fromkeys(f"{event.status} {event.code}".strip() for event in events if isinstance(event, Receipt))
     return ", ".join(counts) + (f": {', '.join(statuses)}" if statuses else "")
 
