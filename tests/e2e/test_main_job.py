@@ -5,9 +5,11 @@ One installation serves most tests, each with an organisation (and so connection
 
 import itertools
 import shutil
+import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -286,17 +288,26 @@ def test_one_organisation_sees_nothing_of_another(house: tuple[Installation, lis
     assert stranger.get(f"/v1/messages?recipient={number(91_000)[1:]}")["items"] == []
 
 
+def demo(folder: Path, *more: str) -> list[str]:
+    start = "from chappe.cli import main; main()"
+    return [sys.executable, "-c", start, "demo", "--people", "500", "--data", str(folder / "demo"), *more]
+
+
 def test_the_demo_finds_that_every_count_agrees(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-c",
-        "from chappe.cli import main; main()",
-        "demo",
-        "--people",
-        "500",
-        "--data",
-        str(tmp_path / "demo"),
-    ]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    asked = demo(tmp_path, "--exit")
+    done = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "Every count agrees" in done.stdout
+
+
+def test_the_demo_leaves_the_console_up_for_whoever_has_its_link(tmp_path: Path) -> None:
+    process = subprocess.Popen(demo(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert process.stdout is not None
+        link = next(line.strip() for line in process.stdout if "/people/invitation/" in line)
+        with urllib.request.urlopen(link, timeout=20) as page:
+            assert "Welcome" in page.read().decode()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said[-3000:]

@@ -57,8 +57,14 @@ class Sides:
 def demo(
     people: Annotated[int, typer.Option(min=100, max=1_000_000, help="People in the invented audience.")] = 10_000,
     data: Annotated[Path, typer.Option(help="Where the demo's database is made anew.")] = Path("chappe-data/demo"),
+    leave: Annotated[
+        bool, typer.Option("--exit", help="End when all is done, instead of leaving the console up.")
+    ] = False,
 ) -> None:
-    """Import, analyse, send, receive and report, by SMPP and by HTTP; fails unless every count agrees."""
+    """Import, analyse, send, receive and report, by SMPP and by HTTP; fails unless every count agrees.
+
+    Then the console stays up with what was made, until Ctrl-C.
+    """
     from chappe.cli import demo_http
     from chappe.simulator import HttpSimulatorProcess, SimulatorProcess
     from chappe.simulator.profile import PROFILES
@@ -88,12 +94,35 @@ def demo(
         _wait_for_replies(sides)
         _report(sides, delivery, audience)
         _by_http(sides, audience)
-    console.print(f"\nDone in {time.monotonic() - started:.0f} s. Every count agrees.\n")
-    console.print("Where to look next:")
+        console.print(f"\nDone in {time.monotonic() - started:.0f} s. Every count agrees.\n")
+        if not leave:
+            _stay(public_url)
+    console.print("\nWhere to look next:")
     console.print(f"  the database of this run    {folder / 'chappe.sqlite3'}")
     console.print(f"  the invented audience       {folder / 'audience.csv'}")
     console.print("  with your own provider      docs/how-to/connect-an-smsc.md")
     console.print("  step by step                docs/tutorial.md")
+
+
+def _stay(place: str) -> None:
+    """Leave the console up, with the simulated providers behind it, until somebody says that it is enough."""
+    console.print("The console is up, with this delivery, its messages and its replies in it. Open")
+    console.print(f"\n  [bold]{_first_link(place)}[/]\n", soft_wrap=True)
+    console.print("say who you are, and look around. Ctrl-C ends it. (With --exit the demo ends by itself.)")
+    enough = threading.Event()
+    before = {number: signal.signal(number, lambda *_: enough.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        enough.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _first_link(place: str) -> str:
+    """For the one person who looks; it works once."""
+    asked = [sys.executable, "-m", "chappe.cli.stage", "--link"]
+    path = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return place + path
 
 
 # -- the stage -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""What the demo needs to be there before it starts: tables, an organisation, a key, a connection. Prints the key."""
+"""What the demo needs in the database: at first tables, an organisation, a key, a connection (prints the key); at the end,
+with `--link`, an invitation for whoever looks at the console (prints its path)."""
 
 import sys
 import time
@@ -9,6 +10,23 @@ from chappe.cli.installation import installation, migrate
 
 def main() -> None:
     installation()
+    if sys.argv[1] == "--link":
+        invite()
+    else:
+        furnish(int(sys.argv[1]))
+
+
+def invite() -> None:
+    from django.urls import reverse
+
+    from chappe.features.accounts import invitation
+
+    made = invitation.invite_first(int(time.time() * 1000))
+    print(reverse("accounts:invitation", args=[made.token]))  # noqa: T201 - the parent process reads it
+
+
+def furnish(port: int) -> None:
+    """Everything that a delivery by the SMSC at `port` needs."""
     migrate()
     from chappe.features.accounts import services as accounts
     from chappe.features.connections import services as connections
@@ -23,7 +41,7 @@ def main() -> None:
         {
             "implementation_name": "Simulator",
             "host": "127.0.0.1",
-            "port": int(sys.argv[1]),
+            "port": port,
             "account": "demo",
             "password": "demo",
             "allowed_networks": "127.0.0.0/8",
