@@ -46,8 +46,8 @@ def rows(shown: Page) -> list[list[str]]:
 
 def test_who_did_what_to_what_is_listed_newest_first(admin: Browser, north: Connection) -> None:
     changed, made, *_ = rows(admin.get("/audit/"))
-    assert changed[1:] == ["JanePerson", "Changed", "NorthConnection", "Password, TLS, Sending window"]
-    assert made[1:4] == ["Chappe itself", "Created", "NorthConnection"]
+    assert changed[1:] == ["Jane Person", "Changed", "North Connection", "Password, TLS, Sending window"]
+    assert made[1:4] == ["Chappe itself", "Created", "North Connection"]
     assert made[4].endswith(" more")
 
 
@@ -65,14 +65,15 @@ def test_an_event_is_read_field_by_field_and_shows_no_secret(admin: Browser, nor
 
 def test_the_trail_is_narrowed_down(admin: Browser, north: Connection, organisation: Organisation) -> None:
     contacts.create_list(organisation.pk, "Customers", NOW_MS)
-    assert {row[3] for row in rows(admin.get("/audit/", subject_kind="list"))} == {"CustomersList"}
-    assert [row[1] for row in rows(admin.get("/audit/", actor_kind="person"))] == ["JanePerson"]
-    by_jane = admin.get("/audit/", actor_kind="person", actor=77)
+    assert {row[3] for row in rows(admin.get("/audit/", subject_kind="list"))} == {"Customers List"}
+    assert [row[1] for row in rows(admin.get("/audit/", actor_kind="person"))] == ["Jane Person"]
+    by_jane = admin.get("/audit/", actor_kind="person", actor="person-77")
     assert "Only what Jane did." in by_jane.text
     assert by_jane.value_of("actor_kind") == "person"
-    of_north = admin.get("/audit/", subject_kind="connection", subject=north.pk)
+    of_north = admin.get("/audit/", subject_kind="connection", subject=f"connection-{north.pk}")
     assert "Only what was done to North." in of_north.text
     assert len(rows(of_north)) == 2
+    assert len(rows(admin.get("/audit/", subject_kind="list", subject=f"connection-{north.pk}"))) == 1
     none = admin.get("/audit/", action="erase")
     assert "Nothing was found" in none.text
     assert "/audit/" in none.links()
@@ -83,7 +84,7 @@ def test_the_last_day_that_is_asked_for_counts_whole(admin: Browser, organisatio
     given = {"organisation_id": organisation.pk, "actor_kind": "system", "action": "change", "subject_kind": "list"}
     AuditEvent.objects.create(at_ms=NOW_MS + 86_399_999, subject_name="late", **given)
     AuditEvent.objects.create(at_ms=NOW_MS + 86_400_000, subject_name="after", **given)
-    assert [row[3] for row in rows(admin.get("/audit/", since="2026-01-01", until="2026-01-01"))] == ["lateList"]
+    assert [row[3] for row in rows(admin.get("/audit/", since="2026-01-01", until="2026-01-01"))] == ["late List"]
 
 
 def test_a_day_that_is_none_is_said_beside_its_field(admin: Browser, north: Connection) -> None:
@@ -101,7 +102,7 @@ def test_a_long_trail_goes_on_on_the_next_page(admin: Browser, organisation: Org
     (following,) = first.find("a", rel="next")
     second = admin.get(f"/audit/{following.get('href')}")
     assert len(rows(first)) == 50
-    assert [row[3] for row in rows(second)] == [f"List {number}List" for number in range(9, -1, -1)]
+    assert [row[3] for row in rows(second)] == [f"List {number} List" for number in range(9, -1, -1)]
 
 
 def test_where_nothing_was_changed_it_says_what_will_be_here(admin: Browser) -> None:

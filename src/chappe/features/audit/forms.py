@@ -22,16 +22,20 @@ def _day() -> forms.DateInput:
     return forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
 
+ONE = r"^[a-z_]{1,30}-[0-9]{1,18}$"
+
+
 class FilterForm(ConsoleForm):
-    """Who, what, whom and when. `actor` and `subject` are ids, set by links; both days are within."""
+    """Who, what, whom and when; both days are within. `actor` and `subject` are a kind and an id, set by links: they hold
+    as long as that kind is chosen."""
 
     actor_kind = forms.ChoiceField(label=_("Who"), choices=_choices(ACTORS), required=False)
     action = forms.ChoiceField(label=_("What was done"), choices=_choices(ACTIONS), required=False)
     subject_kind = forms.ChoiceField(label=_("To what"), choices=_choices(SUBJECTS), required=False)
     since = forms.DateField(label=pgettext_lazy("a day", "From"), widget=_day(), required=False)
     until = forms.DateField(label=pgettext_lazy("a day", "To"), widget=_day(), required=False)
-    actor = forms.IntegerField(widget=forms.HiddenInput, min_value=1, required=False)
-    subject = forms.IntegerField(widget=forms.HiddenInput, min_value=1, required=False)
+    actor = forms.RegexField(ONE, widget=forms.HiddenInput, required=False)
+    subject = forms.RegexField(ONE, widget=forms.HiddenInput, required=False)
 
     def wanted(self) -> Wanted:
         """What was asked for; what cannot be read is not asked for, and said beside its field."""
@@ -39,13 +43,19 @@ class FilterForm(ConsoleForm):
         until = given.get("until")
         return Wanted(
             actor_kind=given.get("actor_kind", ""),
-            actor_id=given.get("actor") or 0,
+            actor_id=_id_of(given.get("actor_kind", ""), given.get("actor", "")),
             action=given.get("action", ""),
             subject_kind=given.get("subject_kind", ""),
-            subject_id=given.get("subject") or 0,
+            subject_id=_id_of(given.get("subject_kind", ""), given.get("subject", "")),
             since_ms=_start_ms(given.get("since")),
             until_ms=_start_ms(until + timedelta(days=1) if until and until < date.max else None),
         )
+
+
+def _id_of(kind: str, one: str) -> int:
+    """0 where another kind was chosen since."""
+    name, _dash, number = one.rpartition("-")
+    return int(number) if kind and name == kind else 0
 
 
 def _start_ms(day: date | None) -> int:

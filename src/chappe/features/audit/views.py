@@ -34,6 +34,7 @@ def show_trail(request: PageRequest) -> HttpResponseBase:
         "events": [told(one) for one in found.items],
         "page": found,
         "query": query.urlencode(),
+        "wanted": wanted,
         "is_filtered": wanted != Wanted(),
         "by": found.items[0].actor_name if wanted.actor_id and found.items else "",
         "of": found.items[0].subject_name if wanted.subject_id and found.items else "",

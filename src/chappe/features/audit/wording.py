@@ -81,6 +81,7 @@ SUBJECTS: Mapping[str, Words] = {
     "delivery": _("Delivery"),
     "test_number": _("Test number"),
     "trace": _("Trace"),
+    "conversation": _("Conversation"),
     "settings": _("Settings"),
     "organisation": _("Organisation"),
     "person": _("Person"),
@@ -100,6 +101,7 @@ PAGES: Mapping[str, str] = {
     "person": "accounts:person",
     "group": "accounts:group",
     "operator": "keys:operator",
+    "conversation": "inbox:conversation",
 }
 """Where a subject is shown, by its id."""
 
@@ -180,6 +182,8 @@ FIELDS: Mapping[str, Words] = {
     "minutes": _("Minutes"),
     "one_number": _("Of one number only"),
     "is_running": _("Running"),
+    "is_open": pgettext_lazy("a conversation", "Open"),
+    "assignee_id": _("Assigned to person no."),
     "form": _("Format"),
     "messages": pgettext_lazy("how many", "Messages"),
     "address": _("Number or address"),
@@ -257,6 +261,11 @@ class Line:
     before: Shown
     after: Shown
 
+    @property
+    def only(self) -> Shown:
+        """Where one of both is all there is."""
+        return self.after if self.after.is_there else self.before
+
 
 @dataclass(frozen=True)
 class Told:
@@ -297,6 +306,12 @@ class Told:
         """Where the subject is shown; "" where it is not any more, or has no page."""
         is_gone = self.row.action in ("delete", "erase")
         return "" if is_gone or not self.row.subject_id else _page(self.row.subject_kind, self.row.subject_id)
+
+    @property
+    def has_both(self) -> bool:
+        """Whether something was before, and something is after."""
+        shown = [line for line in self.lines if not line.after.is_hidden]
+        return any(line.before.is_there for line in shown) and any(line.after.is_there for line in shown)
 
     @property
     def fields(self) -> str:
