@@ -15,7 +15,8 @@ ATTRIBUTES = frozenset(
 BUTTONS = frozenset({"submit", "button", "reset"})
 # What is written, sent or drawn as it is, in every language
 SAME_EVERYWHERE = frozenset({"script", "style", "code", "kbd", "pre", "samp"})
-NAMES = frozenset({"Chappe"})
+# Languages are called as they call themselves
+NAMES = frozenset({"Chappe", "English", "Français", "Latin"})
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _ENDS = {"blocktranslate": "endblocktranslate", "blocktrans": "endblocktrans", "comment": "endcomment"}
 # A text given to a tag or filter; one in _() is translated, and a format of dates is none
