@@ -65,6 +65,7 @@ TAKE = Update("delivery", (Column("analysis_token"), Column("audience")), (Colum
 COUNT_IN = Update(
     "delivery", (Column("audience"),), (Column("id"), Column("analysis_token")), where="status = 'analysing'"
 )
+PLACE = Update("delivery", (Column("first_message_id"), Column("last_message_id")), (Column("id"),))
 FINISH = Update(
     "delivery",
     (Column("encodings", "jsonb"), Column("segments"), Column("analysed_ms"), Column("changed_ms")),
@@ -130,7 +131,7 @@ def analyse(delivery: Delivery, beat: Beat | None = None, batch_size: int = BATC
         writer = _Writer(store, delivery, planner.channel)
         writer.start(beat)
         for members in _walk(store, delivery, planner.way, batch_size):
-            writer.write(*planner.plan(members, _blocked(store, delivery, planner.way, members)))
+            writer.write(*planner.plan(members, blocked_among(store, delivery, planner.way, members)))
             if beat is not None:
                 beat()
         writer.finish(planner.findings)
@@ -141,15 +142,20 @@ def preview(delivery: Delivery, people: int) -> list[Prepared | Excluded]:
     """What the first people with a number would get. Raises ConfigError as `analyse` does."""
     planner = Planner(delivery)
     with open_store() as store:
-        first = ("", LARGEST_ID, people)  # behind those without a number
-        query = BY_EMAIL if planner.way.is_email else AUDIENCE
-        members = [_member(row) for row in store.database.query(query, (delivery.contact_list_id, *first))]
-        blocked = _blocked(store, delivery, planner.way, members)
+        members = first_members(store, delivery, planner.way, people)
+        blocked = blocked_among(store, delivery, planner.way, members)
     found: list[Prepared | Excluded] = []
     for member in members:
         prepared, excluded = planner.plan([member], blocked)
         found += [*prepared, *excluded]
     return found
+
+
+def first_members(store: Store, delivery: Delivery, way: Way, people: int) -> list[Member]:
+    """The first people of the list with a number or address."""
+    query = BY_EMAIL if way.is_email else AUDIENCE
+    behind = ("", LARGEST_ID, people)  # those without one
+    return [_member(row) for row in store.database.query(query, (delivery.contact_list_id, *behind))]
 
 
 def _walk(store: Store, delivery: Delivery, way: Way, batch_size: int) -> Iterator[list[Member]]:
@@ -170,7 +176,7 @@ def _member(row: Row) -> Member:
 Blocked = dict[str, list[tuple[str, str]]]
 
 
-def _blocked(store: Store, delivery: Delivery, way: Way, members: Sequence[Member]) -> Blocked:
+def blocked_among(store: Store, delivery: Delivery, way: Way, members: Sequence[Member]) -> Blocked:
     addresses = [address for address, *_ in members if address]
     return store.blocked(delivery.organisation_id, addresses, way.channel.value)
 
@@ -212,6 +218,15 @@ class Planner:
                 self._last = address
         findings.audience += len(members)
         return prepared, excluded
+
+    def sampled(self, member: Member, blocked: Blocked) -> tuple[str, Prepared | str]:
+        """Why one person gets nothing, whatever the text, "" when they may get it; and the message they would get anyhow, or
+        why there is none."""
+        address, *_ = member
+        reason, prepared = self._reason(address, blocked.get(address)), self._prepare(member)
+        if not reason and isinstance(prepared, Prepared):
+            self._last = address
+        return reason, prepared
 
     def _reason(self, address: str, entries: list[tuple[str, str]] | None) -> str:
         """Why nothing is sent to this number or address, whatever the text; "" when it may be."""
@@ -272,7 +287,7 @@ class _Writer:
         self._delivery = delivery
         self._channel = channel
         self._token = secrets.randbits(62) | 1
-        self._audience = 0
+        self._audience = self._first_id = 0
 
     def start(self, beat: Beat | None) -> None:
         """Make the delivery ours and empty. From here on nobody who analysed it before can write."""
@@ -280,6 +295,7 @@ class _Writer:
         database = self._store.database
         with self._store.transaction():
             self._hold(TAKE, (self._token, 0, delivery_id))
+            database.run(PLACE, [(0, 0, delivery_id)])
             for statement in FORGET:
                 database.query(statement, (delivery_id,))
         forget_messages(self._store, delivery_id, beat)
@@ -290,11 +306,13 @@ class _Writer:
         with self._store.transaction():
             self._hold(COUNT_IN, (audience, delivery.pk, self._token))
             ids = self._store.take_ids("message", len(prepared) + len(excluded))
+            first_id = self._first_id or ids.start
+            self._store.database.run(PLACE, [(first_id, ids.stop - 1, delivery.pk)])
             rows = _rows(delivery, self._channel.value, ids, prepared, excluded, now_ms())
             self._store.enqueue(
                 [OutboxBatch(delivery.connection_id, delivery.pk, PRIORITY, now_ms(), rows, is_held=True)]
             )
-        self._audience = audience
+        self._audience, self._first_id = audience, first_id
 
     def finish(self, findings: Findings) -> None:
         delivery_id, now = self._delivery.pk, now_ms()

@@ -7,3 +7,8 @@ class DeliveriesConfig(AppConfig):
 
     def ready(self) -> None:
         from chappe.features.deliveries import services, trail  # noqa: F401 - kinds of jobs, and what is followed
+        from chappe.features.deliveries.progress import fingerprint, proof_fingerprint
+        from chappe.features.live import TOPICS
+
+        TOPICS["delivery"] = fingerprint
+        TOPICS["proof"] = proof_fingerprint

@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 
 from chappe.features.connections.way import Way
-from chappe.gsm import Encoding, TooManySegments, Unencodable, count, encode, transliterate
+from chappe.gsm import (
+    Encoding,
+    Inspection,
+    TooManySegments,
+    Unencodable,
+    can_encode,
+    count,
+    encode,
+    inspect,
+    transliterate,
+)
 
 WHOLE = ("utf-8", 1)
 """What e-mail, and content of RCS or MMS, is: one message in UTF-8, of which nobody counts segments."""
@@ -48,6 +58,18 @@ class Measure:
             except Unencodable:
                 continue
         return UNENCODABLE
+
+    def sent(self, text: str) -> str:
+        """The text as it goes out: transliterated where the connection does that."""
+        for encoding in self.encodings:
+            other = transliterate(text, encoding) if self.transliterates else text
+            if can_encode(other, encoding):
+                return other
+        return text
+
+    def inspected(self, text: str) -> Inspection:
+        """What the text costs as it is typed, and what transliterating it would make of it."""
+        return inspect(text, self.encodings, transliterating=True)
 
     def _segments(self, text: str, encoding: Encoding) -> tuple[Encoding, int] | str:
         if self.uses_payload:

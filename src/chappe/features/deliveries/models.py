@@ -13,7 +13,9 @@ class Delivery(models.Model):
 
     `status`: draft → analysing → ready → sending ⇄ paused → finished or cancelled; failed when the analysis could not
     be done; deleting while its messages are taken away. Every change of it is guarded by the status before.
-    `analysis_token` is the right to write its messages: an analysis that was given up as dead loses it.
+    `analysis_token` is the right to write its messages: an analysis that was given up as dead loses it. Its messages have
+    ids from `first_message_id` to `last_message_id`, and others' may lie between: so some of them are found by a short walk
+    however many there are.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="deliveries")
@@ -37,10 +39,16 @@ class Delivery(models.Model):
     finished_ms = Milliseconds()
     changed_ms = Milliseconds()
     analysis_token = models.BigIntegerField(default=0)
+    first_message_id = models.BigIntegerField(default=0, help_text="0: analysed before this was kept, or never")
+    last_message_id = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "delivery"
-        indexes = [models.Index(fields=["changed_ms"], name="delivery_changed")]
+        indexes = [
+            models.Index(fields=["changed_ms"], name="delivery_changed"),
+            models.Index(fields=["organisation", "id"], name="delivery_organisation"),
+            models.Index(fields=["organisation", "status", "id"], name="delivery_status"),
+        ]
 
     def __str__(self) -> str:
         return self.label
@@ -56,3 +64,33 @@ class DeliveryExclusion(models.Model):
     class Meta:
         db_table = "delivery_exclusion"
         constraints = [models.UniqueConstraint(fields=["delivery", "reason"], name="delivery_exclusion_reason")]
+
+
+class Proof(models.Model):
+    """A text sent to test numbers before the people get it. Its messages belong to no delivery, so no report counts them.
+
+    They have ids from `first_message_id`; 0: the process died before they were stored, and nothing was sent.
+    """
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="proofs")
+    first_message_id = models.BigIntegerField(default=0)
+    messages = models.IntegerField(default=0)
+    created_ms = Milliseconds()
+
+    class Meta:
+        db_table = "delivery_proof"
+
+
+class ProofNumber(models.Model):
+    """A number or address that the organisation keeps to send proofs to."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="proof_numbers")
+    address = models.CharField(max_length=320)
+    label = models.CharField(max_length=100, default="", blank=True)
+
+    class Meta:
+        db_table = "proof_number"
+        constraints = [models.UniqueConstraint(fields=["organisation", "address"], name="proof_number_once")]
+
+    def __str__(self) -> str:
+        return self.label or self.address

@@ -1,12 +1,12 @@
 """Deliveries: drafts, their analysis, sending, pausing, and the report."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Manager, Model, QuerySet
 
 from chappe.engine.store.store import unpack_ids
 from chappe.features.accounts.services import checked_name
@@ -26,14 +26,16 @@ from chappe.features.deliveries.template import check
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.message_store import open_store
-from chappe.features.messages.models import DeliveryCount, Message, Outbox
-from chappe.features.page import LARGEST_ID, Page, newest_first
+from chappe.features.messages.models import DeliveryCount, Message, MessageNow, Outbox
+from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, read_cursor, size_of_page
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.messaging import Category, Channel, ConfigError, DeliveryState, FieldError, LeaseLost
 from chappe.providers.contract import Feature
 from chappe.providers.parameter import ParameterRow, encode_row
 from chappe.providers.registry import PROVIDERS
 from chappe.providers.sender import is_name
+
+Row = TypeVar("Row", bound=Model)
 
 ANALYSE, RELEASE, DELETE = "deliveries.analyse", "deliveries.release", "deliveries.delete"
 
@@ -58,6 +60,9 @@ CHANNELS = tuple(channel.value for channel in Channel)
 RELEASED_AT_ONCE = 20
 """Outbox rows of one transaction of a start: some 20,000 messages, a tenth of a second."""
 
+READ_AT_ONCE = 2_000
+LOOKED_AT = 10_000
+"""Messages of a delivery that one page looks through for those of a state."""
 FAILED_STATES = (DeliveryState.FAILED, DeliveryState.EXPIRED, DeliveryState.UNCONFIRMED)
 MOST_MESSAGES_LOOKED_AT = 100_000
 MOST_REASONS = 10
@@ -94,13 +99,48 @@ def create_delivery(organisation_id: int, draft: Draft, now_ms: int) -> Delivery
     needed = ("label", "list_id", "body")
     if errors := [FieldError(name, "is needed") for name in needed if getattr(draft, name) is None]:
         raise InvalidInput(errors)
-    delivery = Delivery(organisation_id=organisation_id, created_ms=now_ms, changed_ms=now_ms)
-    if draft.connection_id is None:
-        delivery.connection = _default_connection(organisation_id, draft)
-    _apply(delivery, draft)
+    delivery, errors = drafted(organisation_id, draft, now_ms)
+    if errors:
+        raise InvalidInput(errors)
     with transaction.atomic():
         delivery.save()
     return delivery
+
+
+def drafted(organisation_id: int, draft: Draft, now_ms: int) -> tuple[Delivery, list[FieldError]]:
+    """A new delivery as the draft has it, unsaved, and what is wrong with it. `draft` names a list.
+
+    Raises InvalidInput where there is no connection to be had, NotFound for a list or connection of nobody here.
+    """
+    delivery = Delivery(organisation_id=organisation_id, created_ms=now_ms, changed_ms=now_ms)
+    if draft.connection_id is None:
+        delivery.connection = _default_connection(organisation_id, draft)
+    return delivery, _apply(delivery, draft)
+
+
+def duplicate_delivery(organisation_id: int, delivery_id: int, label: str, now_ms: int) -> Delivery:
+    """A new draft of the same, by the name `label`; what is wrong with it by now is found when it is changed or analysed.
+
+    Raises NotFound, InvalidInput.
+    """
+    old = find_delivery(organisation_id, delivery_id)
+    made = Delivery(
+        organisation_id=organisation_id,
+        label=checked_name(label),
+        contact_list_id=old.contact_list_id,
+        connection=connection_to_use(organisation_id, old.connection_id),
+        category=old.category,
+        sender=old.sender,
+        body=old.body,
+        options=old.options,
+        short_code=old.short_code,
+        validity_s=old.validity_s,
+        created_ms=now_ms,
+        changed_ms=now_ms,
+    )
+    with transaction.atomic():
+        made.save()
+    return made
 
 
 def _default_connection(organisation_id: int, draft: Draft) -> Connection:
@@ -125,7 +165,8 @@ def change_delivery(organisation_id: int, delivery_id: int, draft: Draft, now_ms
     with transaction.atomic():
         delivery = _found(_deliveries(organisation_id).select_for_update(), delivery_id)
         _need(delivery, ("draft", "failed"), "changed")
-        _apply(delivery, draft)
+        if errors := _apply(delivery, draft):
+            raise InvalidInput(errors)
         delivery.status, delivery.error, delivery.changed_ms = "draft", "", now_ms
         delivery.save()
     return delivery
@@ -144,8 +185,21 @@ def find_delivery(organisation_id: int, delivery_id: int) -> Delivery:
     return _found(_deliveries(organisation_id), delivery_id)
 
 
-def deliveries_page(organisation_id: int, cursor: str, limit: int) -> Page[Delivery]:
-    return newest_first(_deliveries(organisation_id).select_related("connection"), cursor, limit)
+def deliveries_page(organisation_id: int, cursor: str, limit: int, status: str = "") -> Page[Delivery]:
+    """Newest first; `status` "" is all. Raises InvalidInput."""
+    rows = _deliveries(organisation_id)
+    if status:
+        rows = rows.filter(status=status)
+    return newest_first(rows.select_related("connection", "contact_list"), cursor, limit)
+
+
+def states_of(deliveries: Iterable[Delivery]) -> dict[int, dict[DeliveryState, int]]:
+    """How many messages of each are in which state, by delivery: from what is counted as it happens."""
+    found: dict[int, dict[DeliveryState, int]] = {one.pk: {} for one in deliveries}
+    rows = DeliveryCount.objects.filter(delivery_id__in=list(found)).exclude(messages=0).order_by("state")
+    for row in rows:
+        found[row.delivery_id][DeliveryState(row.state)] = row.messages
+    return found
 
 
 def delete_delivery(organisation_id: int, delivery_id: int, now_ms: int) -> None:
@@ -189,8 +243,8 @@ def _move(
     return delivery
 
 
-def _apply(delivery: Delivery, draft: Draft) -> None:
-    """Write the draft into the row, unsaved."""
+def _apply(delivery: Delivery, draft: Draft) -> list[FieldError]:
+    """Write the draft into the row, unsaved; what is wrong with it then."""
     errors: list[FieldError] = []
     if draft.label is not None:
         try:
@@ -210,8 +264,7 @@ def _apply(delivery: Delivery, draft: Draft) -> None:
     way = _way(delivery)
     errors += _row_errors(delivery, way, names)
     errors += _option_errors(delivery, options, way, names)
-    if errors:
-        raise InvalidInput(errors)
+    return errors
 
 
 def _way(delivery: Delivery) -> Way | None:
@@ -497,11 +550,11 @@ def report(organisation_id: int, delivery_id: int) -> Report:
         if not any(state in states for state in FAILED_STATES):
             return Report(delivery, states, exclusions)
         is_sample = delivery.audience > MOST_MESSAGES_LOOKED_AT
-        return Report(delivery, states, exclusions, _failure_reasons(delivery_id), is_sample)
+        return Report(delivery, states, exclusions, _failure_reasons(delivery), is_sample)
 
 
-def _failure_reasons(delivery_id: int) -> list[tuple[str, int]]:
-    looked_at = Message.objects.filter(delivery_id=delivery_id).values("state", "reason")[:MOST_MESSAGES_LOOKED_AT]
+def _failure_reasons(delivery: Delivery) -> list[tuple[str, int]]:
+    looked_at = messages_of(Message.objects, delivery).values("state", "reason")[:MOST_MESSAGES_LOOKED_AT]
     with connection.cursor() as cursor:
         sql, values = looked_at.query.sql_with_params()
         cursor.execute(
@@ -510,6 +563,43 @@ def _failure_reasons(delivery_id: int) -> list[tuple[str, int]]:
             [*values, *FAILED_STATES, MOST_REASONS],
         )
         return [(reason, count) for reason, count in cursor.fetchall()]
+
+
+def messages_of(rows: "Manager[Row]", delivery: Delivery) -> "QuerySet[Row]":
+    """The messages of a delivery, from where they begin to where they end: in the order of their ids, some of them cost no
+    more than they are."""
+    found = rows.filter(delivery_id=delivery.pk)
+    if delivery.first_message_id:
+        found = found.filter(pk__range=(delivery.first_message_id, delivery.last_message_id))
+    return found
+
+
+def messages_page(delivery: Delivery, cursor: str, limit: int, state: DeliveryState | None = None) -> Page[MessageNow]:
+    """In the order they were made. Those of one state are looked for among so many at a time: a page may have few or none of
+    them, and still another after it. Raises InvalidInput."""
+    after = read_cursor(cursor) if cursor else 0
+    rows = messages_of(MessageNow.objects, delivery).order_by("pk").filter(pk__gt=after)
+    if state is None:
+        return page_of(list(rows[: size_of_page(limit) + 1]), limit, lambda row: str(row.pk))
+    looked_at = list(rows.values_list("pk", "state")[:LOOKED_AT])
+    found = [pk for pk, now in looked_at if now == state]
+    kept = found[: size_of_page(limit)]
+    last = kept[-1] if len(found) > len(kept) else looked_at[-1][0] if looked_at else 0
+    is_more = len(found) > len(kept) or len(looked_at) == LOOKED_AT
+    return Page(list(MessageNow.objects.filter(pk__in=kept).order_by("pk")), str(last) if is_more else None)
+
+
+def sample_messages(delivery: Delivery, most: int) -> list[MessageNow]:
+    """The first messages that an analysis has made."""
+    return list(messages_of(MessageNow.objects, delivery).order_by("pk")[:most])
+
+
+def every_message(delivery: Delivery) -> Iterator[MessageNow]:
+    """All of them in the order of their ids, read a stretch at a time: for files."""
+    rows, after = messages_of(MessageNow.objects, delivery).order_by("pk"), 0
+    while some := list(rows.filter(pk__gt=after)[:READ_AT_ONCE]):
+        yield from some
+        after = some[-1].pk
 
 
 # -- jobs ------------------------------------------------------------------------------------------------------------
