@@ -14,7 +14,7 @@ from chappe.features.connections import services as connections
 from chappe.features.connections.models import Connection
 from chappe.features.contacts.services import create_list
 from chappe.features.deliveries.models import Delivery
-from chappe.features.messages.models import DeliveryCount
+from chappe.features.messages.models import DeliveryCount, Outbox
 from chappe.messaging import DeliveryState
 
 VALUES = {"host": "smsc.example.org", "account": "relais"}
@@ -47,6 +47,17 @@ def test_a_link_shows_its_window_its_speed_and_its_round_trip(shell: Shell, nort
     words = shell.done("status").out
     for part in ("North (Relais)", "1 transceiver", "bound", "2 h", "12/50", "98.5 of 100", "31.5/44 ms"):
         assert part in words
+
+
+def test_what_limits_the_speed_is_told_in_words(shell: Shell, north: Connection) -> None:
+    link(north.pk, "bound", changed_ms=now_ms(), window=50, in_flight=50, sent_per_s=480, round_trip_p50_ms=100)
+    row = {"connection_id": north.pk, "due_ms": now_ms(), "first_id": 1, "last_id": 900}
+    Outbox.objects.create(pk=1, **row)
+    assert "The window is full: with 50 messages at a time and answers after 100 ms" in " ".join(
+        shell.done("status").out.split()
+    )
+    (speed,) = shell.done("status", "--json").json["speed"]
+    assert (speed["connection"], speed["limited_by"], speed["sent_per_s"]) == ("North", "window", 480.0)
 
 
 def test_a_link_that_is_down_says_why(shell: Shell, north: Connection) -> None:

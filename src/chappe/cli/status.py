@@ -21,6 +21,8 @@ COLOURS = {
     **dict.fromkeys(("down", "silent", "no engine", "unusable"), "red"),
     "off": "dim",
 }
+LIMITS = ("pause", "rate", "slow_answers", "window", "own_commits", "nothing")
+"""What may limit a connection that sends."""
 RUNNING = ("analysing", "sending", "paused")
 
 
@@ -36,15 +38,16 @@ def status(organisation: OrganisationName = "", as_json: AsJson = False) -> None
     if organisation:
         found = found.filter(organisation=organisation_named(organisation))
     connections, now = list(found), now_ms()
-    links, waiting = _links(connections, now), _waiting(connections, now)
+    links, waiting, speed = _links(connections, now), _waiting(connections, now), _speed(connections, now)
     deliveries = _deliveries(organisation)
     if as_json:
-        show_json({"links": links, "waiting": waiting, "deliveries": deliveries})
+        show_json({"links": links, "speed": speed, "waiting": waiting, "deliveries": deliveries})
         return
     if not connections:
         screen().print("There is no connection yet. `chappe connection create NAME` makes one.")
     else:
         _show_links(links)
+    _show_speed(speed)
     _show_waiting(waiting)
     _show_deliveries(deliveries)
 
@@ -131,6 +134,24 @@ def _silent(link: "Link", now: int) -> dict[str, Any]:
     }
 
 
+def _speed(connections: "Iterable[Connection]", now: int) -> list[dict[str, Any]]:
+    """What limits each connection, by a name for programs and in words."""
+    from chappe.features.connections.explanation import what_limits
+    from chappe.features.connections.performance import lines_for
+
+    return [
+        {
+            "organisation": line.connection.organisation.name,
+            "connection": line.connection.name,
+            "connection_id": line.connection.pk,
+            "sent_per_s": round(line.bottleneck.sent_per_s, 1),
+            "limited_by": line.bottleneck.limit.value,
+            "words": what_limits(line),
+        }
+        for line in lines_for(list(connections), now)
+    ]
+
+
 def _waiting(connections: "Iterable[Connection]", now: int) -> list[dict[str, Any]]:
     from chappe.features.messages.count import outbox_by_connection
 
@@ -214,6 +235,15 @@ def _show_links(links: list[dict[str, Any]]) -> None:
         )
     columns = ("Connection", "Link", "State", ">For", ">Window", ">A second", ">p50/p99", "Reason")
     show_table(columns, rows, "Connections")
+
+
+def _show_speed(speed: list[dict[str, Any]]) -> None:
+    """Of connections that have something to send: what stands still is told with its links and with what waits."""
+    rows = [
+        (f"{one['connection']} ({one['organisation']})", one["words"]) for one in speed if one["limited_by"] in LIMITS
+    ]
+    if rows:
+        show_table(("Connection", "Why it is no faster"), rows, "Speed")
 
 
 def _show_waiting(waiting: list[dict[str, Any]]) -> None:

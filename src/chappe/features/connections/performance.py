@@ -89,23 +89,26 @@ class Speed:
 
 def lines_of(organisation_id: int, now_ms: int) -> list[Line]:
     """The connections of an organisation, in the order of the list."""
-    return _lines(organisation_id, list(connections_of(organisation_id)[:MOST_LINES]), now_ms)
+    return lines_for(list(connections_of(organisation_id)[:MOST_LINES]), now_ms)
 
 
 def line_of(organisation_id: int, connection_id: int, now_ms: int) -> Line:
     """Raises NotFound."""
-    (line,) = _lines(organisation_id, [find_connection(organisation_id, connection_id)], now_ms)
+    (line,) = lines_for([find_connection(organisation_id, connection_id)], now_ms)
     return line
 
 
-def _lines(organisation_id: int, connections: Sequence[Connection], now_ms: int) -> list[Line]:
+def lines_for(connections: Sequence[Connection], now_ms: int) -> list[Line]:
+    """A line for each of these, which may be of several organisations."""
     ids = [one.pk for one in connections]
     links: dict[int, list[Link]] = {}
     for link in links_of(ids, now_ms):
         links.setdefault(link.connection_id, []).append(link)
     queues = queues_of(ids, now_ms)
     kinds, none = (TrafficKind.RECEIPT, TrafficKind.UNMATCHED), Counter[TrafficKind]()
-    receipts = by_connection(organisation_id, now_ms - RECENT_MS, kinds)
+    receipts: dict[int, Counter[TrafficKind]] = {}
+    for organisation_id in {one.organisation_id for one in connections}:
+        receipts |= by_connection(organisation_id, now_ms - RECENT_MS, kinds)
     return [
         Line(one, _shown(links.get(one.pk, [])), queues[one.pk], *(receipts.get(one.pk, none)[kind] for kind in kinds))
         for one in connections
