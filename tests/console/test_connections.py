@@ -56,7 +56,9 @@ def form_of(page: Page) -> dict[str, str]:
 
 def names(page: Page) -> list[str]:
     """The connections of the list, in its order."""
-    return ["".join(one.itertext()).strip().removesuffix("in use").strip() for one in page.find("th", scope="row")]
+    return [
+        "".join(one.itertext()).strip().removesuffix("in use for SMS").strip() for one in page.find("th", scope="row")
+    ]
 
 
 # -- the list ------------------------------------------------------------------------------------------------------------

@@ -54,6 +54,11 @@ class Item:
     when_words: str = ""
     clear: BoundField | None = None
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether it wants the whole width of the form."""
+        return isinstance(self.bound.field.widget, forms.Textarea | forms.RadioSelect)
+
 
 @dataclass(frozen=True)
 class Row:

@@ -87,10 +87,7 @@ def kinds() -> list[Kind]:
         Kind(
             _("By any other API"),
             _("A provider that takes JSON over HTTP, described by what it wants and what it answers."),
-            ("custom",),
-        ),
-        Kind(
-            _("E-mail"), _("A provider that designs and delivers e-mail, told by its API whom to write to."), ("esp",)
+            ("custom", "esp"),
         ),
     ]
 

@@ -1,5 +1,6 @@
 """The pages of connections, but for those that have a module of their own."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from django import forms
@@ -53,12 +54,12 @@ CHANNELS = {
 
 @dataclass(frozen=True)
 class Listed:
-    """A line of the list. `is_used`: what names no connection goes through it, for one of its channels."""
+    """A line of the list. `used_for` are the channels for which what names no connection goes through it."""
 
     shown: ShownLine
     spec: ProviderSpec | None
     is_complete: bool
-    is_used: bool
+    used_for: str
 
     @property
     def connection(self) -> Connection:
@@ -70,7 +71,11 @@ class Listed:
 
 
 def channels_of(spec: ProviderSpec | None) -> str:
-    return ", ".join(str(label) for channel, label in CHANNELS.items() if spec is not None and channel in spec.channels)
+    return channel_words(spec.channels if spec is not None else ())
+
+
+def channel_words(channels: Container[Channel]) -> str:
+    return ", ".join(str(label) for channel, label in CHANNELS.items() if channel in channels)
 
 
 # -- the list ------------------------------------------------------------------------------------------------------------
@@ -91,7 +96,7 @@ def _listed(lines: list[Line]) -> list[Listed]:
         connection, spec = line.connection, PROVIDERS.get(line.connection.provider)
         is_complete = _is_complete(connection)
         channels = set(spec.channels) if spec is not None and is_complete and connection.is_enabled else set()
-        found.append(Listed(drawn_line(line), spec, is_complete, bool(channels - taken)))
+        found.append(Listed(drawn_line(line), spec, is_complete, channel_words(channels - taken)))
         taken |= channels
     return found
 
