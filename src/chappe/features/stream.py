@@ -1,6 +1,8 @@
 """Files that are made while they are read: none of them is ever whole in memory."""
 
-from collections.abc import AsyncIterator, Iterator
+import csv
+import io
+from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
 
 from asgiref.sync import sync_to_async
@@ -8,6 +10,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
 LINES_AT_ONCE = 500
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def download(request: HttpRequest, lines: Iterator[str], name: str, content_type: str) -> StreamingHttpResponse:
@@ -26,3 +29,15 @@ async def _in_a_thread(lines: Iterator[str]) -> AsyncIterator[str]:
 
 def _some(lines: Iterator[str]) -> str:
     return "".join(islice(lines, LINES_AT_ONCE))
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """A line of a CSV file, of which no spreadsheet takes a cell for a formula."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow([guarded(cell) for cell in cells])
+    return line.getvalue()
+
+
+def guarded(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -13,6 +13,7 @@ from chappe.features.audit.value import masked
 from chappe.features.consent.address import checked_address, consent_channel, short
 from chappe.features.consent.models import ConsentEvent, Quarantine
 from chappe.features.page import Page, newest_first
+from chappe.messaging import Channel
 from chappe.rules.quarantine import QuarantineStatus
 
 if TYPE_CHECKING:
@@ -81,10 +82,13 @@ def note(row: Quarantine, now_ms: int, *, is_given: bool, source: str = API) -> 
 
 
 def ledger_page(organisation_id: int, address: str, channel: str, cursor: str, limit: int) -> Page[ConsentEvent]:
-    """The lines of an address, or of all (""), newest first. Raises InvalidInput."""
+    """The lines of an address, or of all (""), newest first; `channel` "" is the one that the address is of.
+
+    Raises InvalidInput.
+    """
     rows: QuerySet[ConsentEvent] = ConsentEvent.objects.filter(organisation_id=organisation_id)
     if address.strip():
-        channel = consent_channel(channel)
+        channel = consent_channel(channel or (Channel.EMAIL if "@" in address else Channel.SMS).value)
         rows = rows.filter(channel=channel, address=checked_address(channel, address))
     return newest_first(rows, cursor, limit)
 

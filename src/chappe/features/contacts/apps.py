@@ -7,3 +7,6 @@ class ContactsConfig(AppConfig):
 
     def ready(self) -> None:
         from chappe.features.contacts import retention, services, trail  # noqa: F401 - what is kept, kinds of jobs, what is followed
+        from chappe.features.live import TOPICS
+
+        TOPICS["import"] = services.import_fingerprint

@@ -51,7 +51,6 @@ from chappe.features.page import (
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.features.settings.services import settings_of
 from chappe.features.traces.services import forget_person as forget_traced
-from chappe.features.traces.services import forget_person as forget_traced
 from chappe.messaging import ENDS, ChappeError, FieldError
 from chappe.rules.email_address import read_email
 
@@ -567,14 +566,22 @@ def _keep(row: ContactImport, stream: BinaryIO) -> int:
 
 def find_import(organisation_id: int, import_id: int) -> ContactImport:
     """Raises NotFound."""
-    found = ContactImport.objects.filter(organisation_id=organisation_id, pk=min(import_id, LARGEST_ID)).first()
+    rows = ContactImport.objects.filter(organisation_id=organisation_id).select_related("list")
+    found = rows.filter(pk=min(import_id, LARGEST_ID)).first()
     if found is None:
         raise NotFound("import", import_id)
     return found
 
 
+def import_fingerprint(organisation_id: int, import_id: int) -> tuple[str, int, int]:
+    """What differs when the page of an import would. Raises NotFound."""
+    row = find_import(organisation_id, import_id)
+    return row.status, row.rows, row.rejected
+
+
 def imports_page(organisation_id: int, cursor: str, limit: int) -> Page[ContactImport]:
-    return newest_first(ContactImport.objects.filter(organisation_id=organisation_id), cursor, limit)
+    rows = ContactImport.objects.filter(organisation_id=organisation_id).select_related("list")
+    return newest_first(rows, cursor, limit)
 
 
 def imports_of(list_id: int, most: int) -> list[ContactImport]:
@@ -686,7 +693,6 @@ def _erase_job(job: Job, lease: jobs.Lease) -> None:
     senders = [one[:LONGEST_INBOUND_SENDER] for one in reaches]
     texts = Inbound.objects.filter(organisation_id=job.organisation_id, sender__in=senders)
     texts.update(sender="", body="", linked_sms="", alias="")
-    forget_traced(job.organisation_id, reaches)
     forget_traced(job.organisation_id, reaches)
     if ours.exists():
         raise jobs.Postponed(_ERASE_AGAIN_MS)
