@@ -8,19 +8,32 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import transaction
+from django.db.models.signals import pre_save
 from tests.features.stage import Stage
 from tests.row import NOW_MS
 
 from chappe.engine.vault import Vault
+from chappe.features.accounts import people
 from chappe.features.accounts import services as accounts
+from chappe.features.accounts.models import User
 from chappe.features.audit import record
 from chappe.features.audit.actor import SYSTEM, Actor, ActorKind, acting, acting_as
 from chappe.features.audit.export import COLUMNS, csv_lines, json_lines
 from chappe.features.audit.models import AuditEvent
 from chappe.features.audit.record import Event, Subject, note, together, unnoted
-from chappe.features.audit.services import Wanted, delete_before, events_page, every_event, find_event, history_of
+from chappe.features.audit.services import (
+    Wanted,
+    _after,
+    _rows,
+    delete_before,
+    events_page,
+    every_event,
+    find_event,
+    history_of,
+)
 from chappe.features.audit.value import LONGEST_TEXT, MOST_VALUES, differing, flat, hidden_changes, masked
 from chappe.features.callbacks import services as callbacks
 from chappe.features.connections.models import Connection
@@ -29,6 +42,7 @@ from chappe.features.contacts.models import ContactList
 from chappe.features.deliveries.services import Draft, change_delivery
 from chappe.features.jobs import services as jobs
 from chappe.features.refusal import InvalidInput, NotFound
+from chappe.features.settings.retention import KINDS
 
 JANE = Actor(ActorKind.PERSON, 7, "Jane", "192.0.2.1")
 SUBJECT = Subject(1, "list", 5, "Customers")
@@ -145,6 +159,21 @@ def test_a_change_and_what_is_told_of_it_are_one_transaction(database: str) -> N
     assert told() == []
 
 
+def test_a_row_that_is_saved_by_itself_is_saved_with_its_event_or_not_at_all(database: str) -> None:
+    organisation = accounts.create_organisation("Relais", NOW_MS)
+
+    def refuse(**_: object) -> None:
+        raise ZeroDivisionError
+
+    pre_save.connect(refuse, sender=AuditEvent)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            ContactList.objects.create(organisation=organisation, name="Customers")
+    finally:
+        pre_save.disconnect(refuse, sender=AuditEvent)
+    assert not ContactList.objects.exists()
+
+
 def test_a_change_is_told_with_who_and_when(database: str) -> None:
     organisation = accounts.create_organisation("Relais", NOW_MS).pk
     with acting_as(JANE):
@@ -177,6 +206,34 @@ def test_what_fails_inside_tells_nothing_and_what_comes_after_it_does(database: 
             _ = 1 / 0
         note(SUBJECT, "keep", after={"b": 1})
     assert told() == [("keep", "list", {}, {"b": 1})]
+
+
+def test_a_change_of_nothing_is_none(database: str) -> None:
+    note(SUBJECT, "change", before={"a": 1, "b": None}, after={"a": 1, "b": ""})
+    assert told() == []
+    note(SUBJECT, "test")
+    assert [action for action, *_ in told()] == ["test"]
+
+
+def test_who_joins_a_group_is_told_by_name(database: str) -> None:
+    organisation = accounts.create_organisation("Relais", NOW_MS).pk
+    jane = User.objects.create_user("jane@example.org", "jane@example.org", None, organisation_id=organisation)
+    User.objects.create_user("root@example.org", "", None, organisation_id=organisation, role="administrator")
+    group = people.create_group(organisation, people.Membership("Night shift", ["see_texts"], [jane.pk]))
+    made = AuditEvent.objects.latest("pk")
+    assert (made.action, made.subject_kind, made.after["people"]) == ("create", "group", ["jane@example.org"])
+    people.change_group(organisation, group.pk, people.Membership("Night shift", ["see_texts"], []))
+    changed = AuditEvent.objects.latest("pk")
+    assert (changed.action, changed.before, changed.after) == ("change", {"people": ["jane@example.org"]}, {})
+
+
+def test_a_second_factor_is_told_without_what_is_in_it(database: str) -> None:
+    organisation = accounts.create_organisation("Relais", NOW_MS).pk
+    jane = User.objects.create_user("jane@example.org", "jane@example.org", None, organisation_id=organisation)
+    Authenticator.objects.create(user=jane, type="totp", data={"secret": "s3aled"})
+    made = AuditEvent.objects.latest("pk")
+    assert (made.action, made.subject_kind, made.organisation_id) == ("create", "second_factor", organisation)
+    assert made.after == {"type": "totp", "data.secret": {"hidden": "set"}}
 
 
 def test_two_events_make_one_from_the_first_before_to_the_last_after() -> None:
@@ -273,6 +330,27 @@ def test_events_are_found_by_who_what_and_when(database: str, wanted: Wanted, fo
     assert "".join(row.actor_name for row in events_page(1, wanted, "", 50).items) == found
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(),
+        Wanted(actor_kind="person", actor_id=7),
+        Wanted(action="delete"),
+        Wanted(subject_kind="list", subject_id=9),
+        Wanted(since_ms=1, until_ms=NOW_MS),
+    ],
+)
+def test_no_page_of_the_trail_sorts_or_reads_it_whole(
+    sqlite_url: str, bound: Callable[[str], None], wanted: Wanted
+) -> None:
+    bound(sqlite_url)
+    rows = _after(_rows(1, wanted), f"{NOW_MS}-1")[:51]
+    plan = rows.explain()
+    assert "SEARCH" in plan
+    assert "SCAN" not in plan
+    assert "TEMP B-TREE" not in plan
+
+
 def test_what_cannot_be_looked_for_is_refused(database: str) -> None:
     for wanted, cursor in ((Wanted(actor_kind="ghost"), ""), (Wanted(), "x"), (Wanted(), "1-2-3")):
         with pytest.raises(InvalidInput):
@@ -296,7 +374,9 @@ def test_the_history_of_a_subject_is_its_own(database: str) -> None:
 
 
 def cells(organisation_id: int, wanted: Wanted) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO("".join(csv_lines(organisation_id, wanted)), newline="")))
+    return list(
+        csv.DictReader(io.StringIO("".join(csv_lines(organisation_id, wanted)).removeprefix("\ufeff"), newline=""))
+    )
 
 
 def test_a_spreadsheet_has_a_line_for_each_field_and_no_formula(database: str) -> None:
@@ -351,6 +431,16 @@ def test_what_is_older_goes_in_bounded_steps_and_other_organisations_keep_theirs
     assert [delete_before(1, NOW_MS + 4, 3) for _ in range(3)] == [3, 1, 0]
     assert [row.at_ms for row in every_event(1, Wanted())] == [NOW_MS + 4]
     assert AuditEvent.objects.filter(pk=theirs.pk).exists()
+
+
+def test_the_daily_deletion_takes_what_is_older_than_the_days_asked_for(database: str) -> None:
+    for number in range(3):
+        event(at_ms=NOW_MS + number)
+    kind = KINDS["audit"]
+    beats: list[int] = []
+    done = kind.walks["audit"](1, NOW_MS + 2, 0, lambda: beats.append(1))
+    assert (done.deleted, len(beats)) == (2, 1)
+    assert kind.least_days >= 90
 
 
 def test_who_is_erased_leaves_a_number_of_ours_and_nothing_else(database: str) -> None:

@@ -11,15 +11,19 @@ from django.db import connection
 from django.db.models.signals import post_save
 from tests.row import NOW_MS
 from tests.web.caller import Answer, Caller
+from tests.web.desk import Desk
 
+from chappe.features.accounts import operator
 from chappe.features.accounts.models import ApiKey, Organisation
 from chappe.features.audit.models import AuditEvent
 from chappe.features.callbacks.models import CallbackEvent
+from chappe.features.clock import now_ms
 from chappe.features.connections.models import ErrorQualification
 from chappe.features.jobs import services as jobs
 from chappe.web.api.api import api
 from chappe.web.asgi import django_application
 from chappe.web.intake import description
+from chappe.web.intake.lookup import KEY_MS
 
 CHANGES_NOTHING = {("POST", "/v1/hooks/{hook_id}/test")}
 """Says what would be read from a call that somebody pastes."""
@@ -233,6 +237,31 @@ def test_a_replacement_tells_of_both_connections_and_of_what_moved(caller: Calle
         "replaced_by": made,
     }
     assert events["hook", moved.json["id"]].before == {"connection_id": old}
+
+
+def test_an_operator_acts_by_its_login_whichever_key_it_uses(organisation: Organisation) -> None:
+    machine = operator.create_operator(organisation.pk, "crm", "The CRM", ["manage"], NOW_MS)
+    for name in ("old", "new"):
+        secret = operator.add_key(organisation.pk, machine.pk, name, NOW_MS).secret
+        assert Caller(organisation, secret).post("/v1/lists", {"name": name}).status == 201
+    told = AuditEvent.objects.filter(subject_kind="list").values_list("actor_kind", "actor_id", "actor_name")
+    assert set(told) == {("operator", machine.pk, "crm")}
+
+
+def test_an_operator_that_is_switched_off_is_refused_at_once(organisation: Organisation, desk: Desk) -> None:
+    machine = operator.create_operator(organisation.pk, "crm", "The CRM", ["send", "read"], NOW_MS)
+    desk.key = operator.add_key(organisation.pk, machine.pk, "one", NOW_MS).secret
+    caller = Caller(organisation, desk.key)
+    assert (desk.send().status, caller.get("/v1/quarantine").status) == (422, 200)  # there is no connection to send by
+    operator.change_operator(organisation.pk, machine.pk, operator.Change(is_enabled=False), now_ms())
+    assert caller.get("/v1/quarantine").status == 401
+    deadline = now_ms() + KEY_MS
+    answers = [desk.send().status]
+    while now_ms() <= deadline and answers[-1] == 422:
+        answers.append(desk.send().status)
+    assert desk.send().status == 401
+    operator.change_operator(organisation.pk, machine.pk, operator.Change(is_enabled=True), now_ms())
+    assert (desk.send().status, caller.get("/v1/quarantine").status) == (422, 200)
 
 
 def test_callers_at_the_same_time_are_told_apart(organisation: Organisation, call_as: Callable[..., Caller]) -> None:

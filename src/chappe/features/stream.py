@@ -10,6 +10,8 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
 LINES_AT_ONCE = 500
+BOM = "\ufeff"
+"""At the start of a CSV file: without it a spreadsheet reads other letters than were written."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -10,6 +10,8 @@ from chappe.features.accounts.invitation import checked_role
 from chappe.features.accounts.models import PeopleGroup, User
 from chappe.features.accounts.right import Right, Role
 from chappe.features.accounts.services import checked_name
+from chappe.features.audit.following import subject_of
+from chappe.features.audit.record import CHANGE, note, together
 from chappe.features.page import Page, newest_first
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 
@@ -132,13 +134,19 @@ def _saved(group: PeopleGroup, membership: Membership) -> PeopleGroup:
     group.name, group.withheld = checked_name(membership.name), checked_rights(membership.withheld)
     people = _people(group.organisation_id).filter(pk__in=membership.people)
     try:
-        with transaction.atomic():
+        with together():
             group.save()
+            before = _names(group)
             group.people.set(people)
+            note(subject_of(group), CHANGE, before={"people": before}, after={"people": _names(group)})
             _need_somebody(group.organisation_id)
     except IntegrityError:
         raise Conflict(f"There is a group named {group.name} already.") from None
     return group
+
+
+def _names(group: PeopleGroup) -> list[str]:
+    return [one.name for one in group.people.order_by("pk")]
 
 
 def _people(organisation_id: int) -> "QuerySet[User]":

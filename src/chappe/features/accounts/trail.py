@@ -1,5 +1,7 @@
 """What the audit trail keeps of organisations, people and keys: no password, no key."""
 
+from allauth.mfa.models import Authenticator
+
 from chappe.features.accounts.models import ApiKey, Invitation, Operator, Organisation, PeopleGroup, User
 from chappe.features.audit.following import follow
 
@@ -13,6 +15,14 @@ follow(
     ),
     hidden=("password",),
     name=lambda row: row.name,
+)
+follow(
+    Authenticator,
+    kind="second_factor",
+    fields=("type",),
+    hidden=("data",),
+    name=lambda row: row.user.name,
+    organisation=lambda row: int(row.user.organisation_id or 0),
 )
 follow(Operator, kind="operator", fields=("login", "label", "scopes", "is_enabled"))
 follow(ApiKey, kind="key", fields=("name", "scopes", "operator_id", "revoked_ms"), name=lambda row: row.name)

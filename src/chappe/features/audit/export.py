@@ -1,7 +1,5 @@
 """The trail as a file: CSV for a spreadsheet, JSON Lines for a program. Both are made as they are read."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,31 +8,26 @@ from chappe.features.audit.models import AuditEvent
 from chappe.features.audit.services import Wanted, every_event
 from chappe.features.audit.value import HIDDEN
 from chappe.features.clock import instant
+from chappe.features.stream import BOM, csv_line
 
 COLUMNS = (
     *("id", "time", "actor_kind", "actor_id", "actor", "address", "action"),
     *("subject_kind", "subject_id", "subject", "field", "before", "after"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_lines(organisation_id: int, wanted: Wanted) -> Iterator[str]:
     """A heading, and a line for each field that changed; for an event without fields one line. Raises InvalidInput."""
-    yield _line(COLUMNS)
+    yield BOM + csv_line(COLUMNS)
     for event in every_event(organisation_id, wanted):
         for row in _rows(event):
-            yield _line([guarded(str(cell)) for cell in row])
+            yield csv_line(str(cell) for cell in row)
 
 
 def json_lines(organisation_id: int, wanted: Wanted) -> Iterator[str]:
     """An object a line, for each event. Raises InvalidInput."""
     for event in every_event(organisation_id, wanted):
         yield json.dumps(_object(event), ensure_ascii=False) + "\n"
-
-
-def guarded(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def _rows(event: AuditEvent) -> Iterator[tuple[object, ...]]:
@@ -75,9 +68,3 @@ def _object(event: AuditEvent) -> dict[str, object]:
 def _time(event: AuditEvent) -> str:
     at = instant(event.at_ms)
     return at.isoformat(timespec="milliseconds") if at is not None else ""
-
-
-def _line(cells: Any) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
-    return line.getvalue()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save, pre_save
 
@@ -46,6 +47,7 @@ class Following:
 
 
 FOLLOWED: dict[type[Model], Following] = {}
+_SAVED_WITH_EVENT: set[type[Model]] = set()
 
 
 def follow(
@@ -75,10 +77,19 @@ def follow(
         {**{field: _reader(field) for field in hidden}, **(secrets or {})},
         blank or (lambda _row: model()),
     )
+    _save_with_event(model)
     key = f"audit.{model._meta.label}"
     pre_save.connect(_look_before, sender=model, dispatch_uid=key)
     post_save.connect(_saved, sender=model, dispatch_uid=key)
     post_delete.connect(_deleted, sender=model, dispatch_uid=key)
+
+
+def _save_with_event(model: type[Model]) -> None:
+    """Where no transaction is open, a saved row is committed before its signal is sent; here both are one."""
+    if model not in _SAVED_WITH_EVENT:
+        _SAVED_WITH_EVENT.add(model)
+        save = transaction.atomic(savepoint=False)(model.save_base)
+        model.save_base = save  # type: ignore[method-assign]
 
 
 def subject_of(row: Model) -> Subject:

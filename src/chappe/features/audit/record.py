@@ -59,12 +59,14 @@ def note(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Write down what was done. Of `before` and `after` only what differs is kept; the caller leaves secrets out.
+    """Write down what was done. Of `before` and `after` only what differs is kept, and a change of nothing is none; the
+    caller leaves secrets out.
 
     To be called in the transaction of the change.
     """
-    old, new = (dict(flat("", values or {})) for values in (before, after))
-    write(Event(subject, action, *differing(old, new)))
+    old, new = differing(*(dict(flat("", values or {})) for values in (before, after)))
+    if old or new or action != CHANGE:
+        write(Event(subject, action, old, new))
 
 
 def write(event: Event) -> None:

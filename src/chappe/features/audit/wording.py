@@ -56,6 +56,7 @@ ACTIONS: Mapping[str, Words] = {
     "pause": pgettext_lazy("audit", "Paused"),
     "resume": pgettext_lazy("audit", "Resumed"),
     "cancel": pgettext_lazy("audit", "Cancelled"),
+    "answer": pgettext_lazy("audit", "Answered"),
     "download": pgettext_lazy("audit", "Downloaded"),
 }
 
@@ -87,6 +88,7 @@ SUBJECTS: Mapping[str, Words] = {
     "person": _("Person"),
     "group": _("Group of people"),
     "invitation": _("Invitation"),
+    "second_factor": _("Second factor"),
     "operator": _("Operator"),
     "key": _("API key"),
 }
@@ -188,6 +190,10 @@ FIELDS: Mapping[str, Words] = {
     "messages": pgettext_lazy("how many", "Messages"),
     "address": _("Number or address"),
     "settings": _("Settings"),
+    "type": _("Type"),
+    "data": _("Data"),
+    "columns": _("Columns"),
+    "message": _("Message no."),
     "language": _("Language"),
     "region": _("Country of numbers"),
     "time_zone": _("Time zone"),
