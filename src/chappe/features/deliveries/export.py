@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from django.utils.translation import gettext as _
 
-from chappe.features.audit.export import guarded
 from chappe.features.clock import instant
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.services import Report, every_message
 from chappe.features.deliveries.state import ENCODINGS, reason_words
 from chappe.features.state import STATES
+from chappe.features.stream import guarded
 from chappe.messaging import DeliveryState
 
 BOM = "\ufeff"
