@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "chappe.features.audit",
     "chappe.features.accounts",
     "chappe.features.connections",
+    "chappe.features.errors",
     "chappe.features.contacts",
     "chappe.features.consent",
     "chappe.features.messages",

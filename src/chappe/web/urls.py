@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("consent/", include("chappe.features.consent.urls")),
     path("deliveries/", include("chappe.features.deliveries.urls")),
     path("inbox/", include("chappe.features.inbox.urls")),
+    path("errors/", include("chappe.features.errors.urls")),
     path("messages/", include("chappe.features.messages.urls")),
     path("hooks/", include("chappe.features.hooks.urls")),
     path("callbacks/", include("chappe.features.callbacks.urls")),

@@ -169,6 +169,16 @@ def dead_letters(
     return page_of(found, limit, lambda row: f"{row.dead_ms}-{row.pk}")
 
 
+MOST_COUNTED = 1_000
+"""Dead letters that are counted; of more it is enough to know that."""
+
+
+def dead_counts(endpoint_ids: Sequence[int]) -> dict[int, int]:
+    """How many dead letters each endpoint has, up to `MOST_COUNTED`."""
+    rows = CallbackEvent.objects.filter(dead_ms__gt=0)
+    return {one: rows.filter(endpoint_id=one)[:MOST_COUNTED].count() for one in endpoint_ids}
+
+
 def replay(organisation_id: int, endpoint_id: int, letters: Letters, now_ms: int) -> int:
     """Call again, from the first try on; how many, `MOST_REPLAYED` at most. Raises NotFound, InvalidInput; Conflict where
     the endpoint is off."""
