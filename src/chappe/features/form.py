@@ -34,13 +34,18 @@ class ConsoleForm(forms.Form):
         except InvalidInput as error:
             self.is_refused = True
             for one in error.errors:
-                name = self.field_names.get(one.field, one.field)
+                name = self.field_of(one.field)
                 known = name in self.fields
                 words = localised(one.message)
                 self.add_error(name if known else None, words if known else f"{one.field}: {words}")
         except Conflict as error:
             self.is_refused = True
             self.add_error(None, localised(str(error)))
+
+
+    def field_of(self, path: str) -> str:
+        """The form's own name for what a service calls `path`."""
+        return self.field_names.get(path, path)
 
 
 class ConfirmForm(ConsoleForm):

@@ -34,6 +34,14 @@ def qualifications(organisation_id: int, status: str, cursor: str, limit: int) -
     return newest_first(rows, cursor, limit)
 
 
+def find_qualification(organisation_id: int, qualification_id: int) -> ErrorQualification:
+    """Raises NotFound."""
+    found = _rows(organisation_id).filter(pk=min(qualification_id, LARGEST_ID)).first()
+    if found is None:
+        raise NotFound("error qualification", qualification_id)
+    return found
+
+
 def qualify(organisation_id: int, qualification_id: int, verdict: Verdict) -> ErrorQualification:
     """Say what an error means; the next receipt that carries it is read so. Raises NotFound, InvalidInput."""
     changes = _changes(verdict)
