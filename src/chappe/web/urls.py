@@ -23,5 +23,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("callbacks/", include("chappe.features.callbacks.urls")),
     path("audit/", include("chappe.features.audit.urls")),
     path("keys/", include("chappe.features.keys.urls")),
+    path("settings/", include("chappe.features.settings.urls")),
     path("", include("chappe.web.console.urls")),
 ]

@@ -22,7 +22,7 @@ ORGANISATION = "the settings of the organisation"
 
 @dataclass(frozen=True)
 class Listed:
-    """What somebody listed, and it may not be: of a `connection` or a `callback`."""
+    """Networks and hosts that a `connection` or a `callback` lists."""
 
     kind: str
     id: int
@@ -63,13 +63,30 @@ def uncovered(text: str, bounds: tuple[Bound, ...]) -> tuple[str, ...]:
 def beyond(organisation_id: int, text: str) -> list[Listed]:
     """What is listed now and would not be called any more if `text` were the organisation's bound."""
     bounds = Bound.of(text, ORGANISATION)
-    return [one for one in _lists(organisation_id, bounds) if one.entries] if bounds else []
+    lists = _lists(organisation_id) if bounds else ()
+    found = (Listed(one.kind, one.id, one.name, uncovered(" ".join(one.entries), bounds)) for one in lists)
+    return [one for one in found if one.entries]
 
 
-def _lists(organisation_id: int, bounds: tuple[Bound, ...]) -> Iterator[Listed]:
-    for connection in Connection.objects.filter(organisation_id=organisation_id, replaced_by=0).order_by("position", "pk"):
-        listed = str(connection.settings.get("allowed_networks", ""))
-        yield Listed("connection", connection.pk, connection.name, uncovered(listed, bounds))
+def listed(organisation_id: int) -> list[Listed]:
+    """What connections and callbacks list now."""
+    return [one for one in _lists(organisation_id) if one.entries]
+
+
+def _lists(organisation_id: int) -> Iterator[Listed]:
+    for connection in Connection.objects.filter(organisation_id=organisation_id, replaced_by=0).order_by(
+        "position", "pk"
+    ):
+        text = str(connection.settings.get("allowed_networks", ""))
+        yield Listed("connection", connection.pk, connection.name, _entries(text))
     for endpoint in CallbackEndpoint.objects.filter(organisation_id=organisation_id, deleted_ms=0).order_by("pk"):
-        entries = uncovered(endpoint.allowed_networks, bounds)
-        yield Listed("callback", endpoint.pk, endpoint.url.partition("?")[0], entries)
+        yield Listed("callback", endpoint.pk, endpoint.url.partition("?")[0], _entries(endpoint.allowed_networks))
+
+
+def _entries(text: str) -> tuple[str, ...]:
+    """What cannot be read is left to whoever reads it."""
+    try:
+        networks, hosts = allowed_networks(text)
+    except ValueError:
+        return ()
+    return tuple(str(entry) for entry in [*networks, *hosts])

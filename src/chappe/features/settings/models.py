@@ -15,7 +15,7 @@ class OrganisationSettings(models.Model):
     organisation = models.OneToOneField(
         Organisation, on_delete=models.CASCADE, primary_key=True, related_name="settings"
     )
-    language = models.CharField(max_length=5, default="en")
+    language = models.CharField(max_length=5, default="", blank=True, help_text="empty: as each browser asks for it")
     region = models.CharField(
         max_length=2, default="", blank=True, help_text="of numbers without a country code; empty: they are not read"
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.db import connection, transaction
+from django.db.models import F, Sum
 
 from chappe.engine.store.store import unpack_ids
 from chappe.features.messages.models import MessageNow
@@ -14,6 +15,7 @@ from chappe.rules.quiet_hours import concerns, shown
 BATCHES_LOOKED_AT = 50
 """Batches overlap little: of those that end at or after a message, the ones that hold it are among the first."""
 FORGOTTEN_AT_ONCE = 1_000
+SCATTERED_COUNTED = 1_000
 # The guard leaves alone what an engine has put off anew, or somebody has taken, in the meantime.
 _LET_GO = """
 UPDATE outbox SET due_ms = w.due_ms FROM quiet_wait w
@@ -56,6 +58,14 @@ def current_wait(message: MessageNow, now_ms: int) -> Wait | None:
     if message.state != DeliveryState.WAITING:
         return None
     return next((wait for wait in reversed(waits_of(message)) if wait.until_ms > now_ms), None)
+
+
+def waiting(organisation_id: int, now_ms: int) -> int:
+    """About how many messages wait for the end of quiet hours."""
+    rows = QuietWait.objects.filter(organisation_id=organisation_id, until_ms__gt=now_ms)
+    spans = rows.filter(ids=None).aggregate(messages=Sum(F("last_id") - F("first_id") + 1))["messages"] or 0
+    others = rows.exclude(ids=None).values_list("ids", flat=True)[:SCATTERED_COUNTED]
+    return int(spans) + sum(len(unpack_ids(bytes(ids))) for ids in others if ids)
 
 
 def reasons(organisation_id: int, messages: Iterable[MessageNow], now_ms: int) -> dict[int, str]:

@@ -1,16 +1,18 @@
 """An organisation's settings: read by every page, changed by its administrators, heeded by engines within a second."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
 import phonenumbers
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from chappe.engine.configuration import ANY_NETWORK, LANGUAGES
 from chappe.engine.net.egress import listing_problem
 from chappe.features.accounts.models import Organisation
+from chappe.features.accounts.services import checked_name
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.features.settings import quiet_wait, retention
 from chappe.features.settings.models import OrganisationSettings
@@ -27,6 +29,7 @@ class Change:
     `version` is the one the caller has read: when somebody else changed the settings since, nothing is changed.
     """
 
+    name: str | None = None
     language: str | None = None
     region: str | None = None
     time_zone: str | None = None
@@ -53,6 +56,8 @@ def change_settings(organisation_id: int, change: Change, now_ms: int) -> Organi
     """The settings as changed; their version grows when anything differs. Raises NotFound, InvalidInput, Conflict."""
     with transaction.atomic():
         row = _locked(organisation_id, change.version)
+        if change.name is not None:
+            _rename(organisation_id, change.name)
         before = _facts(row)
         was_quiet = (row.quiet_periods, row.quiet_action, row.time_zone)
         _apply(row, change)
@@ -67,6 +72,11 @@ def change_settings(organisation_id: int, change: Change, now_ms: int) -> Organi
     return row
 
 
+def check(row: OrganisationSettings, change: Change) -> None:
+    """Raises InvalidInput where the change could not be made; nothing is kept."""
+    _apply(copy(row), change)
+
+
 def _locked(organisation_id: int, version: int | None) -> OrganisationSettings:
     """The row, made where there is none, to be changed in this transaction. Raises NotFound, Conflict."""
     if not Organisation.objects.select_for_update().filter(pk=organisation_id).exists():
@@ -77,8 +87,21 @@ def _locked(organisation_id: int, version: int | None) -> OrganisationSettings:
     return row
 
 
+def _rename(organisation_id: int, name: str) -> None:
+    row = Organisation.objects.get(pk=organisation_id)
+    name = checked_name(name)
+    if row.name == name:
+        return
+    row.name = name
+    try:
+        with transaction.atomic():
+            row.save(update_fields=["name"])
+    except IntegrityError:
+        raise Conflict(f"There is an organisation named {name} already.") from None
+
+
 def _facts(row: OrganisationSettings) -> tuple[Any, ...]:
-    names = [field.name for field in fields(Change) if field.name != "version"]
+    names = [field.name for field in fields(Change) if field.name not in ("name", "version")]
     return tuple(getattr(row, name) for name in names)
 
 
@@ -107,7 +130,7 @@ def _apply(row: OrganisationSettings, change: Change) -> None:
 
 def _problems(row: OrganisationSettings) -> list[FieldError]:
     errors = []
-    if row.language not in LANGUAGES:
+    if row.language and row.language not in LANGUAGES:
         errors.append(FieldError("language", f"must be one of {', '.join(LANGUAGES)}"))
     if row.region and row.region not in phonenumbers.SUPPORTED_REGIONS:
         errors.append(FieldError("region", "must be a country code of two letters, such as FR"))

@@ -1,13 +1,15 @@
 """What every page gets: who looks, in which language, and what a browser may load."""
 
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from django.utils import translation
+from django.utils import timezone, translation
 
 from chappe.features.accounts.models import User
 from chappe.features.accounts.person import person_of
+from chappe.features.settings.services import settings_of
 
 POLICY = "; ".join(
     (
@@ -41,7 +43,8 @@ class ContentPolicyMiddleware:
 
 
 class PersonMiddleware:
-    """The person of a request, and the language they read. What a signed-in person sees is kept by no cache."""
+    """The person of a request, the language they read, and the clock they go by: their own or their organisation's. What a
+    signed-in person sees is kept by no cache."""
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
@@ -54,9 +57,12 @@ class PersonMiddleware:
         if not isinstance(user, User):
             return self.get_response(request)
         request.person = person_of(user)  # type: ignore[attr-defined]
-        if user.language in dict(settings.LANGUAGES):
-            translation.activate(user.language)
-            request.LANGUAGE_CODE = user.language
-        response = self.get_response(request)
+        organisation = settings_of(user.organisation_id or 0)
+        language = user.language or organisation.language
+        if language in dict(settings.LANGUAGES):
+            translation.activate(language)
+            request.LANGUAGE_CODE = language
+        with timezone.override(ZoneInfo(organisation.time_zone)):
+            response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -27,7 +27,12 @@ class Migration(migrations.Migration):
                         to="accounts.organisation",
                     ),
                 ),
-                ("language", models.CharField(default="en", max_length=5)),
+                (
+                    "language",
+                    models.CharField(
+                        blank=True, default="", help_text="empty: as each browser asks for it", max_length=5
+                    ),
+                ),
                 (
                     "region",
                     models.CharField(
