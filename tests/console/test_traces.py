@@ -274,7 +274,9 @@ def exchanged(organisation: Organisation, **values: Any) -> TraceSession:
     connection = create_connection(organisation.pk, "Cloud", "twilio", TWILIO, now_ms())
     session = services.start_trace(organisation.pk, connection.pk, services.Wanted(5), None, now_ms())
     body = values.get("body", f"To=%2B{MARIE}&Body=Bonjour+Marie").encode()
-    request = HttpRequest("POST", "https://api.example.org/Messages.json", (("Content-Type", "text/plain"),), body)
+    request = HttpRequest(
+        "POST", "https://api.example.org/Messages.json", (("Content-Type", values.get("kind", "text/plain")),), body
+    )
     response = HttpResponse(201, json.dumps({"sid": "SM1", "to": f"+{MARIE}", "body": "Bonjour Marie"}).encode(), {})
     message = OutboundMessage(1, f"+{MARIE}", "CHAPPE", "Bonjour Marie", 0, 0, 0, 0, 0, organisation.pk)
     held = kept_exchange(request, response, Accepted(("SM1",)), 0.12, message, ("s3cret-token",))
@@ -294,6 +296,15 @@ def test_an_exchange_is_read_by_people(admin: Browser, organisation: Organisatio
     file = content(admin.get(home(session, "download.pcap")))
     assert b"POST /Messages.json HTTP/1.1\r\nHost: api.example.org\r\n" in file
     assert b"HTTP/1.1 201 Created\r\n" in file
+
+
+def test_bodies_of_forms_and_json_are_taken_apart(admin: Browser, organisation: Organisation) -> None:
+    session = exchanged(organisation, kind="application/x-www-form-urlencoded")
+    shown = admin.get(entry_of(session, 0))
+    names = ["".join(one.itertext()) for one in shown.find("dt", class_="mono")]
+    values = ["".join(one.itertext()) for one in shown.all("dd")]
+    assert {"To", "Body", "sid", "to", "body"} <= set(names)
+    assert "Bonjour Marie" in values
 
 
 def test_of_an_exchange_nobody_sees_more_than_they_may(browse_as: Browse, organisation: Organisation) -> None:

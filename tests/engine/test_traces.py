@@ -11,10 +11,11 @@ from tests.engine.house import House, in_loop, quirks, until
 
 from chappe.engine.store.frame import Traced
 from chappe.engine.store.trace_entry import TraceEntries
-from chappe.engine.traced_exchange import read_exchange
+from chappe.engine.traced_exchange import LONGEST, TracedExchange, kept_exchange, read_exchange, shown_exchange
 from chappe.features.connections import services as connections
 from chappe.features.traces.models import TraceEntry, TraceSession
-from chappe.messaging import DeliveryState
+from chappe.messaging import DeliveryState, OutboundMessage, Refused
+from chappe.providers.http import HttpRequest
 from chappe.rules.trace import REQUESTS_PER_S, number_key
 from chappe.simulator.quirks import Inbound
 from chappe.smpp import Pdu, command_name, decode
@@ -276,3 +277,20 @@ def test_entries_that_cannot_be_written_stop_nothing(build_anywhere: Build) -> N
     entries.add(Traced(2, [(session, 1, "out", "pdu", 0, "transceiver", 1, "", "", b"x")], []))
     entries.write(now_ms())
     assert counts(house, session) == (1, 0)
+
+
+def test_a_body_without_headers_is_hidden_like_any_other() -> None:
+    request = "\nObawbhe Znevr"
+    exchange = TracedExchange("POST", "/", request, 200, "", "accepted", 1.0, texts=("Bonjour Marie",))
+    assert shown_exchange(exchange, shows_texts=False, shows_numbers=True).request == "\n•••"
+
+
+def test_what_was_cut_off_shows_no_beginning_of_what_is_hidden() -> None:
+    """A text that the end of what is kept cuts in two is not found there: its beginning goes as well."""
+    text = "Bonjour Marie, " * 20
+    body = text + "x" * (LONGEST - len(text) - 30) + text
+    request = HttpRequest("POST", "https://api.example.org/", (("a", "b"),), body.encode())
+    message = OutboundMessage(1, MARIE, "", text, 0, 0, 0, 0, 0, 1)
+    exchange = read_exchange(kept_exchange(request, None, Refused("no"), 0.1, message, ("s3cret",)))
+    assert "Bonjo" in exchange.request[-40:]
+    assert "Bonjo" not in shown_exchange(exchange, shows_texts=False, shows_numbers=True).request

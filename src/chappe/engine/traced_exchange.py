@@ -46,14 +46,18 @@ def kept_exchange(
     secrets: Sequence[str],
 ) -> bytes:
     """A call of ours as it is kept; the request is as built, without the proof."""
+
+    def kept(text: str) -> str:
+        return excerpt(text, LONGEST, secrets) + (CUT if len(text) > LONGEST else "")
+
     answer = "" if response is None else written(tuple(response.headers.items()), response.body)
     exchange = TracedExchange(
         request.method,
-        excerpt(request.url, LONGEST, secrets),
-        excerpt(written(request.headers, request.body), LONGEST, secrets),
+        kept(request.url),
+        kept(written(request.headers, request.body)),
         0 if response is None else response.status,
-        excerpt(answer, LONGEST, secrets),
-        excerpt(outcome_words(outcome), LONGEST, secrets),
+        kept(answer),
+        kept(outcome_words(outcome)),
         round(took_s * 1000, 3),
         (message.recipient,),
         tuple(_texts(message)),
@@ -98,23 +102,31 @@ def shown_exchange(exchange: TracedExchange, *, shows_texts: bool, shows_numbers
 def _request(request: str, texts: Sequence[str], numbers: Sequence[str]) -> str:
     """What we said. A body in which the text is not found, and that may write it in a way unknown here, is hidden whole; one
     without the number loses all that look like one."""
-    head, _, body = request.partition(END_OF_HEAD)
+    head, body = parted(request)
     hidden = _redacted(body, texts, ())
     if body and texts and hidden == body:
         hidden = HIDDEN
     elif numbers:
         without = _redacted(hidden, (), numbers)
         hidden = mask_numbers(hidden) if without == hidden else without
-    return _redacted(head, texts, numbers) + END_OF_HEAD + hidden
+    return f"{_redacted(head, texts, numbers)}\n{hidden}"
+
+
+def parted(written: str) -> tuple[str, str]:
+    """The lines of the head, each with its end, and the body: as `exchange.written` joined them."""
+    if written.startswith("\n"):
+        return "", written[1:]
+    head, mark, body = written.partition(END_OF_HEAD)
+    return f"{head}\n" if mark else head, body
 
 
 def _redacted(text: str, texts: Sequence[str], numbers: Sequence[str]) -> str:
     """At the end of a text that was cut, the beginning of what is to be hidden may stand: so much is taken off."""
     hides = (*texts, *numbers)
     kept = redact(text, (), hides)
-    if len(text) < LONGEST or not hides:
+    if not text.endswith(CUT) or not hides:
         return kept
-    return kept[: max(0, len(kept) - ESCAPED * max(map(len, hides)))] + CUT
+    return kept[: max(0, len(kept) - ESCAPED * max(map(len, hides)) - len(CUT))] + CUT
 
 
 def _texts(message: OutboundMessage) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 SIGNIFICANT_DIGITS = 8
 """By so many last digits a number is known, with its country code or as it is dialled at home."""
+LONGEST_KEY = 64
 REQUESTS_PER_S = 100
 """PDUs of one trace that are kept in a second, with their answers: no more than is worth looking through."""
 EXCHANGES_PER_S = 20
@@ -11,12 +12,13 @@ EXCHANGES_PER_S = 20
 def number_key(address: str) -> str:
     """What two ways of writing one number have in common: +33 6 12 34 56 78, 33612345678 and 0612345678 are the same.
 
-    A short code is its digits, and a name is itself whatever its capitals. "" for nothing.
+    A short code is its digits; a name or an e-mail address is itself whatever its capitals, up to 64 characters. "" for
+    nothing.
     """
     plain = address.strip().translate(_PUNCTUATION)
     if plain.removeprefix("+").isdigit():
         return plain.removeprefix("+").lstrip("0")[-SIGNIFICANT_DIGITS:]
-    return address.strip().casefold()
+    return address.strip().casefold()[:LONGEST_KEY]
 
 
 _PUNCTUATION = {ord(character): None for character in " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}.-()/"}

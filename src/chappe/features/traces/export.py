@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from chappe.engine.traced_exchange import parted
 from chappe.features.clock import instant
 from chappe.features.traces.models import TraceEntry, TraceSession
 from chappe.features.traces.reading import Sight, shown
@@ -69,7 +70,7 @@ def _place(url: str) -> tuple[str, str]:
 
 def _message(first: str, written: str) -> bytes:
     """As it stands on the wire, with the length that the body has here."""
-    head, _, body = written.partition("\n\n")
+    head, body = parted(written)
     octets = body.encode()
     headers = [line for line in head.split("\n") if line and not _MADE_ANEW.match(line)]
     return "\r\n".join([first, *headers, f"Content-Length: {len(octets)}", "", ""]).encode() + octets

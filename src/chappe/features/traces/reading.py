@@ -1,14 +1,17 @@
 """Entries of a trace as people read them. What the reader may not see is masked before anything is decoded."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from urllib.parse import parse_qsl
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from chappe.engine.traced_exchange import TracedExchange, read_exchange, shown_exchange
+from chappe.engine.traced_exchange import TracedExchange, parted, read_exchange, shown_exchange
 from chappe.features.traces.meaning import (
     FIELD_LABELS,
     HEXADECIMAL,
@@ -34,6 +37,7 @@ from chappe.smpp.tlv import Tlv
 HIDDEN = "•••"
 OCTETS_A_LINE = 16
 LONGEST_WORDS = 90
+MOST_MEMBERS = 200
 _ADDRESSES = frozenset({"source_addr", "destination_addr", "esme_addr"})
 _MESSAGES = frozenset({CommandId.SUBMIT_SM, CommandId.DELIVER_SM, CommandId.DATA_SM})
 _SHORTEST_NUMBER = 7
@@ -108,16 +112,24 @@ class PduShown:
 
 
 @dataclass(frozen=True)
+class MessageShown:
+    """What one side of an exchange said. `members` are what the body consists of, by name or path; none where it is neither a
+    form nor JSON."""
+
+    headers: list[tuple[str, str]]
+    members: list[tuple[str, str]]
+    body: str
+
+
+@dataclass(frozen=True)
 class ExchangeShown:
-    """One call and its answer, cut into heads and bodies. `status` 0: there was no answer."""
+    """One call and its answer. `status` 0: there was no answer."""
 
     method: str
     url: str
-    headers: list[tuple[str, str]]
-    body: str
+    request: "MessageShown"
     status: int
-    answer_headers: list[tuple[str, str]]
-    answer: str
+    answer: "MessageShown"
     outcome: str
     took_ms: float
 
@@ -241,16 +253,12 @@ def pdu_of(entry: TraceEntry, sight: Sight, dialect: Dialect | None) -> PduShown
 
 def exchange_of(entry: TraceEntry, sight: Sight) -> ExchangeShown:
     exchange = shown(entry, sight)
-    headers, body = _cut(exchange.request)
-    answer_headers, answer = _cut(exchange.response)
     return ExchangeShown(
         exchange.method,
         exchange.url,
-        headers,
-        body,
+        _said(exchange.request),
         exchange.status,
-        answer_headers,
-        answer,
+        _said(exchange.response),
         exchange.outcome,
         exchange.took_ms,
     )
@@ -261,10 +269,36 @@ def shown(entry: TraceEntry, sight: Sight) -> TracedExchange:
     return shown_exchange(read_exchange(bytes(entry.content)), shows_texts=sight.texts, shows_numbers=sight.numbers)
 
 
-def _cut(written: str) -> tuple[list[tuple[str, str]], str]:
-    head, _mark, body = written.partition("\n\n")
+def _said(written: str) -> MessageShown:
+    head, body = parted(written)
     pairs = [line.partition(": ") for line in head.split("\n") if line]
-    return [(name, value) for name, _colon, value in pairs], body
+    kind = next((value for name, _colon, value in pairs if name.lower() == "content-type"), "")
+    return MessageShown([(name, value) for name, _colon, value in pairs], _members(body, kind), body)
+
+
+def _members(body: str, kind: str) -> list[tuple[str, str]]:
+    """The pairs of a form, or the members of JSON by their paths, as they stand in it."""
+    if "form-urlencoded" in kind:
+        return parse_qsl(body, keep_blank_values=True)[:MOST_MEMBERS]
+    try:
+        value = json.loads(body) if body[:1] in ("{", "[") else None
+    except (ValueError, RecursionError):
+        return []
+    return list(islice(_flat("", value), MOST_MEMBERS)) if value else []
+
+
+def _flat(path: str, value: object) -> Iterator[tuple[str, str]]:
+    match value:
+        case dict():
+            for name, item in value.items():
+                yield from _flat(f"{path}.{name}" if path else str(name), item)
+        case list():
+            for place, item in enumerate(value):
+                yield from _flat(f"{path}[{place}]", item)
+        case str():
+            yield path, value
+        case _:
+            yield path, json.dumps(value)
 
 
 def _read(content: bytes, sight: Sight) -> _Read:

@@ -32,7 +32,7 @@ MOST_RUNNING = 3
 """Of one connection at a time."""
 KEPT_MS = 24 * 3_600_000
 """From its start on: whoever is erased everywhere is gone from every trace a day later at the latest."""
-LONGEST_NUMBER = 40
+LONGEST_NUMBER = 64
 MINUTE_MS = 60_000
 NEAR = 2_000
 """How many entries before and after one are looked through for its answer, or for what it answers."""
