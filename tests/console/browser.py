@@ -31,7 +31,8 @@ class Page:
         self.html: str = response.content.decode() if is_page and not response.streaming else ""
         self.root: Element | None = None
         if self.html and not 300 <= self.status < 400:
-            self.root = _parsed(self.html, response.request["PATH_INFO"])
+            is_fragment = bool(response.request.get("HTTP_HX_REQUEST"))
+            self.root = _parsed(self.html, response.request["PATH_INFO"], is_fragment=is_fragment)
             _check(self.root, self.html, response)
 
     @property
@@ -112,9 +113,9 @@ def organisation(name: str = "Relais") -> Organisation:
     return services.create_organisation(name, NOW_MS)
 
 
-def _parsed(html: str, path: str) -> Element:
+def _parsed(html: str, path: str, *, is_fragment: bool) -> Element:
     parser = html5lib.HTMLParser(namespaceHTMLElements=False)
-    root = parser.parse(html)
+    root = parser.parseFragment(html, container="div") if is_fragment else parser.parse(html)
     wrong = [f"{position}: {html5lib.constants.E[code] % data}" for position, code, data in parser.errors]
     assert not wrong, f"{path} is not valid HTML: {wrong[:5]}"
     assert isinstance(root, Element)
