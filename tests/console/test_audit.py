@@ -10,6 +10,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.template import Context, RequestContext, Template
 from django.test import AsyncClient, RequestFactory
+from django.urls import reverse
 from django.utils import translation
 from tests.console.browser import Browser, Page
 from tests.row import NOW_MS
@@ -19,7 +20,7 @@ from chappe.features.accounts.person import person_of
 from chappe.features.audit.actor import Actor, ActorKind, acting_as
 from chappe.features.audit.following import FOLLOWED
 from chappe.features.audit.models import AuditEvent
-from chappe.features.audit.wording import ACTIONS, FIELDS, SUBJECTS, label_of
+from chappe.features.audit.wording import ACTIONS, FIELDS, PAGES, SUBJECTS, label_of
 from chappe.features.connections import services as connections
 from chappe.features.connections.models import Connection
 from chappe.features.contacts import services as contacts
@@ -118,11 +119,8 @@ def download(browser: Browser, path: str) -> str:
 
 
 def test_what_is_exported_is_what_the_filter_lets_through(admin: Browser, north: Connection) -> None:
-    lines = list(
-        csv.DictReader(
-            io.StringIO(download(admin, "/audit/export.csv?actor_kind=person").removeprefix("\ufeff"), newline="")
-        )
-    )
+    text = download(admin, "/audit/export.csv?actor_kind=person").removeprefix("\ufeff")
+    lines = list(csv.DictReader(io.StringIO(text, newline="")))
     assert {row["actor"] for row in lines} == {"Jane"}
     objects = [json.loads(line) for line in download(admin, "/audit/export.jsonl").splitlines()]
     assert objects[0]["actor"] == {"kind": "person", "id": 77, "name": "Jane"}
@@ -179,6 +177,21 @@ def test_the_trail_is_read_in_french(browse_as: Callable[..., Browser], north: C
 def test_a_field_has_a_name_that_people_know(path: str, label: str) -> None:
     with translation.override("en"):
         assert label_of(path) == label
+
+
+def test_what_has_a_page_is_one_step_away_and_what_is_gone_is_not(
+    admin: Browser, north: Connection, organisation: Organisation
+) -> None:
+    event = AuditEvent.objects.filter(subject_kind="connection").latest("pk")
+    assert f"/connections/{north.pk}/" in admin.get(f"/audit/{event.pk}/").links()
+    connections.delete_connection(organisation.pk, north.pk)
+    gone = AuditEvent.objects.filter(action="delete").latest("pk")
+    assert f"/connections/{north.pk}/" not in admin.get(f"/audit/{gone.pk}/").links()
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_page_that_the_trail_leads_to_is_there(kind: str) -> None:
+    assert reverse(PAGES[kind], args=[1])
 
 
 def test_every_action_and_subject_that_services_name_has_words(database: str) -> None:

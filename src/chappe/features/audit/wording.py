@@ -94,11 +94,11 @@ SUBJECTS: Mapping[str, Words] = {
 }
 
 PAGES: Mapping[str, str] = {
-    "connection": "connections:connection",
+    "connection": "connections:overview",
     "hook": "hooks:hook",
     "callback": "callbacks:callback",
     "list": "contacts:list",
-    "contact": "contacts:contact",
+    "contact": "contacts:person",
     "delivery": "deliveries:delivery",
     "person": "accounts:person",
     "group": "accounts:group",
