@@ -56,7 +56,7 @@ def _mark(path: str) -> str:
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A small drawing beside words; those who cannot see it miss nothing."""
-    return format_html('<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><path d="{}"/></svg>', ICONS[name])
+    return format_html('<svg class="icon" viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="{}"/></svg>', ICONS[name])
 
 
 @register.simple_tag
