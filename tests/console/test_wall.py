@@ -18,9 +18,11 @@ from chappe.messaging import TrafficKind
 
 
 def live(connection_id: int, state: str = "bound", **values: Any) -> None:
-    """A link that its engine shows now."""
+    """A link that its engine shows now, and for as long as the test may take."""
     given = {"window": 10, "in_flight": 10, "sent_per_s": 98.0, "round_trip_p50_ms": 90.0, "round_trip_p99_ms": 130.0}
-    link(connection_id, state, **given | {"changed_ms": now_ms(), "since_ms": now_ms() - 7_200_000} | values)
+    link(
+        connection_id, state, **given | {"changed_ms": now_ms() + 3_600_000, "since_ms": now_ms() - 7_200_000} | values
+    )
 
 
 def waiting(connection_id: int) -> None:

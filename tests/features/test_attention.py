@@ -18,13 +18,15 @@ from chappe.features.callbacks.models import CallbackEndpoint, CallbackEvent
 from chappe.features.connections.models import ErrorQualification
 from chappe.features.connections.performance import lines_of
 from chappe.features.messages.models import DeliveryCount, Outbox, Traffic
+from chappe.features.messages.traffic import Period, of_organisation, steps_until
 from chappe.messaging import DeliveryState, TrafficKind
 
 ALL = frozenset(Right)
 
 
 def found(organisation_id: int, rights: frozenset[Right] = ALL) -> list[Concern]:
-    return concerns(organisation_id, lines_of(organisation_id, NOW_MS), rights, NOW_MS)
+    lately = of_organisation(organisation_id, steps_until(NOW_MS, Period.DAY))
+    return concerns(organisation_id, lines_of(organisation_id, NOW_MS), lately, rights, NOW_MS)
 
 
 def matters(organisation_id: int, rights: frozenset[Right] = ALL) -> list[Matter]:

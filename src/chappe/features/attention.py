@@ -14,7 +14,7 @@ from chappe.features.connections.models import ErrorQualification
 from chappe.features.connections.performance import Line
 from chappe.features.deliveries.models import Delivery
 from chappe.features.messages.models import DeliveryCount
-from chappe.features.messages.traffic import by_connection
+from chappe.features.messages.traffic import Series, by_connection
 from chappe.messaging import ENDS, TrafficKind
 from chappe.rules.bottleneck import Limit
 
@@ -99,11 +99,14 @@ class Progress:
     ends: Mapping[int, int] = field(default_factory=dict)
 
 
-def concerns(organisation_id: int, lines: Sequence[Line], rights: frozenset[Right], now_ms: int) -> list[Concern]:
-    """What the person with these rights should know of, the worst first; `lines` are those of the wall."""
+def concerns(
+    organisation_id: int, lines: Sequence[Line], lately: Series, rights: frozenset[Right], now_ms: int
+) -> list[Concern]:
+    """What the person with these rights should know of, the worst first; `lines` are those of the wall, `lately` the
+    organisation's traffic of the last day."""
     found = [
         *_links(lines, now_ms),
-        *_receipts(organisation_id, lines, now_ms),
+        *_receipts(organisation_id, lines, lately),
         *_errors(organisation_id),
         *_callbacks(organisation_id),
         *_certificates(lines, now_ms),
@@ -141,9 +144,11 @@ def _of_lines(matter: Matter, lines: Sequence[Line], count: int, days: int = 0) 
         yield Concern(matter, count, names, lines[0].connection.pk if len(lines) == 1 else 0, days)
 
 
-def _receipts(organisation_id: int, lines: Sequence[Line], now_ms: int) -> Iterator[Concern]:
-    """Receipts of the last day that were for no message of ours."""
-    found = by_connection(organisation_id, now_ms - DAY_MS, [TrafficKind.UNMATCHED])
+def _receipts(organisation_id: int, lines: Sequence[Line], lately: Series) -> Iterator[Concern]:
+    """Receipts that were for no message of ours; whose they are is asked only where there are any."""
+    if not lately.total(TrafficKind.UNMATCHED):
+        return
+    found = by_connection(organisation_id, lately.steps.start_ms, [TrafficKind.UNMATCHED])
     concerned = [line for line in lines if line.connection.pk in found]
     yield from _of_lines(Matter.UNMATCHED, concerned, sum(found[line.connection.pk].total() for line in concerned))
 

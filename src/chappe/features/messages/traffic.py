@@ -60,8 +60,9 @@ class Series:
     def of(self, kind: TrafficKind) -> list[int]:
         return self.counts.get(kind, [0] * self.steps.count)
 
-    def total(self, kind: TrafficKind) -> int:
-        return sum(self.of(kind))
+    def total(self, kind: TrafficKind, since_ms: int = 0) -> int:
+        """In the steps that begin then or later."""
+        return sum(count for place, count in enumerate(self.of(kind)) if self.steps.begin(place) >= since_ms)
 
 
 def read_period(text: str, default: Period = Period.DAY) -> Period:
@@ -94,13 +95,6 @@ def of_connection(organisation_id: int, connection_id: int, steps: Steps) -> Ser
 def of_delivery(organisation_id: int, delivery_id: int, steps: Steps) -> Series:
     """Sent, delivered and the ends of its messages; nothing at all for a delivery of another organisation."""
     return _series(Traffic.objects.filter(delivery_id=delivery_id, organisation_id=organisation_id), steps)
-
-
-def total_since(organisation_id: int, since_ms: int) -> dict[TrafficKind, int]:
-    """What happened since then, in whole buckets; every kind is named."""
-    rows = Traffic.objects.filter(organisation_id=organisation_id, bucket_ms__gte=since_ms)
-    found = Counter(dict(rows.values_list("kind").annotate(total=Sum("messages"))))
-    return {kind: found[kind.value] for kind in TrafficKind}
 
 
 def by_connection(organisation_id: int, since_ms: int, kinds: Iterable[TrafficKind]) -> dict[int, Counter[TrafficKind]]:

@@ -79,11 +79,11 @@ def home(request: PageRequest) -> HttpResponseBase:
     lines = lines_of(organisation_id, now)
     if not lines:
         return render(request, "console/welcome.html", {"steps": _steps(person)})
-    steps = traffic.steps_until(now, Period.DAY, offset_ms(now))
+    lately = _lately(organisation_id, now)
     shown = {
-        "concerns": [_told(one) for one in concerns(organisation_id, lines, person.rights, now)],
-        "today": _today(organisation_id, now),
-        "chart": sent_chart(traffic.of_organisation(organisation_id, steps)),
+        "concerns": [_told(one) for one in concerns(organisation_id, lines, lately, person.rights, now)],
+        "today": _today(lately, now),
+        "chart": sent_chart(lately),
         "runs": [_run(one) for one in running(organisation_id)] if person.may(Right.SEE_DELIVERIES) else [],
     }
     return render(request, "console/home.html", shown)
@@ -92,18 +92,25 @@ def home(request: PageRequest) -> HttpResponseBase:
 def fingerprint(organisation_id: int, _subject: int) -> Hashable:
     """What differs when the page would, whoever looks at it."""
     now = now_ms()
-    lines = lines_of(organisation_id, now)
-    found = tuple((one.matter, one.count, tuple(one.names)) for one in concerns(organisation_id, lines, ALL, now))
+    lines, lately = lines_of(organisation_id, now), _lately(organisation_id, now)
+    known = concerns(organisation_id, lines, lately, ALL, now)
+    found = tuple((one.matter, one.count, tuple(one.names)) for one in known)
     runs = tuple((one.delivery.pk, one.delivery.status, one.done) for one in running(organisation_id))
-    today = tuple(traffic.total_since(organisation_id, _midnight(now)).items())
+    today = tuple(lately.total(kind) for kind in TrafficKind)
     return now // REFRESH_MS, bool(lines), found, runs, today
 
 
 # -- today -------------------------------------------------------------------------------------------------------------
 
 
-def _today(organisation_id: int, now: int) -> list[Figure]:
-    found = traffic.total_since(organisation_id, _midnight(now))
+def _lately(organisation_id: int, now: int) -> traffic.Series:
+    """The last day in half hours, one of which begins at the reader's midnight: one look into the counts for the page."""
+    return traffic.of_organisation(organisation_id, traffic.steps_until(now, Period.DAY, offset_ms(now)))
+
+
+def _today(lately: traffic.Series, now: int) -> list[Figure]:
+    midnight = _midnight(now)
+    found = {kind: lately.total(kind, midnight) for kind in TrafficKind}
     sent = found[TrafficKind.SENT]
     return [
         Figure(_("Sent"), sent),
