@@ -3,12 +3,16 @@
 from collections.abc import Callable
 
 import pytest
+from tests import row
 from tests.console.browser import NOW_MS, Browser
 
 from chappe.features.accounts.models import Organisation
 from chappe.features.contacts import services
 from chappe.features.contacts.models import Contact, ContactList
 from chappe.features.contacts.services import Details
+from chappe.features.jobs import services as jobs
+from chappe.features.messages.models import Message
+from chappe.messaging import DeliveryState
 
 NUMBER, MASKED = "+33612345678", "+33••••••678"
 
@@ -202,3 +206,52 @@ def test_a_stranger_finds_nothing_of_ours(stranger: Browser, people: ContactList
         answer = stranger.post(f"/contacts/{path}", {"confirmation": "Customers", "ids": [contact.pk]})
         assert answer.status == 404
     assert Contact.objects.filter(pk=contact.pk).exists()
+
+
+def test_the_page_of_a_person_shows_messages_to_and_texts_from_them(
+    admin: Browser, people: ContactList, browse_as: Callable[..., Browser]
+) -> None:
+    contact = person(people, attributes={"city": "Lyon"})
+    message = row.message(people.organisation_id, 1, recipient=NUMBER, body="Hello Ada")
+    row.inbound(people.organisation_id, 2, sender=NUMBER, body="Who is this?")
+    path = f"/contacts/people/{contact.pk}/"
+    shown = admin.get(path)
+    assert "Hello Ada" in shown.text and "Who is this?" in shown.text and "Lyon" in shown.text
+    assert f"/messages/{message.pk}/" in shown.links()
+    hidden = browse_as("operator").get(path)
+    assert "Hello Ada" not in hidden.html and "Who is this?" not in hidden.html
+    assert "hidden text of 9 characters" in hidden.text
+
+
+def test_a_person_is_deleted_and_the_messages_to_them_stay(admin: Browser, people: ContactList) -> None:
+    contact = person(people)
+    row.message(people.organisation_id, 1, recipient=NUMBER)
+    path = f"/contacts/people/{contact.pk}/delete/"
+    assert admin.post(path, {"confirmation": "+336"}).error_of("confirmation")
+    assert "off your contacts" in admin.post(path, {"confirmation": NUMBER}).text
+    jobs.run_until_empty()
+    assert not Contact.objects.exists()
+    assert Message.objects.get().recipient == NUMBER
+
+
+def test_a_person_is_erased_everywhere_after_saying_what_goes_and_what_stays(
+    admin: Browser, people: ContactList
+) -> None:
+    contact = person(people, external_id="A1")
+    row.message(people.organisation_id, 1, recipient=NUMBER, state=DeliveryState.DELIVERED)
+    path = f"/contacts/people/{contact.pk}/erase/"
+    shown = admin.get(path)
+    assert "What goes, for good" in shown.text and "What stays" in shown.text
+    assert admin.post(path, {"confirmation": "A1"}).error_of("confirmation")
+    assert "is being erased" in admin.post(path, {"confirmation": NUMBER}).text
+    jobs.run_until_empty()
+    assert admin.get(f"/contacts/people/{contact.pk}/").status == 404
+    assert Message.objects.get().recipient == ""
+
+
+def test_the_pages_speak_french(people: ContactList, browse_as: Callable[..., Browser]) -> None:
+    contact, someone = person(people), browse_as(language="fr")
+    assert "Contacts et listes" in someone.get("/contacts/").text
+    assert "Ce qui reste" in someone.get(f"/contacts/people/{contact.pk}/erase/").text
+    refused = someone.post("/contacts/people/new/", {"phone": "12"})
+    assert "n’est pas un numéro de téléphone" in refused.error_of("phone")

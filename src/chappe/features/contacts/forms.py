@@ -50,15 +50,18 @@ COLUMN_CHOICES = (
     (LEFT_OUT, _("Left out")),
 )
 
+REGION_HELP = _(
+    "Two letters, such as FR: numbers without a country code are read as numbers of this country. Empty: they are not read, "
+    "and these people are left out of deliveries."
+)
+
 
 def region_field() -> forms.CharField:
     return forms.CharField(
-        label=_("Country of numbers without a country code"),
+        label=_("Country of local numbers"),
         max_length=2,
         required=False,
-        help_text=_(
-            "Two letters, such as FR. Empty: such numbers are not read, and these people are left out of deliveries."
-        ),
+        help_text=REGION_HELP,
         widget=forms.TextInput(attrs={"class": "short", "autocomplete": "off"}),
     )
 
@@ -110,6 +113,7 @@ class MappingForm(ConsoleForm):
 
     def __init__(self, *args: Any, width: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["default_region"].help_text = ""  # it was said when the file was chosen
         self.places = range(width)
         for place in self.places:
             self._add_column(place, gettext("Column %(number)s") % {"number": place + 1})

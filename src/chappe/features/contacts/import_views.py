@@ -31,7 +31,7 @@ ATTRIBUTES_SHOWN = 6
 """Of a person in the preview; the others are counted."""
 SAMPLES = 3
 CELLS_SHOWN = 12
-LONGEST_SHOWN = 60
+LONGEST_SHOWN = 40
 SHORTEST_NUMBER = 6
 """Digits in a cell that may be a telephone number."""
 

@@ -59,3 +59,10 @@ if (dependents.length) {
   showDependents();
   document.addEventListener("change", showDependents);
 }
+
+// One box for all boxes of its form. It is hidden where there is no script to work it.
+document.querySelectorAll("input[data-check-all]").forEach((all) => {
+  const boxes = [...all.form.querySelectorAll('input[type="checkbox"]:not([data-check-all])')];
+  all.hidden = boxes.length < 2;
+  all.addEventListener("change", () => boxes.forEach((box) => (box.checked = all.checked)));
+});
