@@ -53,7 +53,7 @@ def test_smpp_is_connected_step_by_step_and_measured(admin: Browser, smsc: Simul
         {"name": "Simulator", "host": "127.0.0.1", "port": str(smsc.port), "account": "relais", "password": "pa55word"}
         | {"allowed_networks": "127.0.0.0/8"},
         {"source_number": "36180", "window": "20"},
-        {},
+        {"receipt_id_pattern": r"\bid:(\d{1,20})"},
     )
     assert "pa55word" not in page.html
     page = admin.post("/connections/new/smpp/", form_of(page) | {"do": "try", "number": "", "text": ""})
@@ -65,8 +65,10 @@ def test_smpp_is_connected_step_by_step_and_measured(admin: Browser, smsc: Simul
     assert services.open_secrets(made)["password"] == "pa55word"
     assert admin.get(f"/connections/{made.pk}/verify/").find("input", name="number")
     found = admin.post(f"/connections/{made.pk}/verify/", {"number": "+33612345678", "text": "Hello"})
-    assert "It works" in found.text
+    assert "It works" in found.text, found.text
     assert "The provider took the test message" in found.text
+    assert "submit_sm_resp" in found.text, "what crossed the link is shown"
+    assert "pa55word" not in found.html
 
 
 def test_a_wrong_password_is_told_and_the_connection_is_kept_switched_off(

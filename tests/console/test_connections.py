@@ -279,7 +279,7 @@ def test_the_settings_of_a_vendor_are_replaced_and_the_page_says_why(
     wrong = admin.post(
         f"/connections/{made.pk}/replace/", form_of(admin.get(f"/connections/{made.pk}/replace/")) | {"sender": "00336"}
     )
-    assert "begins with 00" in wrong.error_of("sender")
+    assert "Begins with 00" in wrong.error_of("sender")
 
 
 # -- history -------------------------------------------------------------------------------------------------------------

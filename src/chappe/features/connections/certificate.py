@@ -38,6 +38,12 @@ def expiries(connections: Iterable[Connection], now_ms: int, within_days: int) -
     return sorted(found, key=lambda one: one.until)
 
 
+def days_left(pem: str, now_ms: int) -> int | None:
+    """Of the certificate that ends first, negative where it is over; None of a text that holds none."""
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    return next(((until - now).days for until in _ends(pem)), None)
+
+
 def _ends(pem: str) -> Iterator[datetime]:
     """The end that comes first; nothing of a text that holds no certificate, for whoever uses it says so."""
     try:

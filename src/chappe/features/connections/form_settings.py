@@ -10,7 +10,11 @@ from django.forms import BoundField
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from chappe.features.clock import now_ms
+from chappe.features.connections.certificate import NAMES as CERTIFICATES
+from chappe.features.connections.certificate import days_left
 from chappe.features.connections.form_value import CLEAR, WAS, Typed, cell_name, field_of
 from chappe.features.connections.risk import said_beside
 from chappe.features.connections.services import LONGEST_NAME
@@ -24,6 +28,7 @@ FEW = 4
 LONG = 10_000
 """Characters from which on a text has lines."""
 ROWS_OF_TEXT = 12
+SOON_DAYS = 30
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -165,6 +170,8 @@ class SettingsForm(ConsoleForm):
         help_text = _help(setting)
         if setting.is_secret:
             help_text = format_html("{} {}", self._secret_state(name), help_text)
+        elif name in CERTIFICATES:
+            help_text = format_html("{} {}", _validity(str(self.known[name])), help_text)
         return SettingField(
             label=localised(setting.label or setting.name),
             help_text=help_text,
@@ -198,7 +205,7 @@ class SettingsForm(ConsoleForm):
 
     def _put(self, error: FieldError) -> None:
         """An error beside its field; beside the table where it is about one as a whole; above all else."""
-        name, words = field_of(error.field), localised(error.message)
+        name, words = field_of(error.field), sentence(localised(error.message))
         setting = next((one for one in self._settings() if one.name == name and one.columns), None)
         if name in self.fields:
             self.add_error(name, words)
@@ -270,11 +277,29 @@ class SettingsForm(ConsoleForm):
         return Row(place, [self[name] for name in names], is_kept, self[was] if was in self.fields else None)
 
 
+def sentence(words: str) -> str:
+    """With a capital and a stop, so that several can follow each other. What begins with a name stays as it is."""
+    is_word = words.partition(" ")[0].isalpha()
+    capital = words[:1].upper() + words[1:] if is_word else words
+    return capital if not words or words[-1] in ".!?…" else f"{capital}."
+
+
 def shared_login_words(others: Sequence[str]) -> str:
     return _(
         "Another connection logs in with the same account: %(names)s. The provider may send the receipts of one to the "
         "other, where they match nothing, and counts the links of both together."
     ) % {"names": ", ".join(others)}
+
+
+def _validity(pem: str) -> SafeString:
+    """How long a certificate is good; nothing of what is none."""
+    days = days_left(pem, now_ms())
+    if days is None:
+        return SafeString()
+    if days < 0:
+        return format_html('<span class="pill bad">{}</span>', _("It is over."))
+    words = ngettext("good for %(days)s more day", "good for %(days)s more days", days) % {"days": days}
+    return format_html('<span class="pill {}">{}</span>', "warn" if days < SOON_DAYS else "good", words)
 
 
 def _name_field() -> forms.Field:

@@ -30,6 +30,7 @@ from chappe.features.settings.models import OrganisationSettings
 from chappe.messaging import Channel, ConfigError, FieldError
 
 if TYPE_CHECKING:
+    from chappe.engine.net.probe import OnPdu
     from chappe.engine.net.verification import Subject, Verification
     from chappe.providers.contract import ProviderSpec
 
@@ -302,9 +303,13 @@ def open_secrets(connection: Connection) -> dict[str, str]:
 
 
 def verify_connection(
-    connection: Connection, *, test_number: str | None = None, test_text: str | None = None
+    connection: Connection,
+    *,
+    test_number: str | None = None,
+    test_text: str | None = None,
+    on_pdu: "OnPdu | None" = None,
 ) -> "Verification":
-    """Use a connection as the engine would, and say what was found.
+    """Use a connection as the engine would, and say what was found. `on_pdu` sees what crosses a link by SMPP.
 
     Raises Conflict where the secrets stay closed. No transaction may be open: a provider takes its time.
     """
@@ -316,7 +321,7 @@ def verify_connection(
     except Sealed as error:
         raise Conflict(f"The secrets of this connection cannot be opened: {error}. Write them again.") from None
     text = for_test(subject, test_number, test_text) if test_number and test_text else test_text
-    found = async_to_sync(verify)(subject, test_number=test_number, test_text=text)
+    found = async_to_sync(verify)(subject, test_number=test_number, test_text=text, on_pdu=on_pdu)
     note_trial(subject_of(connection), "verify", found, is_test_sent=bool(test_number))
     return found
 

@@ -12,6 +12,7 @@ from chappe.features.settings.egress import bounds_of
 from chappe.messaging import ConfigError, FieldError
 
 if TYPE_CHECKING:
+    from chappe.engine.net.probe import OnPdu
     from chappe.engine.net.verification import Verification
 
 
@@ -22,11 +23,12 @@ def try_settings(
     *,
     test_number: str | None = None,
     test_text: str | None = None,
+    on_pdu: "OnPdu | None" = None,
 ) -> "Verification":
     """Use settings that are not kept as the engine would: authenticate; and, with a recipient, send a test message.
 
     `test_text` is the text, or the JSON payload of an e-mail provider. Raises InvalidInput naming each setting that cannot
-    be used. No transaction may be open.
+    be used. `on_pdu` sees what crosses a link by SMPP. No transaction may be open.
     """
     from chappe.engine.net.verification import Subject, verify
     from chappe.features.deliveries.identifier import for_test
@@ -39,6 +41,6 @@ def try_settings(
     bounds = bounds_of(organisation_id)
     subject = Subject(provider, dict(settings), {}, organisation_id=organisation_id, bounds=bounds)
     text = for_test(subject, test_number, test_text) if test_number and test_text else test_text
-    found = async_to_sync(verify)(subject, test_number=test_number, test_text=text)
+    found = async_to_sync(verify)(subject, test_number=test_number, test_text=text, on_pdu=on_pdu)
     note_trial(Audited(organisation_id, "connection", name=spec.label), "try", found, is_test_sent=bool(test_number))
     return found

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chappe.providers.contract import ProviderSpec
 
 MAIL = '{\n  "to": "{{ user_identifier }}",\n  "from": "shop@example.org",\n  "subject": "Test",\n  "html": "<p>Test</p>"\n}'
+MOST_PDUS = 200
 LEVELS: Mapping[str, tuple[str | Promise, str]] = {
     "ok": (gettext_lazy("Fine"), "good"),
     "warning": (gettext_lazy("Look at this"), "warn"),
@@ -49,7 +50,7 @@ class TestForm(ConsoleForm):
     def __init__(self, *args: Any, spec: "ProviderSpec", is_needed: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, use_required_attribute=False, **kwargs)
         number, text = self.fields["number"], self.fields["text"]
-        number.required = is_needed
+        number.required = text.required = is_needed
         if spec.channels == {Channel.EMAIL}:
             number.label = _("Recipient")
             number.help_text = _("An address of yours, or the identifier by which the provider knows you.")
@@ -95,9 +96,21 @@ class ShownVerification:
     is_usable: bool
     findings: Sequence[ShownFinding]
     calls: Sequence[ShownCall]
+    pdus: Sequence[str]
 
 
-def shown_verification(found: "Verification | None") -> ShownVerification | None:
+class Pdus:
+    """What crossed a link, a line each, up to so many."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, direction: str, line: str) -> None:
+        if len(self.lines) < MOST_PDUS:
+            self.lines.append(f"{'→' if direction == 'out' else '←'} {line}")
+
+
+def shown_verification(found: "Verification | None", pdus: Sequence[str] = ()) -> ShownVerification | None:
     if found is None:
         return None
     findings = [ShownFinding(one.text, *LEVELS[one.level]) for one in found.findings]
@@ -111,7 +124,7 @@ def shown_verification(found: "Verification | None") -> ShownVerification | None
         )
         for one in found.exchanges
     ]
-    return ShownVerification(found.is_usable, findings, calls)
+    return ShownVerification(found.is_usable, findings, calls, pdus)
 
 
 def headers_told(spec: "ProviderSpec", values: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -127,18 +140,15 @@ def headers_told(spec: "ProviderSpec", values: Mapping[str, Any]) -> list[tuple[
 def verify(request: PageRequest, connection_id: int) -> HttpResponseBase:
     connection = services.find_connection(request.person.organisation_id, connection_id)
     spec = services.provider_spec(connection.provider)
-    form, found = TestForm(request.POST or None, spec=spec), None
+    form, found, pdus = TestForm(request.POST or None, spec=spec), None, Pdus()
     if request.method == "POST" and form.is_valid():
         with form.refusals():
-            given = form.given
-            found = services.verify_connection(
-                connection, test_number=given["test_number"], test_text=given["test_text"]
-            )
+            found = services.verify_connection(connection, **form.given, on_pdu=pdus)
     shown = {
         "connection": connection,
         "spec": spec,
         "form": form,
-        "found": shown_verification(found),
+        "found": shown_verification(found, pdus.lines),
         "held": held_words(connection),
         "headers": headers_told(spec, connection.settings),
     }

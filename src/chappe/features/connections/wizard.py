@@ -30,7 +30,7 @@ from chappe.features.connections.form_value import read, rows_changed
 from chappe.features.connections.models import Connection
 from chappe.features.connections.risk import shares_login
 from chappe.features.connections.trial import try_settings
-from chappe.features.connections.verify import TestForm, headers_told, shown_verification
+from chappe.features.connections.verify import Pdus, TestForm, headers_told, shown_verification
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.features.view import PageRequest, page
 from chappe.messaging import Channel, FieldError
@@ -68,6 +68,7 @@ class Walk:
     errors: Sequence[FieldError] = ()
     test: TestForm | None = None
     found: "Verification | None" = None
+    pdus: Sequence[str] = ()
     words: Sequence[str] = field(default_factory=tuple)
 
     @classmethod
@@ -146,13 +147,13 @@ class Walk:
         test = TestForm(self.request.POST, spec=self.spec, is_needed=self.must_pass)
         if not test.is_valid():
             return replace(self, test=test)
-        organisation_id = self.request.person.organisation_id
+        organisation_id, pdus = self.request.person.organisation_id, Pdus()
         try:
-            found = try_settings(organisation_id, self.spec.key, self.draft.typed.given, **test.given)
+            found = try_settings(organisation_id, self.spec.key, self.draft.typed.given, **test.given, on_pdu=pdus)
         except InvalidInput as error:
             return self._wrong(error.errors)
         passed = self.draft.mark if found.is_usable else ""
-        return replace(self, draft=replace(self.draft, passed=passed), test=test, found=found)
+        return replace(self, draft=replace(self.draft, passed=passed), test=test, found=found, pdus=pdus.lines)
 
     def _saved(self) -> HttpResponseBase:
         """Kept; switched on where a test found it to work."""
@@ -206,7 +207,7 @@ class Walk:
             "is_last": self.is_last,
             "form": form,
             "draft": seal(self.draft, self.request.person, self.spec.key),
-            "found": shown_verification(self.found),
+            "found": shown_verification(self.found, self.pdus),
             "words": self.words,
             "must_pass": self.must_pass,
             "has_passed": self.draft.has_passed,
