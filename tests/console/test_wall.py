@@ -122,8 +122,8 @@ def test_the_traffic_of_a_connection_is_drawn(admin: Browser, organisation: Orga
     shown = admin.get(f"/connections/{north.pk}/performance/", period="7d")
     assert len(shown.all("{http://www.w3.org/2000/svg}rect")) == 2
     assert "1,234" in shown.text
-    current = [one for one in shown.all("a") if one.get("aria-current") == "page"]
-    assert "7 days" in ["".join(one.itertext()) for one in current]
+    current = [one for one in shown.all("a") if one.get("aria-current") == "true"]
+    assert ["7 days"] == ["".join(one.itertext()) for one in current]
 
 
 def test_receipts_that_matched_nothing_are_shown(admin: Browser, organisation: Organisation) -> None:

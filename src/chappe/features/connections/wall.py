@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from django import forms
 from django.http import HttpResponseBase
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -83,7 +82,7 @@ class ShownLine:
 @page(Right.SEE_CONNECTIONS)
 def wall(request: PageRequest) -> HttpResponseBase:
     lines = [drawn_line(line, MOST_LINKS) for line in lines_of(request.person.organisation_id, now_ms())]
-    return render(request, "connections/wall.html", {"lines": lines, "list_url": _href("connections:list")})
+    return render(request, "connections/wall.html", {"lines": lines})
 
 
 @page(Right.SEE_CONNECTIONS)
@@ -104,8 +103,6 @@ def performance(request: PageRequest, connection_id: int) -> HttpResponseBase:
         "period": period,
         "periods": [(one, label, one is period) for one, label in PERIODS.items()],
         "unmatched": unmatched_receipts(organisation_id, connection_id),
-        "edit_url": _href("connections:edit", connection_id),
-        "list_url": _href("connections:list"),
     }
     return render(request, "connections/performance.html", shown)
 
@@ -194,11 +191,3 @@ def offset_ms(now: int) -> int:
     """How far the reader's clocks are ahead of UTC."""
     offset = timezone.localtime(instant(now)).utcoffset()
     return int(offset.total_seconds() * 1000) if offset else 0
-
-
-def _href(name: str, *arguments: int) -> str:
-    """The address of a page; "" where there is none."""
-    try:
-        return reverse(name, args=arguments)
-    except NoReverseMatch:
-        return ""

@@ -189,6 +189,7 @@ OF_CONNECTIONS = frozenset(
         Matter.CERTIFICATE_ENDS,
     }
 )
+OF_CERTIFICATES = frozenset({Matter.CERTIFICATE_OVER, Matter.CERTIFICATE_ENDS})
 OF_CALLBACKS = frozenset({Matter.CALLBACKS_OFF, Matter.CALLBACKS_FAILING, Matter.DEAD_LETTERS})
 
 
@@ -201,8 +202,10 @@ def _told(concern: Concern) -> Told:
 def _where(concern: Concern) -> str:
     """The page of the one thing that it is about, or of all of its kind."""
     if concern.matter in OF_CONNECTIONS:
-        own = concern.subject_id and _href("connections:performance", concern.subject_id)
-        return own or _href("connections:wall")
+        if not concern.subject_id:
+            return reverse("connections:wall")
+        name = "overview" if concern.matter in OF_CERTIFICATES else "performance"
+        return reverse(f"connections:{name}", args=[concern.subject_id])
     if concern.matter in OF_CALLBACKS:
         return (concern.subject_id and _href("callbacks:callback", concern.subject_id)) or _href("callbacks:list")
     if concern.matter is Matter.DELIVERIES_FAILED:
