@@ -104,6 +104,7 @@ ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_ADAPTER = "chappe.features.accounts.sign_in.Adapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Chappe"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # who is invited got the link at their address
 MFA_ADAPTER = "chappe.features.accounts.sign_in.SecondFactorAdapter"
 SOCIALACCOUNT_ADAPTER = "chappe.features.accounts.sign_in.SocialAdapter"
 SOCIALACCOUNT_ONLY = False
