@@ -40,7 +40,7 @@ def kept(people: ContactList, content: str) -> ContactImport:
 
 def test_a_file_is_uploaded_mapped_imported_and_told_of(admin: Browser, people: ContactList) -> None:
     shown = upload(admin, people)
-    assert "Found out: letters in utf-8, between cells: Semicolon." in shown.text
+    assert "Found out: letters in UTF-8, between cells: semicolon." in shown.text
     assert [shown.value_of(f"use_{place}") for place in range(3)] == ["phone", "attribute", "attribute"]
     assert "+33612345678" in shown.text
     assert "1 of them would be refused." in shown.text

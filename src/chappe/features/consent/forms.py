@@ -125,7 +125,7 @@ class WishForm(ConsoleForm):
 class TesterForm(ConsoleForm):
     source = forms.ChoiceField(label=_("Comes in by"))
     number = forms.CharField(
-        label=_("Number of yours it is sent to"),
+        label=_("To your number"),
         required=False,
         max_length=64,
         widget=_plain(),

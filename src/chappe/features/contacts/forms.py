@@ -181,7 +181,7 @@ class PersonForm(ConsoleForm):
             )
         for place in range(NEW_ATTRIBUTES):
             self.fields[f"new_name_{place}"] = forms.CharField(
-                label=_("Name"), required=False, max_length=LONGEST_ATTRIBUTE_NAME
+                label=_("New attribute"), required=False, max_length=LONGEST_ATTRIBUTE_NAME
             )
             self.fields[f"new_value_{place}"] = forms.CharField(
                 label=_("Value"), required=False, max_length=LONGEST_CELL
