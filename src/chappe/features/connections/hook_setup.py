@@ -28,13 +28,17 @@ class HookSetup:
     hooks: Sequence[Hook]
 
 
-def hook_setup(connection: Connection) -> HookSetup | None:
-    """None for a provider that does not call us: what it has to say comes by the links."""
+def hook_setup(connection: Connection, *, shows_tokens: bool) -> HookSetup | None:
+    """None for a provider that does not call us: what it has to say comes by the links.
+
+    Who knows the address of a described hook may call it: without `shows_tokens` there is none in what is given.
+    """
     adapter = HTTP.get(connection.provider)
     if adapter is None:
         return None
     public_url = settings.CONFIGURATION.public_url
-    place = (connection.organisation_id, connection.pk, tokens_of(connection.pk))
+    tokens = tokens_of(connection.pk) if shows_tokens else {}
+    place = (connection.organisation_id, connection.pk, tokens)
     status_url, inbound_url = hook_urls(public_url, adapter.SPEC, *place)
     steps = [
         step.replace("{status_url}", status_url or NO_ADDRESS).replace("{inbound_url}", inbound_url or NO_ADDRESS)

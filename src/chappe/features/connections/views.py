@@ -203,7 +203,8 @@ def hooks(request: PageRequest, connection_id: int) -> HttpResponseBase:
     """What is to be done at the provider so that it calls us, with the addresses to copy."""
     organisation_id = request.person.organisation_id
     connection = services.find_connection(organisation_id, connection_id)
-    context = {"connection": connection, "setup": hook_setup(connection)}
+    shows_tokens = request.person.may(Right.MANAGE_HOOKS)
+    context = {"connection": connection, "setup": hook_setup(connection, shows_tokens=shows_tokens)}
     return render(request, "connections/hooks.html", context)
 
 
