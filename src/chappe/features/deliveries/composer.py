@@ -121,9 +121,9 @@ class Composition:
         return max((one.segments for one in self.people), default=0)
 
     @property
-    def excluded(self) -> Counter[str]:
+    def excluded(self) -> dict[str, int]:
         """Of the people looked at, who would be left out, by reason."""
-        return Counter(one.reason for one in self.people if one.reason)
+        return dict(Counter(one.reason for one in self.people if one.reason))
 
     @cached_property
     def glyphs(self) -> list[Glyph]:
@@ -146,7 +146,7 @@ class Composition:
 
     @property
     def left_out(self) -> int:
-        return self.excluded.total()
+        return sum(self.excluded.values())
 
     @property
     def guilty(self) -> list[Glyph]:
