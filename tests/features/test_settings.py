@@ -31,7 +31,7 @@ def refused(organisation: Organisation, **values: Any) -> set[str]:
 
 def test_an_organisation_begins_with_the_defaults(organisation: Organisation) -> None:
     row = settings_of(organisation.pk)
-    assert (row.language, row.region, row.time_zone, row.allowed_networks) == ("en", "", "UTC", "*")
+    assert (row.language, row.region, row.time_zone, row.allowed_networks) == ("", "", "UTC", "*")
     assert quiet_hours_of(row) is None
     assert not OrganisationSettings.objects.exists()
 
