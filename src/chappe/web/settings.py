@@ -135,6 +135,8 @@ SERVESTATIC_ALLOW_ALL_ORIGINS = False
 
 # A list of ten thousand contacts is a request like any other; files are read as they arrive.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+# The form of a connection has a field for each cell of its tables, of up to five hundred rows.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
 
 # Logging belongs to the process that starts Django, which sets up its own.
 LOGGING_CONFIG = None

@@ -10,7 +10,7 @@ from django.forms import BoundField
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from chappe.features.clock import now_ms
 from chappe.features.connections.certificate import NAMES as CERTIFICATES
@@ -329,7 +329,7 @@ def _column_label(column: Setting) -> str:
 
 def _value_label(setting: Setting, value: object) -> str:
     if isinstance(value, bool):
-        return _("on") if value else _("off")
+        return pgettext("setting", "on") if value else pgettext("setting", "off")
     labels = {choice.value: choice.label for choice in setting.choices}
     return localised(labels.get(str(value), str(value)))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from chappe.features.audit.actor import acting
 from chappe.features.connections.models import Connection, ConnectionVersion
@@ -123,7 +124,7 @@ def _of_table(setting: "Setting", old: list[Mapping[str, Any]], new: list[Mappin
 def _shown(value: Any, setting: "Setting | None" = None) -> str:
     """A value as the form has it."""
     if isinstance(value, bool):
-        return _("on") if value else _("off")
+        return pgettext("setting", "on") if value else pgettext("setting", "off")
     if value is None or value == "":
         return ""
     if setting is not None and setting.choices:
