@@ -1,12 +1,20 @@
 """People at the console: of the test's organisation in each role, and of another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.utils import translation
 from tests.console import browser
 from tests.console.browser import Browser
 
 from chappe.features.accounts.models import Organisation
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> Iterator[None]:
+    """What a person read is not the language of the next test."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

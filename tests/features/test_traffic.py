@@ -105,7 +105,7 @@ def test_what_waits_is_told_apart(organisation: Organisation) -> None:
     waiting(1, 300, is_held=True, due_ms=NOW_MS - 9000)
     waiting(1, 400, due_ms=NOW_MS + 60_000)
     waiting(2, 500)
-    assert queues_of([1, 3], NOW_MS) == {1: Queue(13, 10, 10, NOW_MS - 5000), 3: Queue()}
+    assert queues_of([1, 3], NOW_MS) == {1: Queue(13, 10, 10, NOW_MS - 5000, 5000), 3: Queue()}
 
 
 def test_a_long_queue_is_not_counted_to_its_end_and_yet_the_oldest_is_known(organisation: Organisation) -> None:

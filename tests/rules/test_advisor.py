@@ -21,7 +21,7 @@ def test_a_small_window_is_to_be_widened() -> None:
 def test_a_limit_below_what_is_wanted_is_to_be_raised() -> None:
     found = advise(Link(2, 100, 50, 90.0), 200)
     assert found.reachable_per_s == pytest.approx(99.2)
-    assert found.steps == (Step(Change.LIMIT, 50, 101),)
+    assert found.steps == (Step(Change.LIMIT, 50, 100),)
 
 
 def test_both_may_be_in_the_way() -> None:

@@ -105,7 +105,7 @@ def concerns(
     """What the person with these rights should know of, the worst first; `lines` are those of the wall, `lately` the
     organisation's traffic of the last day."""
     found = [
-        *_links(lines, now_ms),
+        *_links(lines),
         *_receipts(organisation_id, lines, lately),
         *_errors(organisation_id),
         *_callbacks(organisation_id),
@@ -125,17 +125,17 @@ def running(organisation_id: int) -> list[Progress]:
     return [Progress(one, done.get(one.pk, 0)) for one in deliveries]
 
 
-def _links(lines: Sequence[Line], now_ms: int) -> Iterator[Concern]:
+def _links(lines: Sequence[Line]) -> Iterator[Concern]:
     enabled = [line for line in lines if line.connection.is_enabled]
     silent = [line for line in enabled if line.bottleneck.limit is Limit.NO_ENGINE]
     down = [line for line in enabled if line not in silent and not line.is_whole]
-    late = [line for line in enabled if _is_late(line, now_ms) and line not in silent and line not in down]
+    late = [line for line in enabled if _is_late(line) and line not in silent and line not in down]
     for matter, found in ((Matter.NO_ENGINE, silent), (Matter.LINKS_DOWN, down), (Matter.LATE, late)):
         yield from _of_lines(matter, found, len(found))
 
 
-def _is_late(line: Line, now_ms: int) -> bool:
-    return 0 < line.queue.oldest_due_ms < now_ms - LATE_MS
+def _is_late(line: Line) -> bool:
+    return line.queue.late_ms > LATE_MS
 
 
 def _of_lines(matter: Matter, lines: Sequence[Line], count: int, days: int = 0) -> Iterator[Concern]:

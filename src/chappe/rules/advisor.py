@@ -12,7 +12,7 @@ from enum import StrEnum
 COMMIT_MS = 10.0
 MARGIN = 1.2
 PACE = 0.992
-"""What a link reaches of its limit; see `rules.throttle`."""
+"""What a link reaches of its limit; see `rules.throttle`. Who wants what the limit says has it, for all that."""
 LARGEST_WINDOW = 5000
 MOST_PER_LINK = 1000.0
 """Messages a second; for more, providers and we do better with another link."""
@@ -72,7 +72,7 @@ class Advice:
 
     @property
     def is_enough(self) -> bool:
-        return self.reachable_per_s >= self.wanted_per_s
+        return self.reachable_per_s >= self.wanted_per_s * PACE
 
 
 def window_for(per_s: float, round_trip_ms: float) -> int:
@@ -115,8 +115,8 @@ def _steps(link: Link, links: int, each_per_s: float) -> list[Step]:
     steps = []
     if links > link.links:
         steps.append(Step(Change.LINKS, link.links, links))
-    if 0 < link.limit_per_s * PACE < each_per_s:
-        steps.append(Step(Change.LIMIT, link.limit_per_s, math.ceil(each_per_s / PACE)))
+    if 0 < link.limit_per_s < each_per_s:
+        steps.append(Step(Change.LIMIT, link.limit_per_s, math.ceil(each_per_s)))
     needed = min(window_for(each_per_s, link.round_trip_ms), link.largest_window)
     if link.window < needed and link.window * 1000 / (link.round_trip_ms + COMMIT_MS) < each_per_s:
         steps.append(Step(Change.WINDOW, link.window, needed))

@@ -78,6 +78,11 @@ class ShownLine:
     links: Sequence[ShownLink]
     hidden: int = 0
 
+    @property
+    def has_engines(self) -> bool:
+        """Whether more than one engine has some of the links."""
+        return len({one.link.owner for one in self.links}) > 1
+
 
 @page(Right.SEE_CONNECTIONS)
 def wall(request: PageRequest) -> HttpResponseBase:
@@ -111,7 +116,7 @@ class RateForm(forms.Form):
     """The speed that somebody wants, of which the advisor says what it needs."""
 
     rate = forms.FloatField(
-        label=gettext_lazy("Messages a second you want"),
+        label=gettext_lazy("Speed you want"),
         min_value=0.1,
         max_value=LARGEST_RATE,
         localize=True,

@@ -18,13 +18,15 @@ MOST_BATCHES = 1_000
 class Queue:
     """Messages that wait: due now, held by paused deliveries, due later. A batch in work counts whole until it is done.
 
-    `is_more`: there are more batches than were looked at, so the numbers are the least that there can be.
+    `late_ms` is how long the oldest has been due. `is_more`: there are more batches than were looked at, so the numbers are
+    the least that there can be.
     """
 
     due: int = 0
     held: int = 0
     later: int = 0
     oldest_due_ms: int = 0
+    late_ms: int = 0
     is_more: bool = False
 
     @property
@@ -57,7 +59,7 @@ def _queue(connection_id: int, now_ms: int) -> Queue:
             oldest_ms = min(oldest_ms or due_ms, due_ms)
     if len(batches) > MOST_BATCHES:
         oldest_ms = min((ms for ms in (oldest_ms, *_heads(connection_id, now_ms)) if ms), default=0)
-    return Queue(due, held, later, oldest_ms, len(batches) > MOST_BATCHES)
+    return Queue(due, held, later, oldest_ms, now_ms - oldest_ms if oldest_ms else 0, len(batches) > MOST_BATCHES)
 
 
 def _heads(connection_id: int, now_ms: int) -> Iterator[int]:
