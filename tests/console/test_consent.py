@@ -52,7 +52,7 @@ def test_several_are_released_at_once_with_the_reason(admin: Browser, block: Cal
 
 def test_without_a_tick_nothing_is_released(admin: Browser, block: Callable[..., Quarantine]) -> None:
     row = block()
-    assert "nothing was chosen" in admin.post("/consent/release/", {"next": "/consent/"}).text
+    assert "Nothing was chosen." in admin.post("/consent/release/", {"next": "/consent/"}).text
     row.refresh_from_db()
     assert row.status == "quarantine"
 

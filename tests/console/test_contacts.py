@@ -97,7 +97,7 @@ def test_somebody_known_is_put_on_a_list_and_taken_off(admin: Browser, people: C
     added = admin.post(f"{path}add/", {"person": "+33 6 12 34 56 78"})
     assert "The person is on the list now." in added.text
     assert "was on the list already" in admin.post(f"{path}add/", {"person": NUMBER}).text
-    assert "nothing was chosen" in admin.post(f"{path}remove/", {}, HTTP_REFERER=f"http://testserver{path}").text
+    assert "Nothing was chosen." in admin.post(f"{path}remove/", {}, HTTP_REFERER=f"http://testserver{path}").text
     removed = admin.post(f"{path}remove/", {"ids": [contact.pk]})
     assert "1 person is off the list." in removed.text
     assert services.find_contact(people.organisation_id, contact.pk) == contact

@@ -1,6 +1,6 @@
 """Forms that keep what was typed and say what is wrong beside the field."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,6 +9,9 @@ from django.utils.translation import gettext as _
 
 from chappe.features.refusal import Conflict, InvalidInput
 from chappe.features.words import localised
+
+LONGEST_NUMBER = 20
+"""Digits, one more than an id may have."""
 
 
 class ConsoleForm(forms.Form):
@@ -42,7 +45,6 @@ class ConsoleForm(forms.Form):
             self.is_refused = True
             self.add_error(None, localised(str(error)))
 
-
     def field_of(self, path: str) -> str:
         """The form's own name for what a service calls `path`."""
         return self.field_names.get(path, path)
@@ -63,3 +65,16 @@ class ConfirmForm(ConsoleForm):
         if typed != self.name:
             raise forms.ValidationError(_("This is not the same. Type “%(name)s”.") % {"name": self.name})
         return typed
+
+
+def chosen_ids(values: Iterable[str]) -> list[int]:
+    """Of boxes that were ticked. Raises InvalidInput where there are none."""
+    ids = [number for value in values if (number := number_of(value)) is not None]
+    if not ids:
+        raise InvalidInput.at("ids", _("Nothing was chosen."))
+    return ids
+
+
+def number_of(text: str) -> int | None:
+    """The number of a thing that an address or a box names; None where it names none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < LONGEST_NUMBER else None

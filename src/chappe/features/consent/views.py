@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
 
 from chappe.features.accounts.right import Right
 from chappe.features.clock import instant, now_ms
@@ -17,7 +18,7 @@ from chappe.features.consent.forms import BlockForm, FilterForm, LedgerForm, Wis
 from chappe.features.consent.models import Quarantine
 from chappe.features.contacts.models import Contact
 from chappe.features.contacts.services import find_contact
-from chappe.features.refusal import InvalidInput
+from chappe.features.form import chosen_ids, number_of
 from chappe.features.stream import csv_line, download
 from chappe.features.view import PageRequest, back, forbidden, page
 
@@ -51,11 +52,10 @@ def _filter(form: FilterForm) -> tuple[str, str]:
 
 
 @page(Right.MANAGE_CONSENT)
+@require_POST
 def release(request: PageRequest) -> HttpResponseBase:
     """Those that were ticked may be written to again."""
-    ids = [int(one) for one in request.POST.getlist("ids") if one.isascii() and one.isdigit() and len(one) < 20]
-    if not ids:
-        raise InvalidInput.at("ids", "nothing was chosen")
+    ids = chosen_ids(request.POST.getlist("ids"))
     reason = request.POST.get("reason", "")
     done = services.release_many(request.person.organisation_id, ids, reason, now_ms(), ledger.CONSOLE)
     words = ngettext("%(count)s is released.", "%(count)s are released.", done) % {"count": done}
@@ -118,9 +118,9 @@ def show_ledger(request: PageRequest) -> HttpResponseBase:
     return render(request, "consent/ledger.html", values)
 
 
-def _entry(organisation_id: int, number: str) -> Quarantine | None:
-    is_number = number.isascii() and number.isdigit() and len(number) < 20
-    return services.find_quarantined(organisation_id, int(number)) if is_number else None
+def _entry(organisation_id: int, text: str) -> Quarantine | None:
+    number = number_of(text)
+    return None if number is None else services.find_quarantined(organisation_id, number)
 
 
 @page(Right.MANAGE_CONSENT)
@@ -138,6 +138,6 @@ def record(request: PageRequest) -> HttpResponseBase:
     return render(request, "consent/record.html", {"form": form, "contact": contact, "known": known})
 
 
-def _contact(organisation_id: int, number: str) -> Contact | None:
-    is_number = number.isascii() and number.isdigit() and len(number) < 20
-    return find_contact(organisation_id, int(number)) if is_number else None
+def _contact(organisation_id: int, text: str) -> Contact | None:
+    number = number_of(text)
+    return None if number is None else find_contact(organisation_id, number)

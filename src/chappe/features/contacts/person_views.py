@@ -11,7 +11,7 @@ from chappe.features.clock import now_ms
 from chappe.features.contacts import profile, services
 from chappe.features.contacts.forms import PersonForm, SearchForm
 from chappe.features.contacts.models import Contact, ContactList
-from chappe.features.form import ConfirmForm
+from chappe.features.form import ConfirmForm, number_of
 from chappe.features.settings.services import settings_of
 from chappe.features.view import PageRequest, page
 
@@ -69,9 +69,9 @@ def new_person(request: PageRequest) -> HttpResponseBase:
     return render(request, "contacts/person_form.html", {"form": form, "list": contact_list})
 
 
-def _list_of(organisation_id: int, number: str) -> ContactList | None:
-    is_number = number.isascii() and number.isdigit() and len(number) < 20
-    return services.find_list(organisation_id, int(number)) if is_number else None
+def _list_of(organisation_id: int, text: str) -> ContactList | None:
+    number = number_of(text)
+    return None if number is None else services.find_list(organisation_id, number)
 
 
 def _fill_in(form: PersonForm, typed: str) -> None:

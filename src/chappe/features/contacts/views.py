@@ -1,7 +1,5 @@
 """Lists, and who is on them."""
 
-from collections.abc import Sequence
-
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -9,14 +7,14 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
 
 from chappe.features.accounts.right import Right
 from chappe.features.clock import now_ms
 from chappe.features.contacts import services
 from chappe.features.contacts.forms import ListForm, MemberForm, SearchForm
 from chappe.features.contacts.models import ContactList
-from chappe.features.form import ConfirmForm
-from chappe.features.refusal import InvalidInput
+from chappe.features.form import ConfirmForm, chosen_ids
 from chappe.features.view import PageRequest, page
 
 LISTS_OF_A_PAGE = 20
@@ -88,6 +86,7 @@ def add_member(request: PageRequest, list_id: int) -> HttpResponseBase:
 
 
 @page(Right.MANAGE_CONTACTS)
+@require_POST
 def remove_members(request: PageRequest, list_id: int) -> HttpResponseBase:
     gone = services.remove_members(request.person.organisation_id, list_id, chosen_ids(request.POST.getlist("ids")))
     words = ngettext("%(count)s person is off the list.", "%(count)s people are off the list.", gone)
@@ -129,11 +128,3 @@ def delete_list(request: PageRequest, list_id: int) -> HttpResponseBase:
         "cancel_url": reverse("contacts:list", args=[list_id]),
     }
     return render(request, "console/confirm.html", values)
-
-
-def chosen_ids(values: Sequence[str]) -> list[int]:
-    """Of boxes that were ticked. Raises InvalidInput where there are none."""
-    ids = [int(value) for value in values if value.isascii() and value.isdigit() and len(value) < 20]
-    if not ids:
-        raise InvalidInput.at("ids", "nothing was chosen")
-    return ids
