@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from tests.engine.house import House, in_loop, quirks, seen, until
 from tests.engine.stock import DAY_MS, NOW_MS, Desk, Stock, delivery_row
+from tests.engine.test_two_engines import meanwhile
 
 from chappe.engine.store.frame import LoadConnections
 from chappe.engine.store.rule_frame import Rules
@@ -238,6 +239,30 @@ def test_another_organisation_is_not_quiet(night: Desk) -> None:
     assert head.organisation_id == 1
     night.stock.organisation_id = 2
     assert leased(night) == ids
+
+
+def test_two_engines_put_a_batch_off_once(postgresql_url: str, bound: Binder) -> None:
+    bound(postgresql_url)
+    Organisation.objects.get_or_create(pk=1, defaults={"name": "Relais"})
+    hours(1, NIGHT)
+    first, second = (Desk(Stock(postgresql_url), name) for name in ("engine-1", "engine-2"))
+    for desk in (first, second):
+        load(desk)
+    delivery = delivery_row(category=MARKETING)
+    first.stock.enqueue(20_000, delivery=delivery.pk, category=MARKETING)
+    each = [{"category": MARKETING if place % 2 else TRANSACTIONAL} for place in range(10)]
+    mixed = first.stock.enqueue(10, each=each, priority=3)
+    at_night: list[int] = []
+    with meanwhile(first, lambda: at_night.extend(leased(second))):
+        at_night += leased(first)
+    assert sorted(at_night) == mixed[::2]
+    waits = first.stock.query("SELECT outbox_id FROM quiet_wait")
+    assert len(waits) == len(set(waits)) == 21
+    first.now_ms = MORNING_MS
+    in_the_morning = [*leased(first), *leased(first)]
+    assert len(in_the_morning) == len(set(in_the_morning)) == 20_005
+    for desk in (first, second):
+        desk.stock.close()
 
 
 # -- a whole engine ----------------------------------------------------------------------------------------------------
