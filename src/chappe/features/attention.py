@@ -13,6 +13,7 @@ from chappe.features.connections.certificate import expiries
 from chappe.features.connections.models import ErrorQualification
 from chappe.features.connections.performance import Line
 from chappe.features.deliveries.models import Delivery
+from chappe.features.deliveries.state import RUNNING
 from chappe.features.messages.models import DeliveryCount
 from chappe.features.messages.traffic import Series, by_connection
 from chappe.messaging import ENDS, TrafficKind
@@ -29,7 +30,6 @@ TRIES = 3
 LOOKED_AT = 50
 NAMED = 3
 MOST_RUNNING = 8
-RUNNING = ("analysing", "sending", "paused")
 
 
 class Matter(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.http import HttpResponseBase
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +18,7 @@ from chappe.features.clock import instant, now_ms
 from chappe.features.connections.explanation import number
 from chappe.features.connections.performance import lines_of
 from chappe.features.connections.wall import offset_ms, sent_chart
+from chappe.features.deliveries.state import STATUSES, TONES
 from chappe.features.messages import traffic
 from chappe.features.messages.traffic import Period
 from chappe.features.view import PageRequest, page
@@ -27,11 +28,6 @@ Words = str | Promise
 REFRESH_MS = 60_000
 """How old the page may get when nothing changes but the time."""
 ALL = frozenset(Right)
-STATUSES: Mapping[str, tuple[Words, str]] = {
-    "analysing": (_("Being analysed"), "info"),
-    "sending": (_("Sending"), "good"),
-    "paused": (_("Paused"), "warn"),
-}
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Step:
-    """One of the first things to do; "" where the person may not, or there is no page."""
+    """One of the first things to do; without an address where the person may not."""
 
     label: Words
     text: Words
@@ -128,8 +124,8 @@ def _midnight(now: int) -> int:
 
 
 def _run(progress: Progress) -> Run:
-    status, tone = STATUSES[progress.delivery.status]
-    return Run(progress, status, tone, _href("deliveries:delivery", progress.delivery.pk) or _href("deliveries:list"))
+    status = progress.delivery.status
+    return Run(progress, STATUSES[status], TONES[status], reverse("deliveries:delivery", args=[progress.delivery.pk]))
 
 
 # -- what needs a person -----------------------------------------------------------------------------------------------
@@ -202,15 +198,17 @@ def _told(concern: Concern) -> Told:
 def _where(concern: Concern) -> str:
     """The page of the one thing that it is about, or of all of its kind."""
     if concern.matter in OF_CONNECTIONS:
-        if not concern.subject_id:
-            return reverse("connections:wall")
         name = "overview" if concern.matter in OF_CERTIFICATES else "performance"
-        return reverse(f"connections:{name}", args=[concern.subject_id])
+        return _one_or_all(f"connections:{name}", "connections:wall", concern.subject_id)
     if concern.matter in OF_CALLBACKS:
-        return (concern.subject_id and _href("callbacks:callback", concern.subject_id)) or _href("callbacks:list")
+        return _one_or_all("callbacks:callback", "callbacks:list", concern.subject_id)
     if concern.matter is Matter.DELIVERIES_FAILED:
-        return (concern.subject_id and _href("deliveries:delivery", concern.subject_id)) or _href("deliveries:list")
-    return _href("errors:list")
+        return _one_or_all("deliveries:delivery", "deliveries:list", concern.subject_id)
+    return reverse("errors:list")
+
+
+def _one_or_all(one: str, every: str, subject_id: int) -> str:
+    return reverse(one, args=[subject_id]) if subject_id else reverse(every)
 
 
 # -- the beginning -----------------------------------------------------------------------------------------------------
@@ -222,7 +220,7 @@ def _steps(person: Person) -> list[Step]:
         Step(
             _("Connect your provider"),
             _("With the account that it gave you, by SMPP or by HTTP. Everything else is sent through it."),
-            _allowed(person, Right.MANAGE_CONNECTIONS, "connections:pick", "connections:list"),
+            _allowed(person, Right.MANAGE_CONNECTIONS, "connections:pick"),
         ),
         Step(
             _("Import the people you write to"),
@@ -237,13 +235,5 @@ def _steps(person: Person) -> list[Step]:
     ]
 
 
-def _allowed(person: Person, right: Right, *names: str) -> str:
-    return next((url for name in names if (url := _href(name))), "") if person.may(right) else ""
-
-
-def _href(name: str, *arguments: int) -> str:
-    """The address of a page; "" where there is none."""
-    try:
-        return reverse(name, args=arguments)
-    except NoReverseMatch:
-        return ""
+def _allowed(person: Person, right: Right, name: str) -> str:
+    return reverse(name) if person.may(right) else ""
