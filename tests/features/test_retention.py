@@ -14,6 +14,7 @@ from chappe.features.accounts.models import Organisation
 from chappe.features.callbacks import services as callbacks
 from chappe.features.callbacks.models import CallbackEvent
 from chappe.features.contacts.models import ContactImport, ContactImportError, ContactList
+from chappe.features.inbox.models import Conversation
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.messages import retention as messages
@@ -159,6 +160,20 @@ def test_texts_from_phones_go_oldest_first_and_those_of_others_stay(organisation
     keep(organisation, inbound=30)
     assert clean(organisation) == 1
     assert list(Inbound.objects.order_by("pk").values_list("pk", flat=True)) == [2, 3]
+
+
+def test_conversations_go_with_their_last_text(organisation: Organisation) -> None:
+    for number, last_ms in enumerate((OLD_MS, YOUNG_MS), start=1):
+        Conversation.objects.create(
+            organisation_id=organisation.pk,
+            number=f"+3361234567{number}",
+            connection_id=1,
+            last_inbound_id=number,
+            last_ms=last_ms,
+        )
+    keep(organisation, inbound=30)
+    clean(organisation)
+    assert Conversation.objects.get().last_ms == YOUNG_MS
 
 
 def test_dead_letters_exchanges_and_refused_rows_go_when_their_days_are_over(organisation: Organisation) -> None:

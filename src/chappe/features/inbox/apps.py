@@ -6,7 +6,7 @@ class InboxConfig(AppConfig):
     label = "inbox"
 
     def ready(self) -> None:
-        from chappe.features.inbox import conversation, trail  # noqa: F401 - says what is followed
+        from chappe.features.inbox import conversation, retention, trail  # noqa: F401 - what is kept, and what is followed
         from chappe.features.live import TOPICS
 
         TOPICS["inbox"] = conversation.fingerprint_of_all

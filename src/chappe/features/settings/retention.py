@@ -57,10 +57,20 @@ class Kind:
 
 KINDS: dict[str, Kind] = {}
 """Filled by the features as they start."""
+_WITH: dict[str, dict[str, Walk]] = {}
 
 
 def register(kind: Kind) -> None:
     KINDS[kind.key] = kind
+
+
+def register_with(key: str, name: str, walk: Walk) -> None:
+    """What a feature keeps along with another's records goes when those go."""
+    _WITH.setdefault(key, {})[name] = walk
+
+
+def walks_of(kind: Kind) -> dict[str, Walk]:
+    return {**kind.walks, **_WITH.get(kind.key, {})}
 
 
 def kinds() -> list[Kind]:
@@ -83,7 +93,7 @@ def kept(row: OrganisationSettings) -> list[Kept]:
     runs = {run.kind: run for run in RetentionRun.objects.filter(organisation_id=row.organisation_id)}
     found = []
     for kind in kinds():
-        own = [runs[name] for name in kind.walks if name in runs]
+        own = [runs[name] for name in walks_of(kind) if name in runs]
         ran_ms = max((run.ran_ms for run in own), default=0)
         found.append(Kept(kind, int(row.retention.get(kind.key, 0)), ran_ms, sum(run.deleted for run in own)))
     return found
@@ -122,7 +132,7 @@ def run(organisation_id: int, now_ms: int, beat: Beat) -> int:
     deleted = 0
     for kind in kinds():
         days = int(row.retention.get(kind.key, 0)) if row is not None else 0
-        for name, walk in kind.walks.items() if days else ():
+        for name, walk in walks_of(kind).items() if days else ():
             beat()
             deleted += _walked(organisation_id, name, walk, now_ms - days * DAY_MS, now_ms, beat)
     return deleted
