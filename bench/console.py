@@ -1,8 +1,8 @@
 """The console on a full store: how long the server works on each page. Run: python -m bench.console --messages 10000000
 
 One organisation with so many messages; a list, a quarantine, an inbox and an audit trail of half a million rows each; a
-delivery with a tenth of the messages. Each page is asked for seven times in the process itself, sign-in and rights included; the
-time of a page is the median.
+delivery with a tenth of the messages. Each page is asked for seven times in the process itself, sign-in and rights included;
+the time of a page is the median.
 """
 
 import argparse

@@ -40,6 +40,11 @@ class User(AbstractUser):
         db_table = "person"
 
     @property
+    def last_login_ms(self) -> int:
+        """0 where there was none."""
+        return int(self.last_login.timestamp() * 1000) if self.last_login else 0
+
+    @property
     def name(self) -> str:
         """As others see the person."""
         return self.get_full_name() or self.email or self.username

@@ -17,7 +17,7 @@ from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 
 from chappe.features.accounts.right import LABELS, ROLE_LABELS, Right, Role
 from chappe.features.chart import Chart, Share
@@ -32,8 +32,9 @@ from chappe.web.console.navigation import menu_for
 
 register = template.Library()
 
-MOMENT = "j M Y H:i"
-SECONDS = "j M Y H:i:s"
+# Formats of Django's `date` filter. French has the names of months in small letters: j b Y.
+MOMENT = pgettext_lazy("date format", "j M Y H:i")
+SECONDS = pgettext_lazy("date format", "j M Y H:i:s")
 NOTHING = "—"
 
 
@@ -56,7 +57,10 @@ def _mark(path: str) -> str:
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A small drawing beside words; those who cannot see it miss nothing."""
-    return format_html('<svg class="icon" viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="{}"/></svg>', ICONS[name])
+    return format_html(
+        '<svg class="icon" viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="{}"/></svg>',
+        ICONS[name],
+    )
 
 
 @register.simple_tag
@@ -229,7 +233,9 @@ def _may(context: RequestContext, right: Right) -> bool:
 def moment(ms: int | None, seconds: bool = False) -> SafeString | str:
     """An instant, in the reader's zone; a dash where there is none."""
     at = instant(ms) if ms else None
-    return _time(at, formats.date_format(timezone.localtime(at), SECONDS if seconds else MOMENT)) if at else NOTHING
+    return (
+        _time(at, formats.date_format(timezone.localtime(at), str(SECONDS if seconds else MOMENT))) if at else NOTHING
+    )
 
 
 @register.simple_tag
@@ -252,7 +258,7 @@ def ago(ms: int | None) -> SafeString | str:
 
 
 def _time(at: datetime, shown: str) -> SafeString:
-    whole = formats.date_format(timezone.localtime(at), SECONDS)
+    whole = formats.date_format(timezone.localtime(at), str(SECONDS))
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(timespec="seconds"), whole, shown)
 
 
