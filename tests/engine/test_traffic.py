@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from tests.engine.house import House, in_loop, quirks, until
 from tests.engine.stock import DAY_MS, NOW_MS, Desk, Stock, policy, theirs
 
 from chappe.engine.traffic import BUCKET_MS, HOUR_MS, SWEEP_MS, SWEPT
@@ -149,3 +150,23 @@ def test_connections_are_counted_apart(stock: Stock, desk: Desk) -> None:
     sent(stock, desk, 2)
     rows = stock.query("SELECT organisation_id, connection_id, messages FROM traffic ORDER BY organisation_id")
     assert rows == [(1, 1, 1), (7, 2, 2)]
+
+
+# -- a whole engine ----------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def watch(house: House, count: int) -> None:
+    shown = "SELECT count(*) FROM link_state WHERE receipts_per_s > 0 AND unmatched_per_s = 0"
+    async with house.at_work(quirks()):
+        await until(lambda: house.stock.query(shown)[0][0] == 1, "the receipts of the link")
+        await until(lambda: house.in_state(DeliveryState.DELIVERED) == count, "the delivery of all")
+    found = dict(house.stock.query("SELECT kind, sum(messages) FROM traffic GROUP BY kind"))  # type: ignore[arg-type]
+    assert found == {SENT: count, DELIVERED: count, RECEIPT: count}
+
+
+def test_a_link_shows_its_receipts_and_all_are_counted(database: str) -> None:
+    house = House(database, window=50, max_mt_per_s=300)
+    house.fill(450)
+    watch(house, 450)
+    house.stock.close()
