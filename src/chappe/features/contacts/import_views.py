@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 
 from chappe.features.accounts.right import Right
 from chappe.features.clock import now_ms
@@ -74,6 +75,7 @@ def show_import(request: PageRequest, import_id: int) -> HttpResponseBase:
 
 
 @page(Right.MANAGE_CONTACTS)
+@require_POST
 def discard(request: PageRequest, import_id: int) -> HttpResponseBase:
     row = services.find_import(request.person.organisation_id, import_id)
     services.discard_import(row.organisation_id, import_id)
