@@ -211,7 +211,7 @@ class SettingsForm(ConsoleForm):
             self.add_error(name, words)
         elif setting is not None:
             self.table_errors.setdefault(name, []).append(words)
-            self.add_error(None, f"{localised(setting.label)}: {words}")
+            self.add_error(None, _("%(label)s: %(words)s") % {"label": localised(setting.label), "words": words})
         else:
             self.add_error(None, words)
 

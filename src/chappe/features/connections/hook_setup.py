@@ -24,6 +24,7 @@ class HookSetup:
     inbound_url: str
     steps: Sequence[str]
     proof: str
+    quirks: Sequence[str]
     is_described: bool
     hooks: Sequence[Hook]
 
@@ -46,4 +47,6 @@ def hook_setup(connection: Connection, *, shows_tokens: bool) -> HookSetup | Non
     ]
     is_described = adapter.SPEC.has_described_hooks
     hooks = list(hooks_of(connection.organisation_id).filter(connection_id=connection.pk)) if is_described else []
-    return HookSetup(bool(public_url), status_url, inbound_url, steps, adapter.HOOK_PROOF, is_described, hooks)
+    return HookSetup(
+        bool(public_url), status_url, inbound_url, steps, adapter.HOOK_PROOF, adapter.QUIRKS, is_described, hooks
+    )

@@ -8,11 +8,14 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from chappe.features.accounts.right import Right
+from chappe.features.audit.actor import ActorKind
+from chappe.features.audit.wording import ACTORS
 from chappe.features.clock import now_ms
 from chappe.features.connections import history, services
 from chappe.features.connections.certificate import Expiry, expiries
@@ -21,7 +24,7 @@ from chappe.features.connections.exchange import exchanges_page
 from chappe.features.connections.exchange_text import Told, told
 from chappe.features.connections.form_settings import shared_login_words
 from chappe.features.connections.hook_setup import hook_setup
-from chappe.features.connections.models import Connection
+from chappe.features.connections.models import Connection, ConnectionVersion
 from chappe.features.connections.order import move
 from chappe.features.connections.performance import Line, line_of, lines_of
 from chappe.features.connections.risk import Risk, risks
@@ -220,10 +223,24 @@ def past(request: PageRequest, connection_id: int) -> HttpResponseBase:
     context = {
         "connection": connection,
         "page": found,
-        "entries": [(ACTIONS.get(one.version.action, one.version.action), one) for one in found.items],
+        "entries": [(_done(one.version), _who(one.version), one) for one in found.items],
         "why_not": history.revert_problem(connection),
     }
     return render(request, "connections/history.html", context)
+
+
+def _done(row: ConnectionVersion) -> str | Promise:
+    return ACTIONS.get(row.action, row.action)
+
+
+def _who(row: ConnectionVersion) -> str:
+    """Who made a version: a person by name, anything else with what it is."""
+    if row.action == BEGIN:
+        return ""
+    kind = str(ACTORS.get(row.actor_kind, row.actor_kind))
+    if not row.actor_name:
+        return kind
+    return row.actor_name if row.actor_kind == ActorKind.PERSON else f"{row.actor_name} ({kind})"
 
 
 @page(Right.SEE_CONNECTIONS)
@@ -235,7 +252,8 @@ def version(request: PageRequest, connection_id: int, number: int) -> HttpRespon
     context = {
         "connection": connection,
         "version": row,
-        "action": ACTIONS.get(row.action, row.action),
+        "action": _done(row),
+        "who": _who(row),
         "since": history.since(organisation_id, connection_id, number),
         "why_not": history.revert_problem(connection),
     }

@@ -34,7 +34,7 @@ from chappe.features.connections.verify import Pdus, TestForm, headers_told, sho
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.features.view import PageRequest, page
 from chappe.messaging import Channel, FieldError
-from chappe.providers.registry import PROVIDERS
+from chappe.providers.registry import HTTP, PROVIDERS
 
 if TYPE_CHECKING:
     from chappe.engine.net.verification import Verification
@@ -211,6 +211,7 @@ class Walk:
             "words": self.words,
             "must_pass": self.must_pass,
             "has_passed": self.draft.has_passed,
+            "quirks": HTTP[self.spec.key].QUIRKS if self.at == 0 and self.spec.key in HTTP else (),
             **self._groups(form),
             **self._last(),
             **self._sample(names),
