@@ -121,6 +121,13 @@ def test_a_draft_is_written_saved_and_changed(stage: Stage, marketer: Browser) -
     ]
 
 
+def test_a_page_s_own_fields_are_all_that_it_needs(stage: Stage, marketer: Browser) -> None:
+    page = marketer.get("/deliveries/new/")
+    values = {name: page.value_of(name) for one in page.controls() if (name := one.get("name") or "")}
+    shown = marketer.post("/deliveries/new/", {**values, "label": "Summer", "body": "Hello", "do": "analyse"})
+    assert "The messages are being prepared" in shown.text
+
+
 def test_the_editor_keeps_what_was_typed_and_says_what_is_wrong_beside_the_field(
     stage: Stage, marketer: Browser
 ) -> None:
@@ -144,6 +151,7 @@ def test_parameters_of_smpp_are_a_table_of_rows(stage: Stage, marketer: Browser)
     row = {"tlvs-TOTAL_FORMS": 2, "tlvs-0-tag": "0x1403", "tlvs-0-value": "{{ phone }}", "tlvs-0-format": "ascii"}
     wrong = marketer.post("/deliveries/new/", filled(stage, body="Hi", **{**row, "tlvs-0-tag": "12345678"}))
     assert "expected a tag" in wrong.error_of("tlvs-0-value")
+    assert "Nothing was saved." in wrong.text
     more = marketer.post("/deliveries/new/", filled(stage, body="Hi", **{**row, "do": "row-tlvs"}))
     assert more.value_of("tlvs-TOTAL_FORMS") == "3"
     assert more.value_of("tlvs-0-tag") == "0x1403"
@@ -319,6 +327,14 @@ def test_a_button_puts_plain_characters_into_the_text(stage: Stage, marketer: Br
     page = marketer.post("/deliveries/new/", filled(stage, body="C’est {{ phone }} “été”", do="plain"))
     assert page.value_of("body") == 'C\'est {{ phone }} "été"'
     assert not Delivery.objects.exists()
+
+
+def test_what_comes_from_a_person_cannot_be_mended_in_the_text(stage: Stage, marketer: Browser) -> None:
+    stage.person(number(1), name="Éloïse")
+    said = composed(marketer, stage)
+    assert "i with diaeresis" in said
+    assert "they come from what is known of this person" in said
+    assert "Put plain characters" not in said
 
 
 def test_a_connection_that_transliterates_is_said_to(stage: Stage, marketer: Browser) -> None:

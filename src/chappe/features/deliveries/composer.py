@@ -64,6 +64,8 @@ class Composition:
     maximum_segments: int = 0
     transliterates: bool = False
     """Whether the connection does it by itself."""
+    is_mendable: bool = False
+    """Whether some of what makes it dear stands in the text itself, and has a plain counterpart."""
     sent: Inspection | None = None
     """What goes out costs this; the same as typed where nothing is transliterated."""
 
@@ -180,13 +182,17 @@ def _glyph(character: str, times: int, encoding: Encoding, *, is_lacking: bool) 
     return Glyph(character, glyph_name(character), f"U+{ord(character):04X}", is_lacking, becomes, times)
 
 
+def _is_mendable(body: str) -> bool:
+    return transliterate(body, Encoding.GSM) != body
+
+
 def compose(organisation_id: int, draft: Draft, place: int) -> Composition:
     """What to say of a draft, `place` being the person whose text is shown. Raises NotFound for somebody else's list or
     connection, InvalidInput where there is no connection at all."""
     body = draft.body or ""
     if draft.list_id is None:
         found = PLAIN.inspected(body)
-        return Composition(body, found, None, names=OWN, sent=found)
+        return Composition(body, found, None, names=OWN, sent=found, is_mendable=_is_mendable(body))
     delivery, errors = drafted(organisation_id, draft, now_ms())
     # Of a text that is not begun, nothing is to be said.
     problems = [one for one in errors if one.field == "body" or one.field.startswith("content")] if body.strip() else []
@@ -232,5 +238,6 @@ def _composition(
         is_whole=measure.uses_payload,
         maximum_segments=options.maximum_segments,
         transliterates=measure.transliterates,
+        is_mendable=_is_mendable(delivery.body),
         sent=measure.inspected(measure.sent(text)) if is_counted else None,
     )

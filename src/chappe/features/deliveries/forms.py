@@ -192,12 +192,15 @@ class Editor:
         self.initial_content = options.content
         content, rows = initial_of(options.content)
         self.kept = options.content if content.get("kind") == "kept" else None
+        lists = _lists(organisation_id, delivery)
+        if not delivery and not list_id and lists:
+            list_id = int(lists[0][0])
         initial = (_initial(delivery, options) if delivery else _empty(organisation_id, list_id)) | content
         rows["tlvs"] = [_row(one) for one in options.tlvs]
         self.form = DeliveryForm(
             data,
             initial=initial,
-            lists=_lists(organisation_id, delivery),
+            lists=lists,
             connections=_offered(self._connections, delivery),
         )
         if self.kept is None:
@@ -207,7 +210,9 @@ class Editor:
 
     def _table(self, name: str, data: QueryDict | None, rows: Sequence[Mapping[str, Any]]) -> "BaseFormSet[Any]":
         made = _rows(_FORMS[name], SPARE_ROWS[name], _MOST[name])
-        return made(_with_row(data, name, _MOST[name]), initial=list(rows), prefix=name)
+        # Of a table that the page does not show nothing is posted.
+        posted = data if data is not None and f"{name}-TOTAL_FORMS" in data else None
+        return made(_with_row(posted, name, _MOST[name]), initial=list(rows), prefix=name)
 
     @property
     def tlvs(self) -> "BaseFormSet[Any]":
@@ -247,9 +252,13 @@ class Editor:
         tables = (self.suggestions, self.cards)
         return bool(self.form["kind"].value()) or any(_is_wrong(one) for one in tables)
 
+    @property
+    def has_wrong_rows(self) -> bool:
+        return any(form.errors for table in self.tables.values() if table.is_bound for form in table.forms)
+
     def is_valid(self) -> bool:
         """Of what can be seen without asking a service."""
-        return all([self.form.is_valid(), *(table.is_valid() for table in self.tables.values())])
+        return all([self.form.is_valid(), *(table.is_valid() for table in self.tables.values() if table.is_bound)])
 
     def draft(self) -> Draft:
         """What is typed, as far as it can be read: also of a form that is not valid yet."""
@@ -407,6 +416,7 @@ class ProofForm(ConsoleForm):
         self.fields["place"].choices = people  # type: ignore[attr-defined]
         if not kept:
             del self.fields["kept"]
+        self.fields["numbers"].required = not kept
 
     @property
     def typed(self) -> str:

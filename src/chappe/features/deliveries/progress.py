@@ -101,7 +101,7 @@ class Progress:
         """How long until all has left, as fast as it goes now; None where that cannot be said."""
         if self.delivery.status != "sending" or not self.waiting or not self.sent_per_s:
             return None
-        return self.waiting * 1000 / self.sent_per_s
+        return max(self.waiting / self.sent_per_s, 1) * 1000
 
     @property
     def ends_ms(self) -> int | None:
@@ -159,7 +159,12 @@ def estimate_of(delivery: Delivery, messages: int, now_ms: int) -> Estimate:
     advice = speed.advice
     per_s = advice.reachable_per_s or advice.limit_allows_per_s or speed.busiest_per_s
     # Segments are what connections are limited in.
-    return Estimate(max(messages, delivery.segments), per_s)
+    return Estimate(max(messages, delivery.segments), _about(per_s))
+
+
+def _about(value: float) -> float:
+    """Without the digits that nobody can promise."""
+    return round(value, 1) if value < 10 else float(round(value, 2 - len(str(int(value)))))
 
 
 def trouble_of(delivery: Delivery, now_ms: int) -> str:

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import formats, timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
@@ -43,6 +44,8 @@ from chappe.messaging import ConfigError, DeliveryState
 
 SHOWN = 50
 SAMPLED = 8
+BEGINS = 60
+"""Characters of a text that tell it from others."""
 SEE, USE = Right.SEE_DELIVERIES, Right.USE_DELIVERIES
 
 
@@ -142,12 +145,8 @@ def _composed(request: PageRequest, editor: Editor) -> Composition | None:
 def _unbound(editor: Editor) -> services.Draft:
     """What a form that nobody has sent yet holds."""
     values = {name: editor.form[name].value() for name in ("list_id", "connection_id", "category", "sender", "body")}
-    first = editor.form.fields["list_id"].choices[:1]  # type: ignore[attr-defined]
-    list_id = values.pop("list_id") or (first[0][0] if first else None)
     return services.Draft(
-        **{name: value for name, value in values.items() if value is not None},
-        list_id=list_id,
-        content=editor.initial_content,
+        **{name: value for name, value in values.items() if value is not None}, content=editor.initial_content
     )
 
 
@@ -406,7 +405,7 @@ def show_proof(request: PageRequest, delivery_id: int) -> HttpResponseBase:
         kept=[
             (one.address, _kept_label(request, one.label, one.address)) for one in proof.kept_numbers(organisation_id)
         ],
-        people=[(place, _number(request, one.address)) for place, one in enumerate(people)] or [(0, "—")],
+        people=[(place, _person_label(request, one)) for place, one in enumerate(people)] or [(0, "—")],
     )
     if request.method == "POST" and form.is_valid():
         with form.refusals():
@@ -438,6 +437,13 @@ def _people(delivery: Delivery) -> tuple[list[Sample], str]:
 
 def _number(request: PageRequest, address: str) -> str:
     return address if request.person.may(Right.SEE_NUMBERS) else masked(address)
+
+
+def _person_label(request: PageRequest, one: Sample) -> str:
+    """The number, and how the text begins for those who may read it."""
+    shown = _number(request, one.address)
+    begins = Truncator(" ".join(one.body.split())).chars(BEGINS)
+    return f"{shown} · {begins}" if begins and request.person.may(Right.SEE_TEXTS) else shown
 
 
 def _kept_label(request: PageRequest, label: str, address: str) -> str:
