@@ -89,7 +89,9 @@ def test_errors_to_qualify_are_counted_up_to_a_bound(organisation: Organisation)
     ErrorQualification.objects.create(text="known", status="keep", **row)
     rows = [ErrorQualification(text=f"SR {n}", **row) for n in range(MOST_COUNTED + 5)]
     ErrorQualification.objects.bulk_create(rows)
+    ErrorQualification.objects.create(text="SR Generic UNDELIV 1|#MESSAGE#", occurrences=9, **row)
     (concern,) = found(organisation.pk)
+    assert concern.names[0] == "Generic UNDELIV 1"
     assert (concern.matter, concern.count, concern.is_more) == (Matter.UNKNOWN_ERRORS, MOST_COUNTED, True)
 
 

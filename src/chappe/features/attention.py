@@ -157,8 +157,13 @@ def _errors(organisation_id: int) -> Iterator[Concern]:
     rows = ErrorQualification.objects.filter(organisation_id=organisation_id, status="to_qualify")
     count = rows[:MOST_COUNTED].count()
     if count:
-        names = list(rows.order_by("-occurrences").values_list("text", flat=True)[:NAMED])
-        yield Concern(Matter.UNKNOWN_ERRORS, count, names)
+        texts = rows.order_by("-occurrences").values_list("text", flat=True)[:NAMED]
+        yield Concern(Matter.UNKNOWN_ERRORS, count, [_short(text) for text in texts])
+
+
+def _short(text: str) -> str:
+    """What stays the same of an error, without what marks it as one: `SR Generic UNDELIV 001|#MESSAGE#`."""
+    return text.partition("|")[0].removeprefix("SR ")
 
 
 def _callbacks(organisation_id: int) -> Iterator[Concern]:
