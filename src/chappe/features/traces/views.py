@@ -2,6 +2,7 @@
 
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
 
 from chappe.features.accounts.right import Right
 from chappe.features.clock import now_ms
@@ -75,9 +76,9 @@ def entry(request: PageRequest, connection_id: int, session_id: int, entry_id: i
 
 
 @page(Right.SEE_TRACES)
+@require_POST
 def stop(request: PageRequest, connection_id: int, session_id: int) -> HttpResponseBase:
-    if request.method == "POST":
-        services.stop_trace(request.person.organisation_id, connection_id, session_id, now_ms())
+    services.stop_trace(request.person.organisation_id, connection_id, session_id, now_ms())
     return redirect("traces:trace", connection_id, session_id)
 
 
