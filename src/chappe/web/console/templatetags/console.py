@@ -186,16 +186,21 @@ def count(value: float | None) -> str:
     if value is None:
         return NOTHING
     decimals = 0 if value == int(value) else 1
-    return str(formats.number_format(value, decimals, force_grouping=True))
+    return str(formats.number_format(round(value, decimals), decimals, force_grouping=True))
 
 
 @register.filter
 def percent(part: float, whole: float) -> str:
-    """A share; a dash of nothing. What is not nothing is never shown as 0 %."""
+    """A share; a dash of nothing. What is not nothing is never shown as 0 %, and what is not all never as 100 %."""
     if not whole:
         return NOTHING
     value = 100 * part / whole
-    shown = formats.number_format(value, 0 if value in (0, 100) else 1)
+    is_whole = value in (0, 100)
+    shown = (
+        formats.number_format(round(value), 0)
+        if is_whole
+        else formats.number_format(min(max(round(value, 1), 0.1), 99.9), 1)
+    )
     return gettext("%(number)s%%") % {"number": shown}
 
 
@@ -268,7 +273,7 @@ def span(ms: float) -> str:
     if ms < 1_000:
         return gettext("%(count)s ms") % {"count": count(round(ms))}
     if ms < 10_000:
-        return gettext("%(count)s s") % {"count": formats.number_format(ms / 1000, 1)}
+        return gettext("%(count)s s") % {"count": formats.number_format(round(ms / 1000, 1), 1)}
     seconds = int(ms // 1000)
     for size, shown, below, below_shown in (
         (86_400, gettext("%(count)s d"), 3_600, gettext("%(count)s h")),
