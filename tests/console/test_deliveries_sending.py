@@ -23,6 +23,7 @@ from chappe.features.contacts.services import Details
 from chappe.features.deliveries import proof, services
 from chappe.features.deliveries.models import Delivery, Proof, ProofNumber
 from chappe.features.deliveries.progress import fingerprint, proof_fingerprint
+from chappe.features.jobs.models import Job
 from chappe.features.jobs.services import run_until_empty
 from chappe.features.messages.models import DeliveryCount, Message, Outbox, Traffic
 from chappe.features.refusal import NotFound
@@ -385,6 +386,22 @@ def test_an_email_proof_never_reaches_the_person_it_shows(stage: Stage, marketer
     assert "Jane" in sent.body
     assert "C7" not in sent.body
     assert "jane@example.org" not in sent.body
+
+
+def test_a_person_who_is_erased_is_in_no_proof_and_among_no_test_numbers(stage: Stage, marketer: Browser) -> None:
+    someone = stage.person(number(1), name="Ada")
+    draft = stage.draft("Hello {{ name }}")
+    path = f"/deliveries/{draft.pk}/proof/"
+    marketer.post(f"{path}numbers/", {"address": number(1), "name": "Ada herself"})
+    marketer.post(path, {"numbers": "+33699000001", "place": "0"})
+    contacts.erase_contact(stage.organisation, someone.pk, now_ms())
+    run_until_empty()
+    assert not ProofNumber.objects.exists()
+    assert Message.objects.get().body == "Hello Ada"  # on its way
+    Message.objects.update(state=DeliveryState.FAILED)
+    Job.objects.update(due_ms=0)
+    run_until_empty()
+    assert Message.objects.get().body == ""
 
 
 def test_nobody_on_the_list_no_proof(stage: Stage, marketer: Browser) -> None:

@@ -24,6 +24,7 @@ from chappe.features.contacts.importing import (
     import_rows,
     note_attributes,
 )
+from chappe.features.contacts.forgetting import FORGETTING
 from chappe.features.contacts.models import (
     Contact,
     ContactImport,
@@ -694,7 +695,8 @@ def _erase_job(job: Job, lease: jobs.Lease) -> None:
     texts = Inbound.objects.filter(organisation_id=job.organisation_id, sender__in=senders)
     texts.update(sender="", body="", linked_sms="", alias="")
     forget_traced(job.organisation_id, reaches)
-    if ours.exists():
+    is_needed = [forget(job.organisation_id, job.subject_id, reaches) for forget in FORGETTING]
+    if ours.exists() or any(is_needed):
         raise jobs.Postponed(_ERASE_AGAIN_MS)
 
 

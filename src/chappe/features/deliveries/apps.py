@@ -6,9 +6,12 @@ class DeliveriesConfig(AppConfig):
     label = "deliveries"
 
     def ready(self) -> None:
+        from chappe.features.contacts.forgetting import FORGETTING
         from chappe.features.deliveries import services, trail  # noqa: F401 - kinds of jobs, and what is followed
         from chappe.features.deliveries.progress import fingerprint, proof_fingerprint
+        from chappe.features.deliveries.proof import forget_person
         from chappe.features.live import TOPICS
 
         TOPICS["delivery"] = fingerprint
         TOPICS["proof"] = proof_fingerprint
+        FORGETTING.append(forget_person)

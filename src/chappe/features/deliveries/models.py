@@ -69,16 +69,19 @@ class DeliveryExclusion(models.Model):
 class Proof(models.Model):
     """A text sent to test numbers before the people get it. Its messages belong to no delivery, so no report counts them.
 
-    They have ids from `first_message_id`; 0: the process died before they were stored, and nothing was sent.
+    They have ids from `first_message_id`; 0: the process died before they were stored, and nothing was sent. `contact_id`
+    is the person whose text it was.
     """
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="proofs")
+    contact_id = models.BigIntegerField(default=0)
     first_message_id = models.BigIntegerField(default=0)
     messages = models.IntegerField(default=0)
     created_ms = Milliseconds()
 
     class Meta:
         db_table = "delivery_proof"
+        indexes = [models.Index(fields=["contact_id"], name="delivery_proof_contact")]
 
 
 class ProofNumber(models.Model):

@@ -23,11 +23,11 @@ from chappe.features.deliveries.analysis import Excluded, Member, Planner, Prepa
 from chappe.features.deliveries.models import Delivery, Proof, ProofNumber
 from chappe.features.deliveries.services import find_delivery
 from chappe.features.message_store import open_store
-from chappe.features.messages.models import MessageNow
+from chappe.features.messages.models import Message, MessageNow
 from chappe.features.page import LARGEST_ID
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.features.settings.services import settings_of
-from chappe.messaging import ConfigError, DeliveryState, FieldError
+from chappe.messaging import ENDS, ConfigError, DeliveryState, FieldError
 from chappe.rules.email_address import read_email
 
 MOST_ADDRESSES = 100
@@ -63,11 +63,11 @@ def send_proof(organisation_id: int, delivery_id: int, typed: str, place: int, n
         raise Conflict("Proofs are sent before the delivery is.")
     try:
         addresses = read_addresses(typed, way_of(delivery.connection), region_of(organisation_id))
-        planned = _planned(delivery, place, addresses)
+        contact_id, planned = _planned(delivery, place, addresses)
     except ConfigError as error:
         raise InvalidInput(error.errors) from None
     with transaction.atomic():
-        proof = Proof.objects.create(delivery=delivery, messages=len(planned), created_ms=now_ms)
+        proof = Proof.objects.create(delivery=delivery, contact_id=contact_id, messages=len(planned), created_ms=now_ms)
         note(subject_of(delivery), "proof", after={"messages": len(planned)})
     with open_store() as store, store.transaction():
         ids = store.take_ids("message", len(planned))
@@ -100,8 +100,8 @@ def _reader(way: Way, region: str) -> Any:
     return PhoneReader(region or None).read
 
 
-def _planned(delivery: Delivery, place: int, addresses: Sequence[str]) -> list[Prepared | Excluded]:
-    """The text of the person at `place`, the last where there are fewer, to other addresses. Raises ConfigError."""
+def _planned(delivery: Delivery, place: int, addresses: Sequence[str]) -> tuple[int, list[Prepared | Excluded]]:
+    """The person at `place`, the last where there are fewer, and their text to other addresses. Raises ConfigError."""
     planner = Planner(delivery)
     with open_store() as store:
         person = _person(store, delivery, planner.way, place)
@@ -110,7 +110,8 @@ def _planned(delivery: Delivery, place: int, addresses: Sequence[str]) -> list[P
     for address in addresses:
         prepared, excluded = planner.plan([_posing(person, address, planner.way)], blocked)
         found += [*prepared, *excluded]
-    return found
+    _, contact_id, *_ = person
+    return contact_id, found
 
 
 def _person(store: Store, delivery: Delivery, way: Way, place: int) -> Member:
@@ -172,6 +173,22 @@ def _messages(delivery: Delivery, proof: Proof) -> list[MessageNow]:
     ids = range(proof.first_message_id, proof.first_message_id + proof.messages)
     rows = MessageNow.objects.filter(pk__in=list(ids), organisation_id=delivery.organisation_id)
     return list(rows.order_by("pk"))
+
+
+def forget_person(organisation_id: int, contact_id: int, reaches: Sequence[str]) -> bool:
+    """Take a person's text out of proofs, and their number out of those that are kept; whether some of it is still on its
+    way, and needs its text until it has ended."""
+    for number in ProofNumber.objects.filter(organisation_id=organisation_id, address__in=reaches):
+        number.delete()
+    is_needed = False
+    for proof in Proof.objects.filter(contact_id=contact_id, delivery__organisation_id=organisation_id):
+        rows = _messages(proof.delivery, proof)
+        ended = [row.pk for row in rows if row.state in ENDS]
+        Message.objects.filter(pk__in=ended).update(body="", options=None)
+        is_needed |= len(ended) < len(rows)
+        if len(ended) == len(rows):
+            Proof.objects.filter(pk=proof.pk).update(contact_id=0)
+    return is_needed
 
 
 # -- numbers that are kept -------------------------------------------------------------------------------------------
