@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -30,17 +31,35 @@ def newest_first(rows: "QuerySet[Row]", cursor: str, limit: int) -> Page[Row]:
     return page_of(found, limit, lambda row: str(row.pk))
 
 
-def in_order(rows: "QuerySet[Row]", text: str, number: str, after: tuple[str, int] | None, most: int) -> list[Row]:
-    """The first `most` rows in the order of the columns `text` and then `number`, behind `after` where it is given.
+def in_order(
+    rows: "QuerySet[Row]",
+    text: str,
+    number: str,
+    after: tuple[str, int] | None,
+    most: int,
+    start: str = "",
+    *,
+    has_few_alike: bool = False,
+) -> list[Row]:
+    """The first `most` rows in the order of the columns `text` and then `number`, behind `after` where it is given; where the
+    text begins with `start`, of digits that may have a plus before them.
 
     Two walks of an index: asked for as one ("the text is greater, or the same and the number is greater"), a database would
-    begin at the beginning for each page.
+    begin at the beginning for each page. So it would if the page's beginning and `start` were both asked for. Where few rows
+    have the same text they are all read: asked for those behind a number, or in its order, SQLite might walk an index of
+    numbers.
     """
     ordered = rows.order_by(text, number)
+    # A range, which every collation has an index for: digits come before letters in all of them.
+    ranged = ordered.filter(**{f"{text}__lt": f"{start}a"}) if start else ordered
     if after is None:
-        return list(ordered[:most])
-    same = list(ordered.filter(**{text: after[0], f"{number}__gt": after[1]})[:most])
-    return [*same, *ordered.filter(**{f"{text}__gt": after[0]})[: most - len(same)]] if len(same) < most else same
+        return list(ranged.filter(**{f"{text}__gte": start} if start else {})[:most])
+    if has_few_alike:
+        alike = sorted(rows.filter(**{text: after[0]}), key=attrgetter(number))
+        same = [row for row in alike if getattr(row, number) > after[1]][:most]
+    else:
+        same = list(ordered.filter(**{text: after[0], f"{number}__gt": after[1]})[:most])
+    return [*same, *ranged.filter(**{f"{text}__gt": after[0]})[: most - len(same)]] if len(same) < most else same
 
 
 def read_pair(cursor: str) -> tuple[str, int] | None:

@@ -158,8 +158,7 @@ def _found(rows: "QuerySet[Quarantine]", quarantine_id: int) -> Quarantine:
 def _by_number(rows: "QuerySet[Quarantine]", digits: str, cursor: str, limit: int) -> Page[Quarantine]:
     """In the order of the numbers: those written with a plus, then the others.
 
-    As ranges, which every collation has an index for: digits come before letters in all of them. Some put signs aside,
-    so that a range has both ways of writing in it.
+    Some collations put signs aside, so that a range has both ways of writing in it.
     """
     after, most = read_pair(cursor), size_of_page(limit) + 1
     found: list[Quarantine] = []
@@ -167,8 +166,9 @@ def _by_number(rows: "QuerySet[Quarantine]", digits: str, cursor: str, limit: in
         is_behind = after is not None and after[0].startswith("+") != start.startswith("+")
         if is_behind and start.startswith("+"):
             continue
-        ranged = rows.filter(address__gte=start, address__lt=f"{start}a", address__startswith=start)
-        found += in_order(ranged, "address", "id", None if is_behind else after, most - len(found))
+        written = rows.filter(address__startswith=start)
+        begins = None if is_behind else after
+        found += in_order(written, "address", "id", begins, most - len(found), start, has_few_alike=True)
     return page_of(found, limit, lambda row: f"{row.address}_{row.pk}")
 
 
