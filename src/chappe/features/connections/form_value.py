@@ -10,6 +10,8 @@ from chappe.providers.contract import ProviderSpec, Setting, SettingType
 
 CLEAR = "clear-"
 """Before the name of a secret: the box that takes it away."""
+MOST_ROWS = 600
+"""More than any table may have, so that too many are told and not cut off."""
 WAS = "was"
 """Of a row: the name of the secret that is kept for it."""
 _PLACE = re.compile(r"(?:settings\.)?(\w+)(?:\[(\d+)\](?:\.(\w+))?)?")
@@ -86,7 +88,7 @@ def _rows(
 def row_places(table: str, data: Mapping[str, str]) -> Iterator[int]:
     """The rows that a form posted."""
     count = data.get(f"{table}-rows", "")
-    yield from range(int(count) if count.isdecimal() and len(count) < 5 else 0)
+    yield from range(min(MOST_ROWS, int(count)) if count.isdecimal() and len(count) < 9 else 0)
 
 
 def _row(

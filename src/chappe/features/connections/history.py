@@ -62,6 +62,8 @@ def since(organisation_id: int, connection_id: int, number: int) -> list[Differe
 
 def revert_problem(connection: Connection) -> str:
     """Why the settings of this connection cannot be those of another version; "" where they can."""
+    if connection.replaced_by:
+        return "This connection was replaced: its settings stay what they were."
     if connection.provider in services.VENDORS:
         return (
             "The settings of this connection never change, so that what was sent keeps saying with which it went out. To "

@@ -83,8 +83,9 @@ def _is(name: str, value: str) -> Callable[[Values], bool]:
 
 
 def _is_plain_smpp(values: Values) -> bool:
-    hosts = [str(values.get(name, "")) for name in ("host", "receiver_host")]
-    return values["tls"] is not True and any(host and not is_loopback(host) for host in hosts)
+    host, receiver = (str(values.get(name, "")) for name in ("host", "receiver_host"))
+    is_far = not is_loopback(host) or (bool(receiver) and not is_loopback(receiver))
+    return values["tls"] is not True and is_far
 
 
 def _is_plain_http(name: str) -> Callable[[Values], bool]:
@@ -127,7 +128,7 @@ _EVERYWHERE = (
     ),
 )
 _SMPP = (
-    Risk("tls", PLAIN, _is_plain_smpp),
+    Risk("tls", PLAIN, _is_plain_smpp, is_always_said=False),
     Risk(
         "certificate_verification",
         _(
