@@ -83,6 +83,11 @@ def test_a_revert_is_refused_where_it_cannot_be(organisation: Organisation) -> N
     vendor, made = connect(organisation, "twilio"), connect(organisation, name="South")
     with pytest.raises(Conflict, match="never change"):
         history.revert(organisation.pk, vendor.pk, 1, NOW_MS)
+    old = connect(organisation, name="East", account="east")
+    services.change_connection(organisation.pk, old.pk, Change(settings={"window": 20}), NOW_MS)
+    replace_connection(organisation.pk, old.pk, {"window": 30}, NOW_MS)
+    with pytest.raises(Conflict, match="was replaced"):
+        history.revert(organisation.pk, old.pk, 1, NOW_MS)
     with pytest.raises(Conflict, match="already"):
         history.revert(organisation.pk, made.pk, 1, NOW_MS)
     with pytest.raises(NotFound):
