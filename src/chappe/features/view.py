@@ -6,14 +6,16 @@ Every view carries its rule, in `rule`; a test walks all of them.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 
 from chappe.features.accounts.person import Person, person_of
 from chappe.features.accounts.right import Right
@@ -56,7 +58,7 @@ def page(
         @wraps(view)
         def opened(request: HttpRequest, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponseBase:
             if not request.user.is_authenticated:
-                return redirect_to_login(request.get_full_path())
+                return sign_in_first(request)
             person = getattr(request, "person", None) or person_of(request.user)
             if person is None:
                 return no_organisation(request)
@@ -88,6 +90,8 @@ def _answered(view: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Htt
             return render(request, "console/refused.html", {"words": refusal(error)}, status=400)
         messages.error(request, refusal(error))
         return back(request)
+    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _only_by_a_form(request, answer)
     return answer
 
 
@@ -98,13 +102,31 @@ def refusal(error: Conflict | InvalidInput) -> str:
     return localised(str(error))
 
 
-def back(request: HttpRequest, otherwise: str = "") -> HttpResponseBase:
+def back(request: HttpRequest, otherwise: str = "/") -> HttpResponseBase:
     """To the page whose form this was, by its field `next` or by what the browser says."""
+    return HttpResponseRedirect(_page_before(request) or otherwise)
+
+
+def _page_before(request: HttpRequest) -> str:
+    """The path of the page whose form this was; "" where nobody says, or says something else than a page of ours."""
     for target in (request.POST.get("next", ""), request.headers.get("Referer", "")):
-        if target and url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
             parts = urlsplit(target)
-            return redirect(f"{parts.path}?{parts.query}" if parts.query else parts.path)
-    return redirect(otherwise or "/")
+            path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            # The host was ours, but what is left may name another: of "https://ours//theirs/", "//theirs/".
+            if path.startswith("/") and url_has_allowed_host_and_scheme(path, None):
+                return path
+    return ""
+
+
+def sign_in_first(request: HttpRequest) -> HttpResponseBase:
+    """To the sign-in, and from there to the page that was asked for, or whose form this was: what a form was to do is not
+    done by going to its address later."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(
+            status=403
+        )  # which htmx leaves alone; the sign-in would take the place of a part of the page
+    return redirect_to_login(request.get_full_path() if request.method in SAFE else _page_before(request) or "/")
 
 
 def forbidden(request: HttpRequest, needed: Right) -> HttpResponseBase:
@@ -113,6 +135,14 @@ def forbidden(request: HttpRequest, needed: Right) -> HttpResponseBase:
 
 def not_found(request: HttpRequest, words: str = "") -> HttpResponseBase:
     return render(request, "console/not_found.html", {"words": words}, status=404)
+
+
+def _only_by_a_form(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
+    """Words in the place of the empty answer: a button's address was opened by hand, or loaded again."""
+    shown = {"words": _("A button leads here. Opened by itself, this address does nothing.")}
+    told = render(request, "console/not_found.html", shown, status=answer.status_code)
+    told["Allow"] = answer.headers["Allow"]
+    return told
 
 
 def no_organisation(request: HttpRequest) -> HttpResponseBase:

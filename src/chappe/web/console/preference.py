@@ -16,7 +16,7 @@ A_YEAR_S = 365 * 86_400
 @require_POST
 def set_language(request: HttpRequest) -> HttpResponseBase:
     """Kept with the person, and in a cookie for pages before the sign-in."""
-    answer = back(request, "/")
+    answer = back(request)
     language = request.POST.get("language", "")
     if language in dict(settings.LANGUAGES):
         if isinstance(request.user, User):
@@ -39,4 +39,4 @@ def set_theme(request: HttpRequest) -> HttpResponseBase:
     theme = request.POST.get("theme", "")
     if isinstance(request.user, User) and theme in services.THEMES:
         services.set_theme(request.user, theme)
-    return back(request, "/")
+    return back(request)
