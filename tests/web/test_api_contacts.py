@@ -147,6 +147,20 @@ def test_how_to_read_a_file_can_be_said(caller: Caller) -> None:
     assert (contact.phone, contact.attributes) == (PHONE, {"nom": "Zoë"})
 
 
+def test_what_the_columns_of_a_file_become_can_be_said(caller: Caller) -> None:
+    number = create_list(caller)
+    content = f"a,b,c\nZoë,{PHONE},secret\n"
+    answer = upload(caller, number, content, "?columns=first_name&columns=phone&columns=")
+    assert answer.json["status"] == "waiting"
+    jobs.run_until_empty()
+    contact = Contact.objects.get()
+    assert (contact.phone, contact.attributes) == (PHONE, {"first_name": "Zoë"})
+    wrong = upload(caller, number, content, "?columns=phone").json["id"]
+    jobs.run_until_empty()
+    failed = caller.get(f"/v1/imports/{wrong}").json
+    assert (failed["status"], failed["error"]) == ("failed", "columns: must be 3, one for each column of the file")
+
+
 def test_a_file_that_is_none_fails_and_says_why(caller: Caller) -> None:
     answer = upload(caller, create_list(caller), b"\xff\xfe\x00")
     jobs.run_until_empty()
