@@ -11,6 +11,7 @@ from chappe.features.accounts.models import Organisation
 from chappe.features.contacts import services
 from chappe.features.contacts.models import Contact, ContactListMember
 from chappe.features.contacts.services import Details
+from chappe.features.inbox.models import Conversation
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.messages.models import Inbound, Message
@@ -184,8 +185,10 @@ def test_erasing_a_person_takes_their_words_and_number_out_of_what_ended(ours: i
     row.message(ours, 3, contact_id=other.pk, state=DeliveryState.DELIVERED)
     row.message(ours, 4, contact_id=contact.pk, state=DeliveryState.SENT)
     row.inbound(ours)
+    Conversation.objects.create(organisation_id=ours, number=PHONE, connection_id=1, last_inbound_id=1)
     services.erase_contact(ours, contact.pk, NOW_MS)
     jobs.run_until_empty()
+    assert not Conversation.objects.exists()
     found = {message.pk: (message.recipient, message.body, message.contact_id) for message in Message.objects.all()}
     gone = ("", "", 0)
     text = "Your parcel is here"

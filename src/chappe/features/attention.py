@@ -163,7 +163,7 @@ def _errors(organisation_id: int) -> Iterator[Concern]:
 
 def _short(text: str) -> str:
     """What stays the same of an error, without what marks it as one: `SR Generic UNDELIV 001|#MESSAGE#`."""
-    return text.partition("|")[0].removeprefix("SR ")
+    return text.partition("|")[0].removeprefix("SR").lstrip()
 
 
 def _callbacks(organisation_id: int) -> Iterator[Concern]:

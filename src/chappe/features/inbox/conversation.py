@@ -177,9 +177,11 @@ def names_of(organisation_id: int, person_ids: Sequence[int]) -> dict[int, str]:
     return {one.pk: one.name for one in rows}
 
 
-def forget(organisation_id: int, number: str) -> None:
-    """A person is erased."""
-    Conversation.objects.filter(organisation_id=organisation_id, number__in=spellings(number)).delete()
+def forget(organisation_id: int, _contact_id: int, addresses: Sequence[str]) -> bool:
+    """A person is erased: nothing of the conversation stays, and nothing is to be asked for again."""
+    numbers = {spelling for address in addresses for spelling in spellings(address)}
+    Conversation.objects.filter(organisation_id=organisation_id, number__in=numbers).delete()
+    return False
 
 
 def fingerprint_of_all(organisation_id: int, _subject: int) -> Hashable:
