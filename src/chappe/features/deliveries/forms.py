@@ -347,7 +347,7 @@ def _lists(organisation_id: int, delivery: Delivery | None) -> Choices:
 def _offered(connections: Sequence[Connection], delivery: Delivery | None) -> Choices:
     """Those that are switched on; that of the delivery always."""
     return [
-        (one.pk, f"{one.name} · {PROVIDERS[one.provider].label}" if one.provider in PROVIDERS else one.name)
+        (one.pk, f"{one.name} · {localised(PROVIDERS[one.provider].label)}" if one.provider in PROVIDERS else one.name)
         for one in connections
         if one.is_enabled or (delivery and delivery.connection_id == one.pk)
     ]

@@ -76,5 +76,5 @@ def reason_words(reason: str) -> str:
         return f"{REPORTED[word]} ({reason})"
     told, mark, why = reason.rpartition(": ")
     if why in REASONS:
-        return f"{localised(told)}{mark}{REASONS[why]}"
+        return localised(f"{told}{mark}{REASONS[why]}")
     return localised(reason)
