@@ -23,6 +23,7 @@ step() {
 
 has_curl() { command -v curl >/dev/null; }
 has_tshark() { command -v tshark >/dev/null; }
+has_chromium() { command -v chromium >/dev/null; }
 has_npm() { command -v node >/dev/null && command -v npm >/dev/null; }
 has_perl() { perl -MNet::SMPP -MJSON::PP -e 1 2>/dev/null; }
 has_node_packages() { has_npm && [ "$NODE/node_modules/.package-lock.json" -nt "$NODE/package-lock.json" ]; }
@@ -31,6 +32,7 @@ install_missing() {
     local missing=()
     has_curl || missing+=(curl)
     has_tshark || missing+=(tshark)
+    has_chromium || missing+=(chromium)
     has_perl || missing+=(libnet-smpp-perl)
     has_npm || missing+=(nodejs npm)
     if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
@@ -71,6 +73,7 @@ has_curl || leave_out curl "the tutorial, run as written: curl is missing"
 has_tshark || leave_out interop_tshark "interop with Wireshark: tshark is missing"
 has_perl || leave_out interop_perl "interop with Perl: Net::SMPP is missing"
 has_node_packages || leave_out interop_node "interop with Node.js: the packages of $NODE are missing"
+has_chromium && has_node_packages || leave_out browser "the console in a browser: Chromium or the packages of $NODE are missing"
 [ ${#left_out[@]} -gt 0 ] || echo "All there."
 
 step "ruff check" ruff check --quiet .

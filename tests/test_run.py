@@ -10,7 +10,7 @@ import pytest
 RUN = Path(__file__).parent / "run.sh"
 TOOLS = ("bash", "dirname", "grep", "mktemp", "rm", "tail", "tee")
 STUBS = {"id": "echo 1000", "python": 'echo "python $*"', "ruff": ":", "mypy": ":"}
-MARKERS = ("curl", "interop_tshark", "interop_perl", "interop_node")
+MARKERS = ("curl", "interop_tshark", "interop_perl", "interop_node", "browser")
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+"""Debian's Chromium, and what it opens: a Chappe of its own processes."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+CHROMIUM = "chromium"
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+PATIENCE_MS = 15_000
+WIDE = {"width": 1200, "height": 800}
+expect.set_options(timeout=PATIENCE_MS)
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which(CHROMIUM), args=[*QUIET])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Open]:
+    """Opens a window of a browser of its own: cookies of its own, a language, and whatever else a context is given."""
+    contexts: list[BrowserContext] = []
+
+    def make(place: str, language: str = "en", **options: Any) -> Page:
+        given = {"base_url": place, "locale": language, "viewport": WIDE, "timezone_id": "Europe/Paris"} | options
+        context = chromium.new_context(**given)
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        return context.new_page()
+
+    yield make
+    for one in contexts:
+        one.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for one in items:
+        if Path(__file__).parent in one.path.parents:
+            one.add_marker(pytest.mark.browser)
