@@ -66,3 +66,15 @@ document.querySelectorAll("input[data-check-all]").forEach((all) => {
   all.hidden = boxes.length < 2;
   all.addEventListener("change", () => boxes.forEach((box) => (box.checked = all.checked)));
 });
+
+// A table that does not fit is scrolled from the keyboard, too; one with links in it is reached by them.
+const reachTables = () => {
+  document.querySelectorAll(".table-scroll, pre").forEach((one) => {
+    const scrolls = one.scrollWidth > one.clientWidth && !one.querySelector("a, button, input, select, textarea");
+    if (scrolls) one.tabIndex = 0;
+    else one.removeAttribute("tabindex");
+  });
+};
+reachTables();
+addEventListener("resize", reachTables);
+document.addEventListener("htmx:afterSettle", reachTables);
