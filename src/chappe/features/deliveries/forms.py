@@ -329,7 +329,7 @@ def _with_row(data: QueryDict | None, name: str, most: int) -> QueryDict | None:
     """What was posted, with one more row where the button for that was pressed."""
     key = f"{name}-TOTAL_FORMS"
     rows = str(data.get(key, "")) if data is not None else ""
-    if data is None or data.get("do") != f"row-{name}" or not rows.isdigit():
+    if data is None or data.get("do") != f"row-{name}" or not (rows.isdecimal() and len(rows) < 5):
         return data
     more = data.copy()
     more[key] = str(min(int(rows) + 1, most))

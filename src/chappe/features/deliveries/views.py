@@ -82,8 +82,7 @@ def _edited(request: PageRequest, delivery: Delivery | None) -> HttpResponseBase
         return redirect("deliveries:delivery", delivery.pk)
     organisation_id = request.person.organisation_id
     typed = _typed(request)
-    list_id = request.GET.get("list", "")
-    editor = Editor(organisation_id, typed, delivery, int(list_id) if list_id.isdigit() else 0)
+    editor = Editor(organisation_id, typed, delivery, _whole(request.GET.get("list", "")))
     done = request.POST.get("do", "")
     if done in ("save", "analyse", "proof") and editor.is_valid():
         saved = _saved(organisation_id, editor, delivery)
@@ -137,9 +136,14 @@ def _composed(request: PageRequest, editor: Editor) -> Composition | None:
     wanted = request.POST.get("show") or request.POST.get("place", "")
     try:
         draft = editor.draft() if editor.form.is_bound else _unbound(editor)
-        return compose(request.person.organisation_id, draft, int(wanted) if wanted.isdigit() else 0)
+        return compose(request.person.organisation_id, draft, _whole(wanted))
     except (InvalidInput, NotFound):
         return None
+
+
+def _whole(typed: str) -> int:
+    """A number of an address or a hidden field; 0 for what is none."""
+    return int(typed) if typed.isdecimal() and len(typed) < 19 else 0
 
 
 def _unbound(editor: Editor) -> services.Draft:
@@ -455,6 +459,7 @@ def _kept_label(request: PageRequest, label: str, address: str) -> str:
 @require_POST
 def keep_number(request: PageRequest, delivery_id: int) -> HttpResponseBase:
     """A test number of the organisation; back to the proof that it was kept for."""
+    services.find_delivery(request.person.organisation_id, delivery_id)
     form = NumberForm(request.POST)
     if form.is_valid():
         proof.keep_number(request.person.organisation_id, form.cleaned_data["address"], form.cleaned_data["name"])
@@ -467,6 +472,7 @@ def keep_number(request: PageRequest, delivery_id: int) -> HttpResponseBase:
 @page(USE)
 @require_POST
 def forget_number(request: PageRequest, delivery_id: int, number_id: int) -> HttpResponseBase:
+    services.find_delivery(request.person.organisation_id, delivery_id)
     proof.forget_number(request.person.organisation_id, number_id)
     messages.success(request, _("The number is not kept any more."))
     return redirect("deliveries:proof", delivery_id)
