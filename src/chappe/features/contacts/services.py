@@ -15,6 +15,7 @@ from chappe.features.audit.record import Subject, note, unnoted
 from chappe.features.audit.services import forget_name
 from chappe.features.clock import now_ms as clock_ms
 from chappe.features.contacts.csv_file import LONGEST_CELL
+from chappe.features.contacts.forgetting import FORGETTING
 from chappe.features.contacts.importing import (
     LONGEST_ATTRIBUTE_NAME,
     LONGEST_EMAIL,
@@ -24,7 +25,6 @@ from chappe.features.contacts.importing import (
     import_rows,
     note_attributes,
 )
-from chappe.features.contacts.forgetting import FORGETTING
 from chappe.features.contacts.models import (
     Contact,
     ContactImport,
