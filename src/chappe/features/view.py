@@ -129,7 +129,8 @@ def sign_in_first(request: HttpRequest) -> HttpResponseBase:
     return redirect_to_login(request.get_full_path() if request.method in SAFE else _page_before(request) or "/")
 
 
-def forbidden(request: HttpRequest, needed: Right) -> HttpResponseBase:
+def forbidden(request: HttpRequest, needed: Right | None = None) -> HttpResponseBase:
+    """The right that is needed; None where no right is enough: it is for whoever administers the installation."""
     return render(request, "console/forbidden.html", {"needed": needed}, status=403)
 
 

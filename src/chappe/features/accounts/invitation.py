@@ -1,16 +1,18 @@
 """Links that make a person, once each. The first of an installation makes its first administrator."""
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from chappe.features.accounts.models import Invitation, Organisation, User
-from chappe.features.accounts.right import Role
+from chappe.features.accounts.person import Person, rights_of
+from chappe.features.accounts.right import Right, Role
 from chappe.features.accounts.services import checked_name, create_organisation, digest_of
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
 
@@ -55,14 +57,20 @@ def invite_first(now_ms: int) -> NewInvitation:
     return _made(Invitation(role=Role.ADMINISTRATOR, created_ms=now_ms, expires_ms=now_ms + FIRST_LIVES_MS))
 
 
-def invite(organisation_id: int, email: str, role: str, invited_by: str, now_ms: int) -> NewInvitation:
-    """A link for one person. An earlier one for the same address works no more. Raises InvalidInput, Conflict."""
+def invite(
+    organisation_id: int, email: str, role: str, invited_by: str, now_ms: int, by: Person | None = None
+) -> NewInvitation:
+    """A link for one person. An earlier one for the same address works no more.
+
+    Raises InvalidInput; Conflict where the address is taken, or the role has a right that `by` lacks.
+    """
     mistakes = Mistakes()
     with mistakes.noted():
         email = checked_email(email)
     with mistakes.noted():
         role = checked_role(role)
     mistakes.refuse()
+    need_rights(rights_of(role, ()), by)
     if User.objects.filter(username=email).exists():
         raise Conflict(f"There is a person with the address {email} already.")
     with transaction.atomic():
@@ -77,6 +85,13 @@ def invite(organisation_id: int, email: str, role: str, invited_by: str, now_ms:
                 expires_ms=now_ms + LIVES_MS,
             )
         )
+
+
+def need_rights(given: Collection[Right], by: Person | None) -> None:
+    """Raises Conflict where `by` gives a right that they lack: they could have it themselves from whoever got it. None is a
+    command on the machine, which lacks none."""
+    if by is not None and not by.rights.issuperset(given):
+        raise Conflict("Nobody can give a right that they lack themselves. Ask somebody who has it.")
 
 
 def found_organisation(name: str, email: str, invited_by: str, now_ms: int) -> NewInvitation:
@@ -116,10 +131,19 @@ def accept(token: str, newcomer: Newcomer, now_ms: int) -> User:
         invitation = find(token, now_ms)
         user = _person(invitation, newcomer)
         user.organisation = invitation.organisation or _first_organisation(newcomer.organisation, now_ms)
-        user.save()
+        _save(user)
         invitation.used_ms = now_ms
         invitation.save(update_fields=["used_ms"])
     return user
+
+
+def _save(user: User) -> None:
+    """Raises Conflict where somebody else took the address meanwhile."""
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError:
+        raise Conflict(f"There is a person with the address {user.email} already.") from None
 
 
 def _person(invitation: Invitation, newcomer: Newcomer) -> User:
@@ -133,8 +157,6 @@ def _person(invitation: Invitation, newcomer: Newcomer) -> User:
     with mistakes.noted():
         set_password(user, newcomer.password)
     mistakes.refuse()
-    if User.objects.filter(username=email).exists():
-        raise Conflict(f"There is a person with the address {email} already.")
     return user
 
 

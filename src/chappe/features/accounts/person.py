@@ -35,7 +35,12 @@ def person_of(user: User) -> Person | None:
     organisation = user.organisation
     if organisation is None or not user.is_active:
         return None
+    return Person(user, organisation, granted(user))
+
+
+def granted(user: User) -> frozenset[Right]:
+    """The rights of somebody's role, without what is withheld from them or from a group that they are in."""
     withheld = set(user.withheld)
     for group in user.people_groups.all():
         withheld.update(group.withheld)
-    return Person(user, organisation, rights_of(user.role, withheld))
+    return rights_of(user.role, withheld)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -11,11 +12,15 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from chappe.features.accounts import second_factor
+from chappe.features.accounts.letter import UNDELIVERED, link_to
 from chappe.features.accounts.models import User
 from chappe.features.connections.services import process_vault
+
+log = structlog.get_logger(__name__)
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -28,9 +33,18 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         """The address is the name people sign in with."""
         user.username = user.email.lower()
 
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """As the link of an invitation: a request to an address that somebody else chose sends nobody there."""
+        return link_to(self.request, reverse("account_reset_password_from_key", args=key.split("-", 1)))
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        if settings.CONFIGURATION.mail_url:
+        """Where the mail server is away the page says what it always does: who is known here is told to nobody."""
+        if not settings.CONFIGURATION.mail_url:
+            return
+        try:
             super().send_mail(template_prefix, email, context)
+        except UNDELIVERED as error:
+            log.error("letter not sent", letter=template_prefix, error=str(error))
 
 
 class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]

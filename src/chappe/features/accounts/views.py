@@ -18,7 +18,7 @@ from chappe.features.accounts.forms import (
     PlaceForm,
     rights_by_role,
 )
-from chappe.features.accounts.letter import password_link, send_invitation
+from chappe.features.accounts.letter import link_to, send_invitation
 from chappe.features.accounts.models import User
 from chappe.features.accounts.right import ROLE_LABELS, Right, Role
 from chappe.features.clock import now_ms
@@ -37,10 +37,17 @@ def list_people(request: PageRequest) -> HttpResponseBase:
     link = ""
     if request.method == "POST" and form.is_valid():
         with form.refusals():
-            link = _invited(request, form)
-        if link and settings.CONFIGURATION.mail_url:
-            messages.success(request, _("The invitation is on its way to %(email)s.") % form.cleaned_data)
-            return redirect("accounts:people")
+            made = invitation.invite(
+                request.person.organisation_id,
+                **form.cleaned_data,
+                invited_by=request.person.user.name,
+                now_ms=now_ms(),
+                by=request.person,
+            )
+            link, is_sent = _handed_over(request, made)
+            if is_sent:
+                messages.success(request, _("The invitation is on its way to %(email)s.") % form.cleaned_data)
+                return redirect("accounts:people")
     organisation_id = request.person.organisation_id
     shown = {
         "page": people.people_page(organisation_id, request.GET.get("cursor", ""), PEOPLE_OF_A_PAGE),
@@ -52,13 +59,13 @@ def list_people(request: PageRequest) -> HttpResponseBase:
     return render(request, "accounts/people.html", shown)
 
 
-def _invited(request: PageRequest, form: InviteForm) -> str:
-    """The link, also sent where there is a way to send it."""
-    by = request.person.user.name
-    made = invitation.invite(request.person.organisation_id, **form.cleaned_data, invited_by=by, now_ms=now_ms())
-    link = request.build_absolute_uri(reverse("accounts:invitation", args=[made.token]))
-    send_invitation(made.row, link)
-    return link
+def _handed_over(request: PageRequest, made: invitation.NewInvitation) -> tuple[str, bool]:
+    """The link of an invitation, and whether it is on its way by mail: else whoever made it hands it over."""
+    link = link_to(request, reverse("accounts:invitation", args=[made.token]))
+    is_sent = send_invitation(made.row, link)
+    if settings.CONFIGURATION.mail_url and not is_sent:
+        messages.error(request, _("The mail could not be sent. Hand the link over yourself."))
+    return link, is_sent
 
 
 @page(Right.MANAGE_PEOPLE)
@@ -76,7 +83,8 @@ def show_person(request: PageRequest, person_id: int) -> HttpResponseBase:
     form = PlaceForm(request.POST or None, person=someone)
     if request.method == "POST" and form.is_valid():
         with form.refusals():
-            someone = people.change_place(request.person.organisation_id, person_id, people.Place(**form.cleaned_data))
+            place = people.Place(**form.cleaned_data)
+            someone = people.change_place(request.person.organisation_id, person_id, place, request.person)
         if not form.is_refused:
             messages.success(request, _("Saved."))
             return redirect("accounts:person", person_id)
@@ -89,7 +97,7 @@ def show_person(request: PageRequest, person_id: int) -> HttpResponseBase:
 def let_in(request: PageRequest, person_id: int) -> HttpResponseBase:
     """Let a person sign in, or no more."""
     is_active = request.POST.get("is_active") == "1"
-    people.let_in(request.person.organisation_id, person_id, is_active=is_active)
+    people.let_in(request.person.organisation_id, person_id, request.person, is_active=is_active)
     return redirect("accounts:person", person_id)
 
 
@@ -97,9 +105,10 @@ def let_in(request: PageRequest, person_id: int) -> HttpResponseBase:
 @require_POST
 def make_password_link(request: PageRequest, person_id: int) -> HttpResponseBase:
     """A link by which the person sets a new password: shown once, to be handed over."""
-    someone = people.find_person(request.person.organisation_id, person_id)
-    link = request.build_absolute_uri(password_link(someone))
-    return render(request, "accounts/password_link.html", {"someone": someone, "link": link})
+    organisation_id = request.person.organisation_id
+    link = link_to(request, people.make_password_link(organisation_id, person_id, request.person))
+    shown = {"someone": people.find_person(organisation_id, person_id), "link": link}
+    return render(request, "accounts/password_link.html", shown)
 
 
 # -- groups ----------------------------------------------------------------------------------------------------------
@@ -116,14 +125,14 @@ def edit_group(request: PageRequest, group_id: int = 0) -> HttpResponseBase:
     """A new group, or one that there is."""
     organisation_id = request.person.organisation_id
     group = people.find_group(organisation_id, group_id) if group_id else None
-    form = GroupForm(request.POST or None, people=people.everybody(organisation_id), group=group)
+    form = GroupForm(request.POST or None, people=people.everybody(organisation_id, group), group=group)
     if request.method == "POST" and form.is_valid():
         wanted = people.Membership(**form.cleaned_data)
         with form.refusals():
             if group is None:
-                people.create_group(organisation_id, wanted)
+                people.create_group(organisation_id, wanted, request.person)
             else:
-                people.change_group(organisation_id, group_id, wanted)
+                people.change_group(organisation_id, group_id, wanted, request.person)
         if not form.is_refused:
             messages.success(request, _("Saved."))
             return redirect("accounts:groups")
@@ -135,7 +144,7 @@ def delete_group(request: PageRequest, group_id: int) -> HttpResponseBase:
     group = people.find_group(request.person.organisation_id, group_id)
     form = ConfirmForm(request.POST or None, name=group.name)
     if request.method == "POST" and form.is_valid():
-        people.delete_group(request.person.organisation_id, group_id)
+        people.delete_group(request.person.organisation_id, group_id, request.person)
         messages.success(request, _("The group is gone."))
         return redirect("accounts:groups")
     shown = {
@@ -162,26 +171,20 @@ def show_roles(request: PageRequest) -> HttpResponseBase:
 def list_organisations(request: PageRequest) -> HttpResponseBase:
     """For whoever administers the installation: its organisations, and a new one."""
     if not request.person.user.is_superuser:
-        return forbidden(request, Right.MANAGE_SETTINGS)
+        return forbidden(request)
     form, link = OrganisationForm(request.POST or None), ""
     if request.method == "POST" and form.is_valid():
         with form.refusals():
-            link = _founded(request, form)
+            typed, by = form.cleaned_data, request.person.user.name
+            link, _is_sent = _handed_over(
+                request, invitation.found_organisation(typed["name"], typed["email"], by, now_ms())
+            )
     shown = {
         "page": services.organisations_page(request.GET.get("cursor", ""), PEOPLE_OF_A_PAGE),
         "form": OrganisationForm() if link else form,
         "link": link,
     }
     return render(request, "accounts/organisations.html", shown)
-
-
-def _founded(request: PageRequest, form: OrganisationForm) -> str:
-    made = invitation.found_organisation(
-        form.cleaned_data["name"], form.cleaned_data["email"], request.person.user.name, now_ms()
-    )
-    link = request.build_absolute_uri(reverse("accounts:invitation", args=[made.token]))
-    send_invitation(made.row, link)
-    return link
 
 
 # -- invitations, from the other side --------------------------------------------------------------------------------
@@ -191,9 +194,13 @@ def _founded(request: PageRequest, form: OrganisationForm) -> str:
 def accept_invitation(request: HttpRequest, token: str) -> HttpResponseBase:
     """Whoever has the link says who they are, and is signed in."""
     try:
-        found = invitation.find(token, now_ms())
-    except NotFound:
+        return _welcomed(request, token)
+    except NotFound:  # from the beginning, or since the form was opened
         return render(request, "accounts/no_invitation.html", status=404)
+
+
+def _welcomed(request: HttpRequest, token: str) -> HttpResponseBase:
+    found = invitation.find(token, now_ms())
     form = NewcomerForm(
         request.POST or None, is_first=found.organisation_id is None, needs_email=not found.email, initial=_known()
     )

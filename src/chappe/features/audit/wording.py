@@ -58,6 +58,7 @@ ACTIONS: Mapping[str, Words] = {
     "cancel": pgettext_lazy("audit", "Cancelled"),
     "answer": pgettext_lazy("audit", "Answered"),
     "download": pgettext_lazy("audit", "Downloaded"),
+    "password_link": pgettext_lazy("audit", "Password link made"),
 }
 
 TONES: Mapping[str, str] = {
