@@ -5,9 +5,25 @@ fetches the fragment of the page. So a page that lives is the page itself, and n
 """
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from chappe.features.accounts.person import Person
+from chappe.features.accounts.right import Right
 
 Fingerprint = Callable[[int, int], Hashable]
 """(organisation id, number of the subject or 0) -> what differs when the page would. Raises NotFound for another's."""
 
-TOPICS: dict[str, Fingerprint] = {}
+
+@dataclass(frozen=True)
+class Topic:
+    """Something that is watched, by those with `right`: the right to open its page. None: everybody of the organisation."""
+
+    fingerprint: Fingerprint
+    right: Right | None
+
+    def is_open_to(self, person: Person) -> bool:
+        return self.right is None or person.may(self.right)
+
+
+TOPICS: dict[str, Topic] = {}
 """Filled by the features as they start."""

@@ -6,7 +6,8 @@ class ContactsConfig(AppConfig):
     label = "contacts"
 
     def ready(self) -> None:
+        from chappe.features.accounts.right import Right
         from chappe.features.contacts import retention, services, trail  # noqa: F401 - what is kept, kinds of jobs, what is followed
-        from chappe.features.live import TOPICS
+        from chappe.features.live import TOPICS, Topic
 
-        TOPICS["import"] = services.import_fingerprint
+        TOPICS["import"] = Topic(services.import_fingerprint, Right.SEE_CONTACTS)

@@ -6,7 +6,8 @@ class TracesConfig(AppConfig):
     label = "traces"
 
     def ready(self) -> None:
-        from chappe.features.live import TOPICS
+        from chappe.features.accounts.right import Right
+        from chappe.features.live import TOPICS, Topic
         from chappe.features.traces import services  # it names a kind of job
 
-        TOPICS["trace"] = services.fingerprint
+        TOPICS["trace"] = Topic(services.fingerprint, Right.SEE_TRACES)

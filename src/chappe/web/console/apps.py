@@ -6,7 +6,7 @@ class ConsoleConfig(AppConfig):
     label = "console"
 
     def ready(self) -> None:
-        from chappe.features.live import TOPICS
+        from chappe.features.live import TOPICS, Topic
         from chappe.web.console import home
 
-        TOPICS["home"] = home.fingerprint
+        TOPICS["home"] = Topic(home.fingerprint, None)
