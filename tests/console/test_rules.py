@@ -108,7 +108,7 @@ def test_public_pages_are_few() -> None:
 def test_every_right_is_asked_for_somewhere() -> None:
     asked = {right for one in pages() for right in (one.rule.right, one.rule.change)}
     # These decide what is masked or offered on pages.
-    assert set(Right) - asked == {Right.SEE_NUMBERS, Right.SEE_TEXTS, Right.MANAGE_REPLIES}
+    assert set(Right) - asked == {Right.SEE_NUMBERS, Right.SEE_TEXTS}
 
 
 def test_who_may_change_something_by_a_page_may_open_it() -> None:

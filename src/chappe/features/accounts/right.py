@@ -21,7 +21,6 @@ class Right(StrEnum):
     SEE_NUMBERS = "see_numbers"
     SEE_TEXTS = "see_texts"
     USE_INBOX = "use_inbox"
-    MANAGE_REPLIES = "manage_replies"
     MANAGE_CONNECTIONS = "manage_connections"
     SEE_CONNECTIONS = "see_connections"
     SEE_TRACES = "see_traces"
@@ -45,7 +44,6 @@ LABELS: Mapping[Right, str | Promise] = {
     Right.SEE_NUMBERS: _("See people's whole numbers and addresses"),
     Right.SEE_TEXTS: _("See the texts of messages"),
     Right.USE_INBOX: _("Read and answer texts from phones"),
-    Right.MANAGE_REPLIES: _("Change automatic replies and their keywords"),
     Right.MANAGE_CONNECTIONS: _("Make, change and test connections"),
     Right.SEE_CONNECTIONS: _("See connections and their links"),
     Right.SEE_TRACES: _("Trace what a connection and its provider say to each other"),
@@ -84,7 +82,6 @@ ROLES: Mapping[Role, frozenset[Right]] = {
         Right.SEE_NUMBERS,
         Right.SEE_TEXTS,
         Right.USE_INBOX,
-        Right.MANAGE_REPLIES,
     },
     Role.OPERATOR: _SEEN_BY_ALL
     | {
@@ -94,7 +91,6 @@ ROLES: Mapping[Role, frozenset[Right]] = {
         Right.MANAGE_CONNECTIONS,
         Right.SEE_TRACES,
         Right.MANAGE_HOOKS,
-        Right.MANAGE_REPLIES,
         Right.QUALIFY_ERRORS,
     },
     Role.ADMINISTRATOR: frozenset(Right),
