@@ -1,7 +1,7 @@
 """What pages show while it changes. A feature registers a topic: a cheap question whose answer differs when the page would.
 
-The web process asks each topic that somebody watches once a second and tells the browser that it changed; the browser then
-fetches the fragment of the page. So a page that lives is the page itself, and nothing is drawn twice.
+The web process asks each topic that somebody watches once a second and tells the browsers that it changed; they then
+fetch the fragment of the page. So a page that lives is the page itself, and nothing is drawn twice.
 """
 
 from collections.abc import Callable, Hashable
