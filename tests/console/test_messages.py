@@ -63,6 +63,11 @@ def test_the_provider_s_id_leads_to_the_message(north: Connection, admin: Browse
     assert "gave this id" in found.text
 
 
+def test_a_message_of_a_delivery_leads_to_the_delivery(north: Connection, admin: Browser) -> None:
+    delivered(north, delivery_id=4)
+    assert "/deliveries/4/" in admin.get("/messages/1/").links()
+
+
 def test_what_is_not_there_is_said_with_what_to_try(north: Connection, admin: Browser) -> None:
     assert "Nothing was found" in admin.get("/messages/", q="+33699999999").text
 
