@@ -92,7 +92,8 @@ def test_the_page_keeps_itself_fresh(admin: Browser, organisation: Organisation)
     north = connection(organisation.pk)
     live(north.pk)
     shown = admin.get("/")
-    assert [one.get("sse-connect") for one in shown.all("div") if one.get("sse-connect")] == ["/live/home/0"]
+    (watched,) = [address for one in shown.all("div") if (address := one.get("sse-connect"))]
+    assert watched.startswith("/live/home/0?seen=")
     before = fingerprint(organisation.pk, 0)
     counted(organisation.pk, north.pk, TrafficKind.SENT, 1)
     assert before[1:] != fingerprint(organisation.pk, 0)[1:]  # type: ignore[index]

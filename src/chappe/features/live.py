@@ -4,6 +4,7 @@ The web process asks each topic that somebody watches once a second and tells th
 fetch the fragment of the page. So a page that lives is the page itself, and nothing is drawn twice.
 """
 
+import zlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -27,3 +28,8 @@ class Topic:
 
 TOPICS: dict[str, Topic] = {}
 """Filled by the features as they start."""
+
+
+def mark(fingerprint: Hashable) -> str:
+    """A fingerprint in short: a page carries it to its stream, which tells at once what changed between the two."""
+    return f"{zlib.crc32(repr(fingerprint).encode()):08x}"

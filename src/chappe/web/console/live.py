@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 
 from chappe.features.accounts.models import User
 from chappe.features.accounts.person import Person, person_of
-from chappe.features.live import TOPICS
+from chappe.features.live import TOPICS, mark
 from chappe.features.refusal import NotFound
 from chappe.features.view import Rule
 
@@ -49,7 +49,7 @@ class Stream:
 
     person: Person
     key: Key
-    seen: Hashable
+    seen: str
 
 
 _open: Counter[int] = Counter()
@@ -88,7 +88,8 @@ def _admitted(request: HttpRequest, topic: str, subject: int) -> Stream | HttpRe
         return HttpResponse(status=204)  # the browser does not ask again
     key = (topic, person.organisation_id, subject)
     try:
-        return Stream(person, key, _fingerprint(key))
+        now = mark(_fingerprint(key))
+        return Stream(person, key, request.GET.get("seen", now))
     except NotFound:
         return HttpResponse(status=404)
     finally:
@@ -130,7 +131,7 @@ async def _changes(stream: Stream, watched: Watched) -> AsyncIterator[bytes]:
     while time.monotonic() < end:
         await asyncio.sleep(LOOK_S)
         try:
-            now = await _asked(watched, stream.key)
+            now = mark(await _asked(watched, stream.key))
             if now != seen and not await _in_looker(_may_still, stream):
                 return
         except (OperationalError, InterfaceError):

@@ -22,6 +22,7 @@ from django.utils.translation import gettext, ngettext, pgettext_lazy
 from chappe.features.accounts.right import LABELS, ROLE_LABELS, Right, Role
 from chappe.features.chart import Chart, Share
 from chappe.features.clock import instant, now_ms
+from chappe.features.live import TOPICS, mark
 from chappe.features.mask import masked
 from chappe.features.state import STATES, TONES
 from chappe.features.words import localised
@@ -306,4 +307,6 @@ def shares(of: Sequence[Share], label: str) -> dict[str, Any]:
 @register.inclusion_tag("console/components/live.html", takes_context=True)
 def live(context: RequestContext, topic: str, subject: int, fragment: str) -> dict[str, Any]:
     """Keeps the element with the id `fragment` as the page would have it now. Where there is no script, it stays as it is."""
-    return {"topic": topic, "subject": subject, "fragment": fragment, "request": context["request"]}
+    request = context["request"]
+    found = TOPICS[topic].fingerprint(request.person.organisation_id, subject)
+    return {"topic": topic, "subject": subject, "fragment": fragment, "seen": mark(found), "request": request}
