@@ -179,7 +179,7 @@ def _callbacks(organisation_id: int) -> Iterator[Concern]:
 
 def _of_endpoints(matter: Matter, endpoints: Sequence[CallbackEndpoint], count: int) -> Iterator[Concern]:
     if endpoints:
-        names = [one.url for one in endpoints[:NAMED]]
+        names = [one.address for one in endpoints[:NAMED]]
         yield Concern(matter, count, names, endpoints[0].pk if len(endpoints) == 1 else 0)
 
 

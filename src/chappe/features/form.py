@@ -1,5 +1,6 @@
 """Forms that keep what was typed and say what is wrong beside the field."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from chappe.features.words import localised
 
 LONGEST_NUMBER = 20
 """Digits, one more than an id may have."""
+LONGEST_NAME = 2_500
+"""Of a thing that is confirmed by its name: the longest is an address that is called."""
 
 
 class ConsoleForm(forms.Form):
@@ -53,7 +56,9 @@ class ConsoleForm(forms.Form):
 class ConfirmForm(ConsoleForm):
     """What cannot be undone is confirmed by typing the name of the thing."""
 
-    confirmation = forms.CharField(max_length=400, strip=True, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    confirmation = forms.CharField(
+        max_length=LONGEST_NAME, strip=True, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
 
     def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,9 +67,14 @@ class ConfirmForm(ConsoleForm):
 
     def clean_confirmation(self) -> str:
         typed: str = self.cleaned_data["confirmation"]
-        if typed != self.name:
+        if _as_typed(typed) != _as_typed(self.name):
             raise forms.ValidationError(_("This is not the same. Type “%(name)s”.") % {"name": self.name})
         return typed
+
+
+def _as_typed(name: str) -> str:
+    """What of a name can be typed: a field of one line takes no line breaks, and keyboards write an accent in one way only."""
+    return "".join(unicodedata.normalize("NFC", name).split())
 
 
 def chosen_ids(values: Iterable[str]) -> list[int]:

@@ -51,11 +51,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "chappe.web.api.problem.ProblemMiddleware",
     "chappe.web.acting.ActingMiddleware",
+    # What these say, they say of every answer: of files, and of problems too.
     "django.middleware.security.SecurityMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
     "chappe.web.console.middleware.ContentPolicyMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "chappe.web.api.problem.ProblemMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -1,14 +1,22 @@
 """Every address the control plane answers."""
 
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, URLResolver, include, path
 
 from chappe.web.api.api import api
 from chappe.web.health import healthz, metrics
 
+
+def no_such_page(request: HttpRequest) -> HttpResponseBase:
+    raise Http404
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", api.urls),
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),
+    # The address is the name that people sign in with: nobody takes another by themselves.
+    path("account/email/", no_such_page),
     path("account/", include("allauth.urls")),
     path("people/", include("chappe.features.accounts.urls")),
     path("connections/", include("chappe.features.connections.urls")),

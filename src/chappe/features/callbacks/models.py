@@ -28,6 +28,11 @@ class CallbackEndpoint(models.Model):
     class Meta:
         db_table = "callback_endpoint"
 
+    @property
+    def address(self) -> str:
+        """The URL without its query, where a customer may have put a token."""
+        return self.url.partition("?")[0]
+
 
 class CallbackEvent(models.Model):
     """A call to be made to one endpoint, deleted once it was answered; with `dead_ms`, one that was given up.

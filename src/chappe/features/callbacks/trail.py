@@ -16,18 +16,13 @@ def _secret(row: CallbackEndpoint) -> Mapping[str, object]:
     return {"secret": secrets.get("current")}
 
 
-def _address(row: CallbackEndpoint) -> str:
-    """Without its query, where a customer may have put a token."""
-    return row.url.partition("?")[0]
-
-
 FIELDS = ("events", "allowed_networks", "is_enabled")
 
 follow(
     CallbackEndpoint,
     kind="callback",
     fields=FIELDS,
-    read={"url": lambda row: {"url": _address(row)}},
+    read={"url": lambda row: {"url": row.address}},
     secrets={"secrets": _secret, "url": lambda row: {"url.query": row.url.partition("?")[2]}},
-    name=_address,
+    name=lambda row: row.address,
 )

@@ -12,7 +12,7 @@ from chappe.features.accounts.right import Right
 from chappe.features.callbacks import services
 from chappe.features.callbacks.forms import EVENT_LABELS, EndpointForm
 from chappe.features.clock import now_ms
-from chappe.features.form import ConfirmForm
+from chappe.features.form import ConfirmForm, chosen_ids
 from chappe.features.view import PageRequest, page
 
 LETTERS_OF_A_PAGE = 50
@@ -37,7 +37,7 @@ def create_callback(request: PageRequest) -> HttpResponseBase:
     return render(request, "callbacks/edit.html", {"form": form, "callback": None})
 
 
-@page(Right.SEE_CONNECTIONS, change=Right.MANAGE_HOOKS)
+@page(Right.SEE_CONNECTIONS)
 def show_callback(request: PageRequest, callback_id: int) -> HttpResponseBase:
     """One address: what it hears of, and what could not be said to it."""
     organisation_id, asked = request.person.organisation_id, request.GET.get("event", "")
@@ -96,9 +96,9 @@ def rotate(request: PageRequest, callback_id: int) -> HttpResponseBase:
 @page(Right.MANAGE_HOOKS)
 @require_POST
 def replay(request: PageRequest, callback_id: int) -> HttpResponseBase:
-    """Call again: the chosen ones, or all."""
-    chosen = [int(one) for one in request.POST.getlist("letter") if one.isascii() and one.isdigit() and len(one) < 19]
-    letters = services.Letters(ids=chosen) if chosen else services.Letters()
+    """Call again: the chosen ones, or all. To choose none is not to mean all."""
+    chosen = request.POST.getlist("letter")
+    letters = services.Letters(ids=chosen_ids(chosen)) if chosen or "chosen" in request.POST else services.Letters()
     count = services.replay(request.person.organisation_id, callback_id, letters, now_ms())
     said = ngettext("%(count)s call is made again.", "%(count)s calls are made again.", count)
     messages.success(request, said % {"count": count})

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chappe.features.connections.models import Connection
 from chappe.features.connections.services import MASK
-from chappe.features.form import ConsoleForm
+from chappe.features.form import ConsoleForm, number_of
 from chappe.features.hooks.models import Hook
 from chappe.features.hooks.reading import keyword_rules
 from chappe.features.hooks.services import LONGEST_CALL, Change, shown_proof
@@ -148,7 +148,7 @@ class HookForm(ConsoleForm):
 
     def _add_statuses(self) -> None:
         given = (key.removeprefix("word_") for key in self.data if key.startswith("word_"))
-        typed = [int(number) for number in given if number.isdigit() and len(number) <= 3]
+        typed = [number for one in given if (number := number_of(one)) is not None]
         rows = max([len(self.hook.statuses) + SPARE_ROWS, *(number + 1 for number in typed)])
         choices = [("", "—"), *((one.value, MEANING_LABELS[one]) for one in Meaning)]
         for number in range(min(rows, MOST_ROWS)):

@@ -15,7 +15,7 @@ from chappe.engine.address import HOOKS, hook_url
 from chappe.features.accounts.right import Right
 from chappe.features.clock import now_ms
 from chappe.features.connections.services import connections_of
-from chappe.features.form import ConfirmForm
+from chappe.features.form import ConfirmForm, number_of
 from chappe.features.hooks import services
 from chappe.features.hooks.forms import KIND_LABELS, HookForm, NewHookForm
 from chappe.features.hooks.models import Hook, HookCount
@@ -100,9 +100,10 @@ def edit_hook(request: PageRequest, hook_id: int) -> HttpResponseBase:
 
 
 def _is_saved(organisation_id: int, hook: Hook, form: HookForm, version: str) -> bool:
-    read = int(version) if version.isascii() and version.isdigit() and len(version) < 19 else hook.version
+    read = number_of(version)
     with form.refusals():
-        services.change_hook(organisation_id, hook.pk, form.change(read), now_ms())
+        change = form.change(hook.version if read is None else read)
+        services.change_hook(organisation_id, hook.pk, change, now_ms())
     return not form.is_refused
 
 

@@ -19,7 +19,8 @@ MESSAGES_OF_A_PAGE = 50
 @page(Right.SEE_MESSAGES)
 def search(request: PageRequest) -> HttpResponseBase:
     """One field for whatever is in hand. What can only be one message is shown at once."""
-    wanted, organisation_id = request.GET.get("q", "").strip(), request.person.organisation_id
+    # No text in the database has a NUL, and PostgreSQL refuses to be asked for one.
+    wanted, organisation_id = request.GET.get("q", "").replace("\0", "").strip(), request.person.organisation_id
     if not wanted:
         return render(request, "messages/search.html", {"wanted": ""})
     cursor = request.GET.get("cursor", "")

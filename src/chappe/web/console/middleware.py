@@ -43,8 +43,8 @@ class ContentPolicyMiddleware:
 
 
 class PersonMiddleware:
-    """The person of a request, the language they read, and the clock they go by: their own or their organisation's. What a
-    signed-in person sees is kept by no cache."""
+    """The person of a request, the language they read, and the clock they go by: their own or their organisation's. No page is
+    kept by a cache, also before the sign-in: those of invitations and of forgotten passwords are for one person alone."""
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
@@ -53,7 +53,11 @@ class PersonMiddleware:
         # The API has callers of its own, and reading the session would cost it a look into the database.
         if request.path_info.startswith(API):
             return self.get_response(request)
-        user = request.user
+        response = self._answered(request, request.user)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    def _answered(self, request: HttpRequest, user: object) -> HttpResponseBase:
         if not isinstance(user, User):
             return self.get_response(request)
         request.person = person_of(user)  # type: ignore[attr-defined]
@@ -63,6 +67,4 @@ class PersonMiddleware:
             translation.activate(language)
             request.LANGUAGE_CODE = language
         with timezone.override(ZoneInfo(organisation.time_zone)):
-            response = self.get_response(request)
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
+            return self.get_response(request)

@@ -72,8 +72,9 @@ def can_send_mail() -> bool:
 
 @register.inclusion_tag("console/components/menu.html", takes_context=True)
 def menu(context: RequestContext) -> dict[str, Any]:
+    """Empty for those who belong to no organisation: they may still change their password."""
     request = context["request"]
-    return {"groups": list(menu_for(request.person, request.path))}
+    return {"groups": list(menu_for(request.person, request.path)) if request.person is not None else []}
 
 
 # -- forms -----------------------------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ def field(bound: BoundField, warning: str = "", unit: str = "") -> dict[str, Any
         "field": bound,
         "control": bound.as_widget(attrs=attributes),
         "is_check": isinstance(widget, CheckboxInput),
-        "is_group": isinstance(widget, RadioSelect) or widget.__class__.__name__ == "CheckboxSelectMultiple",
+        "is_group": isinstance(widget, RadioSelect),  # boxes of which several may be ticked are a kind of it
         "warning": warning,
         "unit": unit,
     }
@@ -173,7 +174,7 @@ def words(text: str) -> str:
 
 @register.filter
 def right_label(right: str) -> str | Promise:
-    return LABELS[Right(right)]
+    return LABELS[Right(right)] if right in set(Right) else right
 
 
 @register.filter
