@@ -42,6 +42,10 @@ def open_page(chromium: Browser) -> Iterator[Open]:
         one.close()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", action="store_true", help="write the pictures of docs/console-tour.md")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for one in items:
         if Path(__file__).parent in one.path.parents:

@@ -51,10 +51,9 @@ def _furnish(url: str) -> tuple[str, list[str]]:
     client.force_login(house.people["administrator"])
     paths = [one.filled(house.ids) for one in pages() if one.route != LIVE]
     shown = [path for path in paths if _is_page(client.get(path))]
+    tabs = ("", "settings/", "replace/", "verify/", "performance/", "exchanges/", "hooks/", "traces/")
     for provider, made in house.connections.items():
-        for tab in ("", "settings/", "replace/", "verify/", "performance/", "exchanges/", "hooks/", "traces/"):
-            shown.append(f"/connections/{made.pk}/{tab}")
-        shown.append(f"/connections/new/{provider}/")
+        shown += [f"/connections/{made.pk}/{tab}" for tab in tabs] + [f"/connections/new/{provider}/"]
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     connections.close_all()
     return session, sorted({*shown, "/account/email/", "/account/password/change/", "/account/2fa/"})

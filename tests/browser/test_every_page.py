@@ -14,17 +14,21 @@ PHONE = {"width": 360, "height": 740}
 LOOK = """async (only) => {
   const options = only.length ? {runOnly: {type: 'rule', values: only}} : {};
   const found = await axe.run({...options, resultTypes: ['violations']});
+  const told = node => `${node.html.slice(0, 160)} ${node.any[0]?.message ?? ''}`;
   return found.violations.filter(one => ['serious', 'critical'].includes(one.impact))
-    .map(one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 160) + ' ' + (node.any[0]?.message ?? '')).join(' | ')}`);
+    .map(one => `${one.id}: ${one.nodes.slice(0, 3).map(told).join(' | ')}`);
 }"""
+"""Serious and critical violations, in words; of all rules, or of those that are named."""
 OVERFLOW = """() => {
   const wide = document.documentElement.scrollWidth;
   if (wide <= innerWidth) return [];
-  const held = one => { for (let p = one.parentElement; p; p = p.parentElement)
-    if (['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(p).overflowX)) return true; return false; };
-  const out = [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > innerWidth + 1 && !held(one));
+  const cuts = one => ['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(one).overflowX);
+  const isHeld = one => one.parentElement && (cuts(one.parentElement) || isHeld(one.parentElement));
+  const reaches = one => one.getBoundingClientRect().right > innerWidth + 1;
+  const out = [...document.querySelectorAll('body *')].filter(one => reaches(one) && !isHeld(one));
   return [`${wide} > ${innerWidth}`, ...out.slice(0, 3).map(one => one.outerHTML.slice(0, 120))];
 }"""
+"""What makes the page wider than the window."""
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,100 @@
+"""Every screen with the demo's data: looked at, and with --screenshots kept as the pictures of docs/console-tour.md."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.browser.conftest import Open
+from tests.browser.journey import PASSWORD
+
+PICTURES = Path(__file__).parent.parent.parent / "docs" / "images" / "console"
+MOST_PX = 1400
+"""Of a picture's height; what goes on below is cut off."""
+PEOPLE = 300
+SCREENS = {
+    "home": "/",
+    "connections": "/connections/",
+    "wall": "/connections/wall/",
+    "connection-settings": "/connections/1/settings/",
+    "connection-performance": "/connections/1/performance/",
+    "connection-history": "/connections/1/history/",
+    "connect": "/connections/new/",
+    "verify": "/connections/1/verify/",
+    "lists": "/contacts/",
+    "list": "/contacts/lists/1/",
+    "import": "/contacts/imports/1/",
+    "person": "/contacts/people/1/",
+    "quarantine": "/consent/",
+    "keywords": "/consent/keywords/",
+    "deliveries": "/deliveries/",
+    "editor": "/deliveries/new/",
+    "report": "/deliveries/1/report/",
+    "messages": "/messages/",
+    "inbox": "/inbox/",
+    "hooks": "/hooks/",
+    "callback": "/callbacks/new/",
+    "errors": "/errors/",
+    "people": "/people/",
+    "audit": "/audit/",
+    "settings": "/settings/quiet-hours/",
+}
+
+
+@pytest.fixture(scope="module")
+def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The demo, run to its end and left up; the link that it prints."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    start = "from chappe.cli import main; main()"
+    command = [sys.executable, "-c", start, "demo", "--people", str(PEOPLE), "--data", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    try:
+        yield next(line.strip() for line in process.stdout if "/people/invitation/" in line)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+def sign_in(page: Page, link: str) -> None:
+    page.goto(link)
+    page.get_by_label("Your name").fill("Marie Curie")
+    page.get_by_label("E-mail address").fill("marie@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Begin").click()
+    expect(page.get_by_role("navigation", name="Main menu")).to_be_visible()
+
+
+def test_every_screen_has_something_to_show(link: str, open_page: Open, pytestconfig: pytest.Config) -> None:
+    page = open_page(link.partition("/people/")[0], reduced_motion="reduce")
+    sign_in(page, link)
+    for name, path in SCREENS.items():
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, path
+        if name == "messages":
+            page.get_by_role("searchbox").fill(page.url and some_number(page))
+            page.get_by_role("button", name="Find").click()
+            page.get_by_role("table").get_by_role("link").first.click()
+        # Where the suite is run as a whole, conftest.py is found too late for its option to be known.
+        if pytestconfig.getoption("--screenshots", default=False):
+            keep(page, name)
+
+
+def some_number(page: Page) -> str:
+    """Of somebody who got a message."""
+    other = page.context.new_page()
+    other.goto("/deliveries/1/messages/")
+    number = other.get_by_role("table").get_by_role("link").first.inner_text().strip()
+    other.close()
+    return number
+
+
+def keep(page: Page, name: str) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    height = min(int(page.evaluate("document.documentElement.scrollHeight")), MOST_PX)
+    clip = {"x": 0, "y": 0, "width": 1200, "height": height}
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=True, clip=clip, animations="disabled")
