@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
+from tests import row
 from tests.console.browser import PASSWORD, Browser, person
 from tests.console.test_hooks import FEEDBACK
 from tests.online import settings_for
@@ -14,7 +15,7 @@ from chappe.features.accounts.models import Organisation, PeopleGroup
 from chappe.features.callbacks import services as callbacks
 from chappe.features.callbacks.models import CallbackEvent
 from chappe.features.clock import now_ms
-from chappe.features.connections.models import Connection
+from chappe.features.connections.models import Connection, ErrorQualification
 from chappe.features.connections.services import create_connection
 from chappe.features.hooks import services as hooks
 from chappe.web.console.middleware import POLICY
@@ -41,8 +42,8 @@ def test_a_thing_whose_name_has_several_lines_can_be_deleted(admin: Browser, org
 
 def test_a_callback_with_a_long_address_can_be_deleted(admin: Browser, organisation: Organisation) -> None:
     url = f"https://example.org/{'x' * 1900}"
-    row = callbacks.create_endpoint(organisation.pk, url, now_ms()).row
-    assert "is gone" in admin.post(f"/callbacks/{row.pk}/delete", {"confirmation": url}).text
+    made = callbacks.create_endpoint(organisation.pk, url, now_ms()).row
+    assert "is gone" in admin.post(f"/callbacks/{made.pk}/delete", {"confirmation": url}).text
 
 
 def test_a_row_of_a_form_with_a_number_that_is_none_is_left_out(admin: Browser, organisation: Organisation) -> None:
@@ -61,17 +62,17 @@ def test_a_row_of_a_form_with_a_number_that_is_none_is_left_out(admin: Browser, 
 def test_a_token_in_the_address_of_a_callback_is_for_who_manages_them(
     admin: Browser, organisation: Organisation, browse_as: Callable[..., Browser]
 ) -> None:
-    row = callbacks.create_endpoint(organisation.pk, f"https://example.org/?token={TOKEN}", now_ms()).row
+    made = callbacks.create_endpoint(organisation.pk, f"https://example.org/?token={TOKEN}", now_ms()).row
     marketer = browse_as("marketer")
-    for path in ("/callbacks/", f"/callbacks/{row.pk}/"):
+    for path in ("/callbacks/", f"/callbacks/{made.pk}/"):
         assert TOKEN in admin.get(path).html
         assert TOKEN not in marketer.get(path).html
 
 
 def test_dead_letters_are_chosen_at_the_page_and_none_is_not_all(admin: Browser, organisation: Organisation) -> None:
-    row = callbacks.create_endpoint(organisation.pk, "https://example.org/", now_ms()).row
-    CallbackEvent.objects.create(endpoint_id=row.pk, type="message.sent", subject_id=7, at_ms=1, dead_ms=2)
-    path = f"/callbacks/{row.pk}/"
+    made = callbacks.create_endpoint(organisation.pk, "https://example.org/", now_ms()).row
+    CallbackEvent.objects.create(endpoint_id=made.pk, type="message.sent", subject_id=7, at_ms=1, dead_ms=2)
+    path = f"/callbacks/{made.pk}/"
     shown = admin.get(path)
     assert len(shown.find("input", name="letter")) == 1
     assert "Call all of them again" in shown.text
@@ -135,3 +136,17 @@ def test_who_belongs_to_no_organisation_may_change_their_password(organisation: 
     browser = Browser(someone)
     assert browser.get("/").status == 403
     assert browser.get("/account/password/change/").find("input", name="oldpassword")
+
+
+def test_a_number_that_a_provider_repeats_is_masked_as_the_number_is(
+    admin: Browser, organisation: Organisation, browse_as: Callable[..., Browser]
+) -> None:
+    said = "the number +33612345678 of <b>marie@example.org</b> is not valid"
+    values = {"kind": "soft", "occurrences": 1, "first_ms": 1, "last_ms": 1}
+    error = ErrorQualification.objects.create(organisation_id=organisation.pk, text="x", first_text=said, **values)
+    row.message(organisation.pk, state=50, reason=said, done_ms=2)
+    for path in (f"/errors/{error.pk}/", "/messages/?q=%2B33612345678", "/messages/1/"):
+        assert said in admin.get(path).text, path
+        shown = browse_as("auditor").get(path).html.replace('value="+33612345678"', "")
+        assert "612345" not in shown, path
+        assert "marie@" not in shown, path

@@ -1,6 +1,7 @@
 """The components of every page: fields, icons, states, times, numbers, charts, pagers. Built in: no page loads them."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
@@ -19,6 +20,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext, pgettext_lazy
 
+from chappe.engine.net.redact import mask_numbers
 from chappe.features.accounts.right import LABELS, ROLE_LABELS, Right, Role
 from chappe.features.chart import Chart, Share
 from chappe.features.clock import instant, now_ms
@@ -37,6 +39,7 @@ register = template.Library()
 MOMENT = pgettext_lazy("date format", "j M Y H:i")
 SECONDS = pgettext_lazy("date format", "j M Y H:i:s")
 NOTHING = "—"
+_ADDRESS = re.compile(r"[^\s<>\"'(),;:@]{1,64}@[\w.-]{1,255}")
 
 
 # -- files -----------------------------------------------------------------------------------------------------------
@@ -220,6 +223,14 @@ def text(context: RequestContext, value: str) -> str:
     return ngettext("hidden text of %(count)s character", "hidden text of %(count)s characters", len(value)) % {
         "count": len(value)
     }
+
+
+@register.simple_tag(takes_context=True)
+def said(context: RequestContext, value: str) -> str:
+    """What a provider said: it may name the number that it was about, or the address."""
+    return (
+        value if _may(context, Right.SEE_NUMBERS) else mask_numbers(_ADDRESS.sub(lambda found: masked(found[0]), value))
+    )
 
 
 @register.simple_tag(takes_context=True)
