@@ -23,6 +23,7 @@ from chappe.features.accounts.models import Organisation
 from chappe.features.connections.models import Connection
 from chappe.features.contacts import services as contacts
 from chappe.features.deliveries import services as deliveries
+from chappe.features.deliveries.models import Delivery
 from chappe.features.jobs.models import Job
 from chappe.features.messages import count, timeline
 from chappe.features.messages import services as messages
@@ -361,7 +362,7 @@ def test_readers_find_their_way_through_the_view_without_reading_it_whole(databa
             assert [one.pk for one in messages.search_messages(1, "", "p77", "", 20).items] == [77]
             list(timeline.timeline(messages.find_message(1, 77), NOW_MS))
             status._why(count.outbox_by_connection()[0], NOW_MS)
-            deliveries._failure_reasons(7)
+            deliveries._failure_reasons(Delivery(pk=7))
             contacts._erase_job(job, Mock())
         read = [one["sql"] for one in seen.captured_queries if re.search(r"message|segment", one["sql"])]
         assert len(read) >= 10

@@ -45,7 +45,7 @@ def test_one_engine_calls_the_provider_and_another_takes_over_when_it_is_killed(
 
     @in_loop
     async def run() -> None:
-        async with HttpSimulator(vendor_quirks("twilio", rate_limit=100, latency_ms=20)) as provider:
+        async with HttpSimulator(vendor_quirks("twilio", rate_limit=150, latency_ms=20)) as provider:
             house.set(base_url=provider.url("twilio"))
             first = house.start()
             await until(lambda: provider.stats().unique >= 50, "the first messages")

@@ -198,7 +198,7 @@ DECLARATION: tuple[Declared, ...] = (
         "URL",
         "",
         "Where invitations and password links are sent from: smtp://user:password@host:587 (with STARTTLS), "
-        "smtps://user:password@host:465, or smtp://host:25?tls=no. Empty: no mail is sent, and links are handed over by people.",
+        "smtps://user:password@host:465, or smtp://host:25?tls=no. Empty: no mail is sent, and people hand links over.",
         _mail_url,
         secret=True,
     ),
@@ -208,7 +208,7 @@ DECLARATION: tuple[Declared, ...] = (
         "URL",
         "",
         "An OpenID Connect provider that people may sign in by, such as https://login.example.org/realms/staff; its "
-        "/.well-known/openid-configuration says the rest. Who signs in so needs an account here with the same verified address.",
+        "/.well-known/openid-configuration says the rest. Who signs in so needs an account with the same verified address.",
         _public_url,
     ),
     Declared("CHAPPE_OIDC_CLIENT_ID", "text", "", "What that provider knows this installation by.", _text),

@@ -2,8 +2,8 @@
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -32,9 +32,12 @@ class ConsoleForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.is_refused = False
 
-    @contextmanager
-    def refusals(self) -> Iterator[None]:
+    def refusals(self) -> AbstractContextManager[None, bool]:
         """InvalidInput and Conflict within become errors, beside the field where there is one; see `is_refused`."""
+        return cast(AbstractContextManager[None, bool], self._refusals())
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
         try:
             yield
         except InvalidInput as error:

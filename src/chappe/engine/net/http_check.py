@@ -52,9 +52,7 @@ class ShownExchange(msgspec.Struct, frozen=True):
 class HttpCheck:
     """One run over one connection. Nothing is raised for what a provider does."""
 
-    def __init__(
-        self, adapter: HttpProvider, account: Account, report: Report, bounds: tuple[Bound, ...] = ()
-    ) -> None:
+    def __init__(self, adapter: HttpProvider, account: Account, report: Report, bounds: tuple[Bound, ...] = ()) -> None:
         self._adapter, self._account, self._report = adapter, account, report
         self._bounds = bounds
         self._secrets = secret_values(adapter.SPEC, account.settings)

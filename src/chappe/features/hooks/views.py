@@ -112,11 +112,10 @@ def _tried(hook: Hook, form: HookForm) -> dict[str, Any] | None:
     change = services.Change(
         payload=form.cleaned_data["payload"], statuses=None if form.is_inbound else form.statuses()
     )
-    told: dict[str, Any] | None = None
     with form.refusals():
         found = services.try_call(hook, form.cleaned_data["call"], change)
-        told = {"problem": found.problem, "values": found.values, "events": meanings_of(found.events)}
-    return told
+        return {"problem": found.problem, "values": found.values, "events": meanings_of(found.events)}
+    return None
 
 
 @page(Right.MANAGE_HOOKS)
