@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench faults lint format docs messages lock clean
+.PHONY: help demo test bench faults lint format docs messages screenshots lock clean
 
 help: ## list the tasks
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	@echo "Setting up $(VENV) ..."
@@ -45,6 +45,9 @@ docs: $(VENV)/dev.stamp ## write the pages of docs/reference/ that are drawn fro
 
 messages: $(VENV)/dev.stamp ## bring the catalogues of translations up to the source, and compile them
 	@$(BIN)/python -m translation $(ARGS)
+
+screenshots: $(VENV)/dev.stamp ## take the pictures of docs/console-tour.md, in Chromium
+	@$(BIN)/python -m pytest -n0 -q tests/browser/test_screenshots.py --screenshots $(ARGS)
 
 lock: ## resolve the dependencies again into requirements/*.txt
 	@$(BIN)/python -m pip install -q uv
