@@ -62,14 +62,19 @@ def in_order(
     return [*same, *ranged.filter(**{f"{text}__gt": after[0]})[: most - len(same)]] if len(same) < most else same
 
 
-def read_pair(cursor: str) -> tuple[str, int] | None:
-    """What a cursor "text_number" says, None for none. Raises InvalidInput."""
+def place_of(cursor: str, text_of: Callable[[int], str | None]) -> tuple[str, int] | None:
+    """Where a page of `in_order` goes on, None for the first: the text and the number of the row whose number the cursor is.
+
+    The text itself is not in the cursor, for it is in the address of the page, and may be what its reader is not to see. Raises
+    InvalidInput, also where the row is gone meanwhile.
+    """
     if not cursor:
         return None
-    text, separator, number = cursor.rpartition("_")
-    if not (separator and number.isascii() and number.isdigit() and len(number) < 20 and "\0" not in text):
+    number = read_cursor(cursor)
+    text = text_of(number)
+    if text is None:
         raise InvalidInput.at("cursor", "must be the `next` of another page")
-    return text, min(int(number), LARGEST_ID)
+    return text, number
 
 
 def page_of(found: list[Item], limit: int, key: Callable[[Item], str]) -> Page[Item]:

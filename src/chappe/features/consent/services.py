@@ -17,7 +17,7 @@ from chappe.features.page import (
     in_order,
     newest_first,
     page_of,
-    read_pair,
+    place_of,
     size_of_page,
 )
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
@@ -45,11 +45,14 @@ class Block:
     reason: str = ""
 
 
-def quarantined(organisation_id: int, address: str, status: str, cursor: str, limit: int) -> Page[Quarantine]:
+def quarantined(
+    organisation_id: int, address: str, status: str, cursor: str, limit: int, *, is_whole: bool = False
+) -> Page[Quarantine]:
     """A page of the organisation's rows, newest first; in the order of the numbers where the beginning of one is given.
 
     `address` is a number or how it begins, with or without its plus, or a whole e-mail address; "" is all, as it is
-    for `status`. Raises InvalidInput.
+    for `status`. `is_whole`: a number is taken as the whole one, for whoever asks may not see numbers and would find them
+    out digit by digit. Raises InvalidInput.
     """
     rows = _rows(organisation_id)
     if status:
@@ -57,7 +60,9 @@ def quarantined(organisation_id: int, address: str, status: str, cursor: str, li
     start = address.strip()
     digits = start.translate(_SIGNS).removeprefix("+")
     if digits.isascii() and digits.isdigit():
-        return _by_number(rows, digits, cursor, limit)
+        if is_whole:
+            return newest_first(rows.filter(address__in=[f"+{digits}", digits]), cursor, limit)
+        return _by_number(organisation_id, rows, digits, cursor, limit)
     if start:
         rows = rows.filter(address=read_email(start) or start)
     return newest_first(rows, cursor, limit)
@@ -155,12 +160,15 @@ def _found(rows: "QuerySet[Quarantine]", quarantine_id: int) -> Quarantine:
     return found
 
 
-def _by_number(rows: "QuerySet[Quarantine]", digits: str, cursor: str, limit: int) -> Page[Quarantine]:
+def _by_number(
+    organisation_id: int, rows: "QuerySet[Quarantine]", digits: str, cursor: str, limit: int
+) -> Page[Quarantine]:
     """In the order of the numbers: those written with a plus, then the others.
 
     Some collations put signs aside, so that a range has both ways of writing in it.
     """
-    after, most = read_pair(cursor), size_of_page(limit) + 1
+    after = place_of(cursor, lambda pk: _rows(organisation_id).filter(pk=pk).values_list("address", flat=True).first())
+    most = size_of_page(limit) + 1
     found: list[Quarantine] = []
     for start in (f"+{digits}", digits):
         is_behind = after is not None and after[0].startswith("+") != start.startswith("+")
@@ -169,7 +177,7 @@ def _by_number(rows: "QuerySet[Quarantine]", digits: str, cursor: str, limit: in
         written = rows.filter(address__startswith=start)
         begins = None if is_behind else after
         found += in_order(written, "address", "id", begins, most - len(found), start, has_few_alike=True)
-    return page_of(found, limit, lambda row: f"{row.address}_{row.pk}")
+    return page_of(found, limit, lambda row: str(row.pk))
 
 
 def _one_of(field: str, value: str, choices: tuple[str, ...]) -> str:

@@ -30,7 +30,10 @@ def quarantine(request: PageRequest) -> HttpResponseBase:
     form = FilterForm(request.GET)
     address, status = _filter(form)
     cursor = request.GET.get("cursor", "")
-    found = services.quarantined(request.person.organisation_id, address, status, cursor, ROWS_OF_A_PAGE)
+    is_whole = not request.person.may(Right.SEE_NUMBERS)
+    found = services.quarantined(
+        request.person.organisation_id, address, status, cursor, ROWS_OF_A_PAGE, is_whole=is_whole
+    )
     query = request.GET.copy()
     query.pop("cursor", None)
     values = {

@@ -25,8 +25,10 @@ def people(request: PageRequest) -> HttpResponseBase:
     form.field_names = {"search": "q"}
     if wanted and form.is_valid():
         with form.refusals():
-            cursor = request.GET.get("cursor", "")
-            found = services.find_people(request.person.organisation_id, wanted, cursor, PEOPLE_OF_A_PAGE)
+            cursor, is_whole = request.GET.get("cursor", ""), not request.person.may(Right.SEE_NUMBERS)
+            found = services.find_people(
+                request.person.organisation_id, wanted, cursor, PEOPLE_OF_A_PAGE, is_whole=is_whole
+            )
     return render(request, "contacts/people.html", {"form": form, "wanted": wanted, "page": found})
 
 

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 from django.db import IntegrityError, transaction
@@ -45,8 +46,8 @@ from chappe.features.page import (
     in_order,
     newest_first,
     page_of,
+    place_of,
     read_cursor,
-    read_pair,
     size_of_page,
 )
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
@@ -135,19 +136,23 @@ def _save_list(contact_list: ContactList) -> ContactList:
 # -- members ---------------------------------------------------------------------------------------------------------
 
 
-def members_page(organisation_id: int, list_id: int, cursor: str, limit: int, search: str = "") -> Page[Contact]:
-    """A page of the people on a list, in the order of their numbers; those that `search` finds where it is given.
-
-    Raises NotFound, InvalidInput.
+def members_page(
+    organisation_id: int, list_id: int, cursor: str, limit: int, search: str = "", *, is_whole: bool = False
+) -> Page[Contact]:
+    """A page of the people on a list, in the order of their numbers; those that `search` finds where it is given, as
+    `find_people` has it. Raises NotFound, InvalidInput.
     """
     find_list(organisation_id, list_id)
     wanted = _wanted(organisation_id, search.strip()) if search.strip() else _Wanted("phone", "", is_beginning=True)
+    if search.strip():
+        wanted.refuse_beginning(is_refused=is_whole)
     if not wanted.is_beginning:
         return Page(_on_list(organisation_id, list_id, wanted), None)
     members = ContactListMember.objects.filter(list_id=list_id)
-    rows = in_order(members, "phone", "contact_id", read_pair(cursor), size_of_page(limit) + 1, wanted.value)
+    after = place_of(cursor, partial(_phone_of, organisation_id))
+    rows = in_order(members, "phone", "contact_id", after, size_of_page(limit) + 1, wanted.value)
     found = Contact.objects.filter(organisation_id=organisation_id).in_bulk([row.contact_id for row in rows])
-    page = page_of(rows, limit, lambda row: f"{row.phone}_{row.contact_id}")
+    page = page_of(rows, limit, lambda row: str(row.contact_id))
     return Page([found[row.contact_id] for row in page.items if row.contact_id in found], page.next)
 
 
@@ -249,19 +254,27 @@ def contacts_page(
     return newest_first(rows, cursor, limit)
 
 
-def find_people(organisation_id: int, search: str, cursor: str, limit: int) -> Page[Contact]:
+def find_people(organisation_id: int, search: str, cursor: str, limit: int, *, is_whole: bool = False) -> Page[Contact]:
     """A page of the people with this number (or its beginning), address or external id, in the order of their numbers.
 
-    Raises InvalidInput where it says too little to look for.
+    `is_whole`: the beginning of a number is not enough, for whoever asks may not see numbers and would find them out digit by
+    digit. Raises InvalidInput where it says too little to look for.
     """
     wanted = _wanted(organisation_id, search.strip())
+    wanted.refuse_beginning(is_refused=is_whole)
     if wanted.is_beginning and len(wanted.value) <= SHORTEST_BEGINNING:
         words = f"give at least {SHORTEST_BEGINNING} digits of a number, with its country code"
         raise InvalidInput.at("search", words)
     rows = Contact.objects.filter(wanted.of_contact(), organisation_id=organisation_id)
     start = wanted.value if wanted.is_beginning else ""
-    found = in_order(rows, "phone", "id", read_pair(cursor), size_of_page(limit) + 1, start)
-    return page_of(found, limit, lambda one: f"{one.phone}_{one.pk}")
+    after = place_of(cursor, partial(_phone_of, organisation_id))
+    found = in_order(rows, "phone", "id", after, size_of_page(limit) + 1, start)
+    return page_of(found, limit, lambda one: str(one.pk))
+
+
+def _phone_of(organisation_id: int, contact_id: int) -> str | None:
+    rows = Contact.objects.filter(organisation_id=organisation_id, pk=contact_id)
+    return rows.values_list("phone", flat=True).first()
 
 
 def find_person(organisation_id: int, search: str) -> Contact | None:
@@ -286,6 +299,11 @@ class _Wanted:
             return Q()  # it is walked to, see `in_order`
         # The indexes of the other two have only rows where there is something, which the question has to say, too.
         return Q(**{self.column: self.value}) & ~Q(**{self.column: ""})
+
+    def refuse_beginning(self, *, is_refused: bool) -> None:
+        """Raises InvalidInput for the beginning of a number where the whole one is needed."""
+        if self.is_beginning and is_refused:
+            raise InvalidInput.at("search", "give the whole number, with its country code: you may not see numbers")
 
 
 def _wanted(organisation_id: int, search: str) -> _Wanted:

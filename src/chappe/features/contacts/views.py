@@ -48,7 +48,12 @@ def show_list(request: PageRequest, list_id: int) -> HttpResponseBase:
 def _list_page(request: PageRequest, found: ContactList, form: MemberForm, missing: str = "") -> HttpResponseBase:
     wanted = request.GET.get("q", "").strip()
     people = services.members_page(
-        found.organisation_id, found.pk, request.GET.get("cursor", ""), PEOPLE_OF_A_PAGE, wanted
+        found.organisation_id,
+        found.pk,
+        request.GET.get("cursor", ""),
+        PEOPLE_OF_A_PAGE,
+        wanted,
+        is_whole=not request.person.may(Right.SEE_NUMBERS),
     )
     values = {
         "list": found,
