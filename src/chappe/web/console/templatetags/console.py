@@ -35,7 +35,7 @@ from chappe.web.console.navigation import menu_for
 
 register = template.Library()
 
-# Formats of Django's `date` filter. French has the names of months in small letters: j b Y.
+# Formats of Django's `date` filter. French shortens the names of months its own way: j N Y.
 MOMENT = pgettext_lazy("date format", "j M Y H:i")
 SECONDS = pgettext_lazy("date format", "j M Y H:i:s")
 NOTHING = "—"
