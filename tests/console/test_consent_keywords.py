@@ -57,11 +57,13 @@ def test_all_rules_stand_in_one_place_with_the_way_to_change_them(
     shown = admin.get("/consent/keywords/")
     for words in ("North", "You are off 36180.", "South › Replies", "CANCEL, ARRÊT", "Did you mean {word}?"):
         assert words in shown.text
-    assert f"/connections/{smpp.pk}/settings/" in shown.links()
+    assert f"/connections/{smpp.pk}/settings/#group-incoming-traffic" in shown.links()
     assert f"/hooks/{hook.pk}/edit/" in shown.links()
     marketer = browse_as("marketer").get("/consent/keywords/")
     assert "Whoever manages connections and hooks can change them." in marketer.text
-    assert not {f"/connections/{smpp.pk}/settings/", f"/hooks/{hook.pk}/edit/"} & set(marketer.links())
+    assert not {f"/connections/{smpp.pk}/settings/#group-incoming-traffic", f"/hooks/{hook.pk}/edit/"} & set(
+        marketer.links()
+    )
 
 
 def test_the_first_row_that_matches_counts_and_its_short_code_alone_is_left(admin: Browser, smpp: Connection) -> None:
