@@ -8,6 +8,7 @@ cannot be read stops the start and says what is allowed.
 import base64
 import binascii
 import contextlib
+import ipaddress
 import os
 import secrets
 import tempfile
@@ -72,6 +73,16 @@ def _listing(value: str) -> str:
         if problem := networks_problem(value):
             raise Unreadable(f"must be {problem.removeprefix('expected ')}; {ANY_NETWORK} for any")
     return value
+
+
+def _networks(value: str) -> tuple[str, ...]:
+    found = _names(value)
+    try:
+        for one in found:
+            ipaddress.ip_network(one)
+    except ValueError:
+        raise Unreadable("must be a comma list of addresses and networks, such as 10.0.0.5, 10.1.0.0/16") from None
+    return found
 
 
 def _public_url(value: str) -> str:
@@ -177,6 +188,14 @@ DECLARATION: tuple[Declared, ...] = (
         _names,
     ),
     Declared(
+        "CHAPPE_TRUSTED_PROXIES",
+        "addresses, comma list",
+        "",
+        "Proxies in front, by address or network, whose X-Forwarded-For and -Proto are believed: limits and the audit "
+        "trail then go by the caller's own address. Empty: nobody's are.",
+        _networks,
+    ),
+    Declared(
         "CHAPPE_PUBLIC_URL",
         "address",
         "",
@@ -252,6 +271,7 @@ class Configuration(msgspec.Struct, frozen=True):
     port: int
     allowed_hosts: tuple[str, ...]
     trusted_origins: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
     public_url: str
     mail_url: str
     mail_from: str

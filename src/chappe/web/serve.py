@@ -1,9 +1,12 @@
 """The web process: uvicorn with uvloop and httptools around the application."""
 
+import os
 import sys
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from chappe.engine.configuration import Configuration
 
 MOST_HEAD = 64 * 1024
 """Octets of a request's line and headers, give or take one read: the parser itself takes any number, from anybody."""
@@ -34,6 +37,7 @@ class BoundedHeads(HttpToolsProtocol):
 
 def main() -> None:
     host, port = sys.argv[1], int(sys.argv[2])
+    proxies = Configuration.load(os.environ).trusted_proxies
     uvicorn.run(
         "chappe.web.asgi:application",
         host=host,
@@ -43,7 +47,8 @@ def main() -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         timeout_keep_alive=65,
         timeout_graceful_shutdown=10,
         backlog=2048,
