@@ -105,7 +105,7 @@ def write(reader: Reader) -> None:
     """A text with a character that doubles its price; the composer says which, and puts another in its place."""
     reader.menu("Deliveries")
     reader.link("New delivery").first.click()
-    reader.fill({"Name": "June", "Sender": "36111", "Text": "Bonjour {{ prénom }}, c’est l’été"})
+    reader.fill({"Name": "Offers 2026", "Sender": "36111", "Text": "Bonjour {{ prénom }}, c’est l’été"})
     if not reader.has_script:
         reader.button("Look at the text").click()
     composer = reader.page.get_by_role("region", name=reader.say("What people get"))
@@ -167,7 +167,7 @@ def stop(reader: Reader, smsc: SimulatorProcess) -> None:
 def send_again(reader: Reader, smsc: SimulatorProcess) -> None:
     """The same once more: Grace is left out, and the page says why."""
     reader.menu("Deliveries")
-    reader.link("June").click()
+    reader.page.get_by_role("link", name="Offers 2026", exact=True).click()
     reader.button("Duplicate").click()
     reader.button("Save and analyse").click()
     left_out = reader.page.get_by_role("region", name=reader.say("Who is left out, and why"))

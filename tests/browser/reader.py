@@ -13,7 +13,7 @@ from chappe.features.words import localised
 
 OPTIONAL = {"en": "optional", "fr": "facultatif"}
 PATIENCE_S = 30.0
-SAME = frozenset({"Action", "Messages", "Organisation", "Port"})
+SAME = frozenset({"Action", "Messages", "Organisation", "Port", "Test"})
 """Words that a translation leaves as they are."""
 
 

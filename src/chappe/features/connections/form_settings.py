@@ -324,7 +324,8 @@ def _is_needed(setting: Setting) -> bool:
 
 
 def _column_label(column: Setting) -> str:
-    return localised(column.label or column.name.replace("_", " ").capitalize())
+    """Its label; one that has none is called by its name, whose words the console has elsewhere."""
+    return localised(column.label) if column.label else _(column.name.replace("_", " ").capitalize())
 
 
 def _value_label(setting: Setting, value: object) -> str:
