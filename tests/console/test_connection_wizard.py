@@ -63,6 +63,7 @@ def test_smpp_is_connected_step_by_step_and_measured(admin: Browser, smsc: Simul
     made = Connection.objects.get()
     assert (made.is_enabled, made.settings["window"], made.settings["source_number"]) == (True, 20, "36180")
     assert services.open_secrets(made)["password"] == "pa55word"
+    assert [row["keyword"] for row in made.settings["automatic_replies"]] == ["STOP"], "STOP is heeded from the start"
     assert admin.get(f"/connections/{made.pk}/verify/").find("input", name="number")
     found = admin.post(f"/connections/{made.pk}/verify/", {"number": "+33612345678", "text": "Hello"})
     assert "It works" in found.text, found.text

@@ -125,12 +125,12 @@ def test_the_refused_rows_are_a_file_that_no_spreadsheet_runs(admin: Browser, pe
 
 def test_the_page_of_an_import_is_told_when_it_changes(people: ContactList, organisation: Organisation) -> None:
     row = kept(people, "phone\n+33612345678\n")
-    before = TOPICS["import"](organisation.pk, row.pk)
+    before = TOPICS["import"].fingerprint(organisation.pk, row.pk)
     services.start_import(organisation.pk, row.pk, NOW_MS)
     jobs.run_until_empty()
-    assert TOPICS["import"](organisation.pk, row.pk) != before
+    assert TOPICS["import"].fingerprint(organisation.pk, row.pk) != before
     with pytest.raises(NotFound):
-        TOPICS["import"](organisation.pk + 1, row.pk)
+        TOPICS["import"].fingerprint(organisation.pk + 1, row.pk)
 
 
 def test_numbers_of_a_file_are_masked_for_whoever_may_not_see_them(

@@ -9,6 +9,7 @@ from tests.row import NOW_MS
 
 from chappe.features.accounts.models import Organisation
 from chappe.features.connections.models import Connection
+from chappe.features.consent.models import ConsentEvent, Quarantine
 from chappe.features.inbox.models import Conversation
 from chappe.features.messages.models import MessageNow, Outbox
 from chappe.messaging import Category, DeliveryState
@@ -108,3 +109,19 @@ def test_who_may_not_use_the_inbox_does_not_see_it(
     role: str, talk: Conversation, browse_as: Callable[..., Browser]
 ) -> None:
     assert browse_as(role).get("/inbox/").status == 403
+
+
+def test_a_person_who_asks_for_it_is_left_alone(talk: Conversation, admin: Browser) -> None:
+    shown = admin.post(f"/inbox/{talk.pk}/leave-alone")
+    assert "Nothing goes to this number any more" in shown.text
+    kept = Quarantine.objects.get()
+    assert (kept.address, kept.status, kept.short_code) == (NUMBER, "denylisted", "")
+    line = ConsentEvent.objects.get()
+    assert (line.is_given, line.source, line.evidence) == (False, "console", "wrote: Question 1?")
+    talk.refresh_from_db()
+    assert not talk.is_open
+
+
+def test_another_organisation_stops_nobody_of_ours(talk: Conversation, stranger: Browser) -> None:
+    assert stranger.post(f"/inbox/{talk.pk}/leave-alone").status == 404
+    assert not Quarantine.objects.exists()

@@ -26,7 +26,7 @@ from chappe.features.connections.form_step import (
     steps_of,
     variables,
 )
-from chappe.features.connections.form_value import read, rows_changed
+from chappe.features.connections.form_value import Typed, read, rows_changed
 from chappe.features.connections.models import Connection
 from chappe.features.connections.risk import shares_login
 from chappe.features.connections.trial import try_settings
@@ -39,6 +39,9 @@ from chappe.providers.registry import HTTP, PROVIDERS
 if TYPE_CHECKING:
     from chappe.engine.net.verification import Verification
     from chappe.providers.contract import ProviderSpec
+
+
+STOP = {"keyword": "STOP", "short_code": "", "reply": "", "action": "send_to_quarantine"}
 
 
 @page(Right.MANAGE_CONNECTIONS)
@@ -54,7 +57,14 @@ def wizard(request: PageRequest, provider: str) -> HttpResponseBase:
     spec = PROVIDERS[provider]
     if request.method == "POST":
         return Walk.of(request, spec).go(request.POST.get("do", "next"))
-    return Walk(request, spec, Draft()).drawn()
+    return Walk(request, spec, begun(spec)).drawn()
+
+
+def begun(spec: "ProviderSpec") -> Draft:
+    """What a wizard begins with. A connection by SMPP heeds STOP unless somebody takes that away: by itself it has no keywords,
+    and those who write STOP would be written to again."""
+    names = {setting.name for setting in spec.settings}
+    return Draft(typed=Typed({"automatic_replies": [STOP]} if "automatic_replies" in names else {}))
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ class Walk:
         draft = unseal(posted, request.person, spec.key)
         if draft is None:
             messages.warning(request, _("The form was open for too long. Begin again."))
-            return cls(request, spec, Draft())
+            return cls(request, spec, begun(spec))
         asked = request.POST.get("step", "")
         at = min(int(asked) if asked.isdecimal() and len(asked) < 3 else 0, len(steps_of(spec.key)) - 1)
         walk = cls(request, spec, draft, at)

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.db import transaction
 from django.db.models import Max, QuerySet
 
 from chappe.engine.store import catalogue
@@ -14,6 +15,7 @@ from chappe.features.accounts.right import Right
 from chappe.features.audit.following import subject_of
 from chappe.features.audit.record import note
 from chappe.features.connections.services import connection_to_use, way_of
+from chappe.features.consent import ledger
 from chappe.features.deliveries.measure import Measure
 from chappe.features.inbox.models import Conversation
 from chappe.features.message_store import open_store
@@ -145,6 +147,17 @@ def answer(organisation_id: int, conversation_id: int, text: str, now_ms: int) -
         store.enqueue([OutboxBatch(connection.pk, 0, ANSWER_PRIORITY, now_ms, [message])])
     note(subject_of(row), "answer", after={"message": message_id})
     return message_id
+
+
+def leave_alone(organisation_id: int, conversation_id: int, now_ms: int) -> Conversation:
+    """Write down that the person wants no more, with their last text as the evidence, and close. Raises NotFound."""
+    row = find_conversation(organisation_id, conversation_id)
+    said = Inbound.objects.filter(organisation_id=organisation_id, pk=row.last_inbound_id).first()
+    evidence = f"wrote: {said.body}"[: ledger.EVIDENCE_CHARACTERS] if said else ""
+    wish = ledger.Wish(row.number, is_given=False, sender=row.recipient, evidence=evidence)
+    with transaction.atomic():
+        ledger.record_wish(organisation_id, wish, now_ms, source=ledger.CONSOLE)
+        return close(organisation_id, conversation_id)
 
 
 def assign(organisation_id: int, conversation_id: int, person_id: int) -> Conversation:

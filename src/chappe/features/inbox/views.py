@@ -78,3 +78,12 @@ def close(request: PageRequest, conversation_id: int) -> HttpResponseBase:
     is_open = request.POST.get("is_open") == "1"
     conversation.close(request.person.organisation_id, conversation_id, is_open=is_open)
     return redirect("inbox:conversation", conversation_id) if is_open else redirect("inbox:list")
+
+
+@page(Right.USE_INBOX, change=Right.MANAGE_CONSENT)
+@require_POST
+def leave_alone(request: PageRequest, conversation_id: int) -> HttpResponseBase:
+    """The person wants no more messages: by none of the connections."""
+    conversation.leave_alone(request.person.organisation_id, conversation_id, now_ms())
+    messages.success(request, _("Nothing goes to this number any more. It is in the ledger of consent."))
+    return redirect("inbox:conversation", conversation_id)
