@@ -12,7 +12,7 @@ from chappe.features.clock import now_ms
 from chappe.features.inbox import conversation
 from chappe.features.inbox.conversation import Box
 from chappe.features.inbox.forms import AnswerForm, AssigneeForm
-from chappe.features.view import PageRequest, page
+from chappe.features.view import PageRequest, forbidden, page
 
 CONVERSATIONS_OF_A_PAGE = 50
 LABELS = {Box.OPEN: gettext_lazy("Open"), Box.MINE: gettext_lazy("Mine"), Box.ALL: gettext_lazy("All")}
@@ -80,10 +80,12 @@ def close(request: PageRequest, conversation_id: int) -> HttpResponseBase:
     return redirect("inbox:conversation", conversation_id) if is_open else redirect("inbox:list")
 
 
-@page(Right.USE_INBOX, change=Right.MANAGE_CONSENT)
+@page(Right.USE_INBOX)
 @require_POST
 def leave_alone(request: PageRequest, conversation_id: int) -> HttpResponseBase:
     """The person wants no more messages: by none of the connections."""
+    if not request.person.may(Right.MANAGE_CONSENT):
+        return forbidden(request, Right.MANAGE_CONSENT)
     conversation.leave_alone(request.person.organisation_id, conversation_id, now_ms())
     messages.success(request, _("Nothing goes to this number any more. It is in the ledger of consent."))
     return redirect("inbox:conversation", conversation_id)
