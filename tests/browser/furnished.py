@@ -1,7 +1,6 @@
 """A console with an object of every kind behind it, and somebody already signed in: for tests that look at each page."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 from django.test import Client
-from tests.conftest import bind_django
+from tests.conftest import migrate
 from tests.console.populated import pages, populate
 from tests.e2e.installation import HOST, Installation
 
@@ -29,10 +28,8 @@ class Furnished:
 
 
 @contextmanager
-def furnished(template: Path, folder: Path) -> Iterator[Furnished]:
-    path = folder / "chappe.sqlite3"
-    shutil.copyfile(template, path)
-    url = f"sqlite:///{path}"
+def furnished(folder: Path) -> Iterator[Furnished]:
+    url = f"sqlite:///{folder / 'chappe.sqlite3'}"
     # Playwright's loop runs in this thread, where Django's database refuses to.
     with ThreadPoolExecutor(1) as thread:
         session, paths = thread.submit(_furnish, url).result()
@@ -45,7 +42,7 @@ def furnished(template: Path, folder: Path) -> Iterator[Furnished]:
 
 def _furnish(url: str) -> tuple[str, list[str]]:
     """The session of somebody who is signed in, and the addresses that answer them with a page."""
-    bind_django(url)
+    migrate(url)
     house = populate("Zorglub", 1)
     client = Client()
     client.force_login(house.people["administrator"])

@@ -32,8 +32,8 @@ OVERFLOW = """() => {
 
 
 @pytest.fixture(scope="module")
-def console(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
-    with furnished(sqlite_template, tmp_path_factory.mktemp("pages")) as made:
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
+    with furnished(tmp_path_factory.mktemp("pages")) as made:
         yield made
 
 
