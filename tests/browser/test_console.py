@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Error, Page, expect
 from tests import online
@@ -90,6 +91,77 @@ def test_a_vendor_is_connected_and_shows_where_it_is_to_call(made: Stage, marie:
     marie.reads("It works")
     marie.button("Save and switch on").click()
     marie.reads("A message comes in")
+
+
+MAIL = '{"to": "{{ user_identifier }}", "from": "shop@example.org", "subject": "Hello", "html": "Bonjour"}'
+
+
+def test_an_e_mail_provider_is_kept_after_its_credentials_and_a_test_were_right(made: Stage, marie: Reader) -> None:
+    given = online.settings_for("esp", made.providers.url)
+    marie.page.goto("/connections/new/esp/")
+    marie.page.locator("#id_name").fill("Letters")
+    show_and_fill(marie, {name: given[name] for name in ("url", "message_id_field", "allowed_networks")})
+    marie.button("Next").click()
+    marie.page.get_by_label("Basic: user and password").check()
+    show_and_fill(marie, {name: given[name] for name in ("basic_user", "basic_password")})
+    marie.button("Check and go on").click()
+    marie.page.locator("[name=number]").fill("marie@example.org")
+    marie.page.locator("[name=text]").fill(MAIL)
+    marie.button("Test").click()
+    marie.reads("It works")
+    marie.page.get_by_role("button", name="Save and switch on").click()
+    marie.menu("Connections")
+    expect(marie.link("Letters").first).to_be_visible()
+
+
+def show_and_fill(marie: Reader, values: dict[str, str]) -> None:
+    """Controls by name, after unfolding what they are in."""
+    for name, value in values.items():
+        control = marie.page.locator(f"[name={name}]")
+        if not control.is_visible():
+            marie.page.locator("details", has=control).locator("summary").first.click()
+        control.fill(str(value))
+
+
+def test_a_hook_is_made_tried_and_called(made: Stage, marie: Reader) -> None:
+    marie.page.goto("/connections/new/custom/")
+    given = online.settings_for("custom", made.providers.url)
+    connect_custom(marie, given)
+    marie.menu("Hooks")
+    marie.page.get_by_role("main").get_by_role("link", name="New hook").click()
+    marie.fill({"Name": "Texts", "A call as the provider makes it": CALL % ("{{ProfileNumber}}", "{{InboundMessage}}")})
+    marie.page.get_by_label("Connection").select_option(label="Our own")
+    marie.page.get_by_label("Texts from phones").check()
+    marie.button("Make the hook").click()
+    address = marie.page.get_by_label("Address to give to the provider").input_value()
+    marie.link("Change").click()
+    marie.fill({"A call to try": CALL % ("+33612345678", "Hello")})
+    marie.button("Try this call").click()
+    marie.reads("A text from a phone")
+    called = httpx.post(address, content=CALL % ("+33655550000", "A question"), headers=JSON)
+    assert called.status_code == 200
+    marie.menu("Inbox")
+    expect(marie.page.get_by_role("link", name="+33655550000")).to_be_visible()
+    marie.menu("Hooks")
+    counted = marie.page.get_by_role("row", name="Texts").get_by_role("cell", name="1", exact=True)
+    until(lambda: marie.page.reload() and counted.is_visible(), PATIENCE_S, "the count of the call")
+
+
+CALL = '{"from": "%s", "text": "%s"}'
+JSON = {"Content-Type": "application/json"}
+
+
+def connect_custom(marie: Reader, given: dict[str, object]) -> None:
+    """Every step with what it asks for, and no test: the connection is kept, switched off."""
+    marie.page.locator("#id_name").fill("Our own")
+    left = {name: str(value) for name, value in given.items()}
+    save = marie.page.get_by_role("button", name="Save", exact=False)
+    while left and not save.is_visible():
+        here = [name for name in left if marie.page.locator(f"[name={name}]").count()]
+        show_and_fill(marie, {name: left.pop(name) for name in here})
+        marie.button("Next").click()
+    save.first.click()
+    expect(marie.page.get_by_role("heading", name="Our own")).to_be_visible()
 
 
 def test_a_trace_shows_a_message_as_it_goes(made: Stage, marie: Reader) -> None:

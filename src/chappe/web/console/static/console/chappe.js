@@ -6,6 +6,12 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   const source = document.querySelector(button.dataset.copy);
   const text = source.value ?? source.textContent.trim();
+  if (!navigator.clipboard) {
+    // Browsers have none where the console is opened by plain HTTP: the text is marked for the reader to copy.
+    getSelection().selectAllChildren(source);
+    source.select?.();
+    return;
+  }
   navigator.clipboard.writeText(text).then(() => {
     button.dataset.done = "";
     setTimeout(() => delete button.dataset.done, 1500);
