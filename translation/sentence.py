@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
-from translation.source import FEATURES, KEYWORDS, SOURCE
-
 from chappe.features.words import HOLE, MARKS
 from chappe.providers.contract import Setting
 from chappe.providers.registry import HTTP, PROVIDERS
 from chappe.rules.consent import Exclusion
 from chappe.rules.error import Reason
 from chappe.rules.quarantine import QuarantineStatus
+from translation.source import FEATURES, KEYWORDS, SOURCE
 
 PO = FEATURES / "locale" / "fr" / "LC_MESSAGES" / "words.po"
 

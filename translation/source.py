@@ -8,6 +8,7 @@ from pathlib import Path
 
 from babel.messages.extract import extract
 from django.utils.translation.template import templatize
+
 from translation.catalogue import LANGUAGE, Key
 
 ROOT = Path(__file__).parent.parent

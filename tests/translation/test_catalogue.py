@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from translation.catalogue import Key, merged, mo, po, read, typeset
-from translation.source import ROOT, App, apps, strings_of
 
 from translation import sentence
+from translation.catalogue import Key, merged, mo, po, read, typeset
+from translation.source import ROOT, App, apps, strings_of
 
 APPS = apps()
 CATALOGUES = [*(app.po for app in APPS), sentence.PO]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from translation.literal import in_module, in_template
 from translation.source import ROOT, apps
 

@@ -6,7 +6,6 @@ import pytest
 from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
-from translation.catalogue import read
 
 from chappe.engine.net.diagnosis import NOT_TRUSTED, connect_words, silence_words
 from chappe.features.words import HOLE, LONGEST, MARKS, localised
@@ -15,6 +14,7 @@ from chappe.providers.contract import Setting, SettingType
 from chappe.providers.registry import HTTP, PROVIDERS
 from chappe.rules.smpp_status import STATUSES, status_of
 from translation import sentence
+from translation.catalogue import read
 
 FRENCH = {key.text: forms[0] for key, forms in read(sentence.PO).items()}
 SENTENCES = sorted(set(FRENCH) - set(MARKS))
