@@ -136,3 +136,13 @@ def bound() -> Iterator[Callable[[str], None]]:
     """`bind_django`, undone before the database goes away."""
     yield bind_django
     connections.close_all()
+
+
+WAITING = ("browser", "e2e", "faults", "engine", "cli")
+"""Folders of few tests that take long, for processes to do something."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that no worker is left alone with it at the end; all else stays as it is found."""
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in WAITING)
