@@ -1,5 +1,6 @@
 """A database that goes away during a commit: nobody knows from the error whether the commit took place, so it is asked."""
 
+import threading
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
@@ -60,6 +61,38 @@ def test_a_commit_that_never_arrived_is_to_be_done_again(postgresql_url: str) ->
         store.take_ids("lost", 1)
     store.database.close()
     assert "lost" not in names(postgresql_url)
+
+
+def test_each_commit_is_asked_for_itself(postgresql_url: str) -> None:
+    store = Store(Shaky(postgresql_url, arrives=True))
+    with store.transaction():
+        store.take_ids("first", 1)
+    store.database._is_away, store.database._arrives = False, False  # type: ignore[attr-defined]
+    with pytest.raises(StoreBusy), store.transaction():
+        store.take_ids("second", 1)
+    store.database.close()
+    assert {"first", "second"} & set(names(postgresql_url)) == {"first"}
+
+
+class Slow(PostgresDatabase):
+    """Its connection breaks at a commit that the server is still about."""
+
+    def _execute(self, sql: str, values: Sequence[Any]) -> psycopg.Cursor[Row]:
+        if sql == "COMMIT":
+            assert self._connection is not None
+            self.about, self._connection = self._connection, None
+            threading.Timer(0.3, self.about.execute, (sql,)).start()
+            raise StoreBusy("the database does not answer")
+        return super()._execute(sql, values)
+
+
+def test_a_commit_that_the_server_is_still_about_is_waited_for(postgresql_url: str) -> None:
+    database = Slow(postgresql_url)
+    with Store(database).transaction():
+        Store(database).take_ids("slow", 1)
+    assert names(postgresql_url).count("slow") == 1
+    database.about.close()
+    database.close()
 
 
 def test_a_database_that_stays_away_leaves_a_commit_unsure(

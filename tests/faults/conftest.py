@@ -30,3 +30,4 @@ def plant(sqlite_url: str, bound: Callable[[str], None], tmp_path: Path) -> Iter
     yield make
     for one in made:
         one.close()
+        print(one.log.read_text() if one.log.exists() else "")  # pytest shows it where the test failed

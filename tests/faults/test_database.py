@@ -7,17 +7,24 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from tests.conftest import HOME, administer, migrate, sibling
 from tests.faults.plant import WINDOW, Plant, wait
 
 from chappe.engine.configuration import sqlite_path
+from chappe.engine.store.postgresql import PostgresDatabase
 from chappe.engine.store.sqlite import BUSY_TIMEOUT_S
+from chappe.engine.store.statement import Row
+from chappe.engine.store.store import Store, open_store
+from chappe.messaging import StoreBusy
 
 MakePlant = Callable[..., Plant]
 
@@ -76,7 +83,7 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    made = Server(HOME / "restarted")
+    made = Server(Path(tempfile.mkdtemp(dir=HOME)))
     yield made
     made.stop()
 
@@ -99,6 +106,33 @@ def test_a_server_that_crashes_and_restarts_makes_everything_wait(
         house.assert_whole(smsc, ids, crashes * WINDOW, 90)
         assert engine.poll() is None
         house.stop(engine)
+
+
+class Crashing(PostgresDatabase):
+    """Its server crashes just before each `COMMIT` reaches it."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.url)
+        self._server = server
+
+    def _execute(self, sql: str, values: Sequence[Any]) -> psycopg.Cursor[Row]:
+        if sql == "COMMIT":
+            self._server.crash()
+        return super()._execute(sql, values)
+
+
+@pytest.mark.postgresql
+def test_what_a_crash_undid_is_known_to_be_undone(server: Server) -> None:
+    """Also where the log of the transaction was never written, so that its number means nothing afterwards, or another."""
+    store = Store(Crashing(server))
+    for _ in range(3):
+        with pytest.raises(StoreBusy), store.transaction():
+            store.take_ids("undone", 1)
+    store.database.close()
+    again = open_store(server.url)
+    with again.transaction():
+        assert again.take_ids("undone", 1) == range(1, 2)
+    again.database.close()
 
 
 # -- no room -------------------------------------------------------------------------------------------------------------

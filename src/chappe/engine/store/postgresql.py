@@ -1,5 +1,6 @@
 """The larger store: PostgreSQL by psycopg 3. Rows travel as arrays: one round trip a statement, whatever the number of rows."""
 
+import secrets
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -22,6 +23,16 @@ SILENCE: dict[str, Any] = {
 UNSURE_S = 30.0
 """How long a server that went away during a commit is waited for, to ask it what became of that."""
 
+_MARK = (
+    "INSERT INTO commit_mark (session, number, at) SELECT %s, %s, now() WHERE txid_current_if_assigned() IS NOT NULL "
+    "ON CONFLICT (session) DO UPDATE SET number = excluded.number, at = excluded.at"
+)
+_MARKED = (
+    "INSERT INTO commit_mark (session, number, at) VALUES (%s, 0, now()) "
+    "ON CONFLICT (session) DO UPDATE SET at = excluded.at RETURNING number"
+)
+_FORGET_MARKS = "DELETE FROM commit_mark WHERE at < now() - interval '1 day'"
+
 
 class PostgresDatabase:
     name = "postgresql"
@@ -29,31 +40,37 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: psycopg.Connection[Row] | None = None
+        self._session, self._number = secrets.token_hex(16), 0
 
     def begin(self) -> None:
         self._execute("BEGIN", ())
 
     def commit(self) -> None:
-        # Afterwards is too late: who does not know its number cannot ask for it.
-        ((transaction,),) = self._execute("SELECT txid_current_if_assigned()", ()).fetchall()
+        """Raises StoreBusy when nothing of the transaction is stored, and StoreUnsure when nobody can tell."""
+        # The mark is part of the transaction: it is there exactly when the rest is. A transaction's number would not do,
+        # since a server that crashes before it wrote its log gives the same number again.
+        self._number += 1
+        is_writing = self._execute(_MARK, (self._session, self._number)).rowcount
         try:
             self._execute("COMMIT", ())
         except StoreBusy:
-            if transaction is None or not self._is_committed(transaction):
+            if not is_writing or not self._is_committed():
                 raise
 
-    def _is_committed(self, transaction: int) -> bool:
+    def _is_committed(self) -> bool:
         """What became of a commit whose answer did not come. Raises StoreUnsure when nobody says so in time: to do the
         same again would send put-off messages twice, and store texts twice."""
         until = time.monotonic() + UNSURE_S
-        while time.monotonic() < until:
+        while (left := until - time.monotonic()) > 0:
             try:
-                ((status,),) = self._execute("SELECT txid_status(%s)", (transaction,)).fetchall()
+                # The server may still be about it, for a connection that is no more: its row is then locked until the end.
+                self._execute(f"SET statement_timeout = {int(left * 1000) + 1}", ())
+                ((number,),) = self._execute(_MARKED, (self._session,)).fetchall()
+                self._execute("RESET statement_timeout", ())
             except StoreBusy:
-                status = "in progress"
-            if status != "in progress":
-                return bool(status == "committed")
-            time.sleep(0.1)
+                time.sleep(0.1)
+            else:
+                return bool(number == self._number)
         raise StoreUnsure("the database went away during a commit, and whether it took place is not known")
 
     def rollback(self) -> None:
@@ -90,6 +107,7 @@ class PostgresDatabase:
                 self._connection = psycopg.connect(
                     self._url, autocommit=True, row_factory=tuple_row, connect_timeout=CONNECT_TIMEOUT_S, **SILENCE
                 )
+                self._connection.execute(_FORGET_MARKS)
             return self._connection.execute(sql, values, prepare=True)
         except psycopg.Error as error:
             self._fail(error)

@@ -19,6 +19,18 @@ class IdBlock(models.Model):
         db_table = "id_block"
 
 
+class CommitMark(models.Model):
+    """The last transaction of a session of the engine or the intake on PostgreSQL, written with it: whoever lost its server
+    during a commit finds out here whether that took place. SQLite has no need of it."""
+
+    session = models.CharField(max_length=32, primary_key=True)
+    number = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "commit_mark"
+
+
 class MessageColumns(models.Model):
     """One text to one recipient."""
 
