@@ -22,7 +22,8 @@ from chappe.features.callbacks import services
 from chappe.features.callbacks.models import CallbackEndpoint, CallbackEvent
 from chappe.features.callbacks.services import Change, Secret
 from chappe.features.refusal import Conflict, NotFound
-from chappe.rules.callback import DELAYS_MS, LAST_MS, TRIED_FOR_MS, next_try_ms, secret_key, secret_text, signatures
+from chappe.providers.standard_webhook import secret_key, secret_text, signatures
+from chappe.rules.callback import DELAYS_MS, LAST_MS, TRIED_FOR_MS, next_try_ms
 
 URL = "https://example.org/messages"
 

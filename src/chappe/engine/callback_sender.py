@@ -27,7 +27,8 @@ from chappe.engine.store.statement import Row
 from chappe.engine.vault import Sealed, Vault, callback_place
 from chappe.messaging import StoreError
 from chappe.providers.http import HttpRequest, HttpResponse
-from chappe.rules.callback import next_try_ms, secret_key, signatures
+from chappe.providers.standard_webhook import secret_key, signatures
+from chappe.rules.callback import next_try_ms
 
 log = structlog.get_logger("chappe.callback")
 

@@ -51,8 +51,8 @@ class ConnectionSettings:
             # Adapters write people's numbers as we keep them, so nothing is to be put before them.
             settings.flag("full_phone_number") if is_smpp else True,
             settings.text("default_error_kind"),
-            settings.number("retry_delay_s"),
-            settings.integer("retry_limit"),
+            settings.get("retry_delay_s", 0.0),
+            settings.get("retry_limit", 0),
             settings.number("early_receipt_wait_s"),
             [dict(row) for row in settings.rows("automatic_replies")] if is_smpp else [],
             provider=self.spec.key,
@@ -148,9 +148,10 @@ class Flow(ABC, Generic[S]):
         settings = self.connection.settings
         self.worker.set(
             self.dialect,
-            resend_unknown=settings.text("unknown_outcome") == "resend",
-            despite_stop=settings.flag("transactional_despite_stop"),
+            resend_unknown=settings.get("unknown_outcome", "resend") == "resend",
+            despite_stop=settings.get("transactional_despite_stop", False),
             short_code=settings.text("short_code") if self.connection.spec.key == SMPP.key else "",
+            hands_over=self.connection.spec.hands_over,
         )
 
     def change(self, connection: ConnectionSettings) -> None:

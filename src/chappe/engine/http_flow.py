@@ -1,7 +1,7 @@
 """A connection by HTTP: one slot, which one engine holds, so that its limits are those of the connection."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -18,7 +18,7 @@ from chappe.engine.trace import EXCHANGES_PER_S
 from chappe.engine.traced_exchange import began_ms, kept_exchange
 from chappe.messaging import OutboundMessage, Refused, SendOutcome
 from chappe.providers.contract import Settings
-from chappe.providers.http import Account, HttpProvider, HttpRequest, HttpResponse
+from chappe.providers.http import Account, HttpProvider, HttpRequest, HttpResponse, bundler
 from chappe.rules.trace import number_key
 
 log = structlog.get_logger("chappe.http")
@@ -50,14 +50,20 @@ def open_sender(adapter: HttpProvider, account: Account, bounds: tuple[Bound, ..
 
 
 class HttpDialect:
-    """A message is one request, however many segments the provider makes of it."""
+    """A message is one request, or one line of one, however many segments the provider makes of it."""
 
     def __init__(self, adapter: HttpProvider, account: Account) -> None:
-        self._adapter, self._account = adapter, account
+        self._account = account
+        bundling = bundler(adapter)
+        self._write: Callable[[OutboundMessage, Account], HttpRequest | bytes | Refused]
+        self._write = adapter.build if bundling is None else bundling.line
+        self._hands_over = adapter.SPEC.hands_over
 
-    def segments(self, message: OutboundMessage) -> list[tuple[int, HttpRequest]] | Refused:
+    def segments(self, message: OutboundMessage) -> list[tuple[int, HttpRequest | bytes]] | Refused:
+        if self._hands_over and message.accepted_segments:
+            return []  # it was handed over before we were interrupted
         try:
-            request = self._adapter.build(message, self._account)
+            request = self._write(message, self._account)
         except Exception as error:
             # One message that an adapter cannot write must not keep the others of its batch.
             log.exception("message.unwritable", connection=self._account.connection_id, message=message.id)
@@ -96,7 +102,7 @@ class HttpFlow(Flow[HttpSlot]):
             self._adapter,
             self._account,
             open_sender(self._adapter, self._account, bounds),
-            limit_per_s=settings.number("max_per_s"),
+            limit_per_s=settings.get("max_per_s", 0.0),
             concurrency=settings.integer("concurrency"),
             host=self.worker,
             watcher=self._exchanges,

@@ -1,17 +1,18 @@
-"""Sends one connection's messages by HTTP: as many requests at a time as it may have, each message one of them."""
+"""Sends one connection's messages by HTTP: as many requests at a time as it may have, each a message, or a bundle of them."""
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+import msgspec
 import structlog
 
 from chappe.engine.net.http_client import Journey, NoAnswer, NotSent, Unwritable
 from chappe.engine.net.http_sender import HttpSender, NoToken
 from chappe.messaging import About, Accepted, Deferred, Refused, SendOutcome, Unknown
-from chappe.providers.http import Account, HttpProvider, HttpRequest, HttpResponse
+from chappe.providers.http import Account, HttpProvider, HttpRequest, HttpResponse, bundler
 from chappe.rules.throttle import Throttle
 
 log = structlog.get_logger("chappe.http")
@@ -43,7 +44,11 @@ class Watcher(Protocol):
 
 
 class HttpSlot:
-    """Lanes, each with one request at a time; a lane ends when nothing waits."""
+    """Lanes, each with one request at a time; a lane ends when nothing waits.
+
+    Of an adapter that bundles, what waits are lines, and a lane takes as many as there are, up to what a bundle holds: so
+    bundles grow with the load.
+    """
 
     def __init__(
         self,
@@ -60,7 +65,10 @@ class HttpSlot:
         self.number = number
         self.limit_per_s = limit_per_s
         self.throttle = Throttle(limit_per_s)
-        self.window = concurrency
+        self._bundler = bundler(adapter)
+        self._most_in_request = self._bundler.MOST_IN_BUNDLE if self._bundler else 1
+        self._most_lanes = concurrency
+        self.window = concurrency * self._most_in_request
         self.uncommitted = 0
         self.carry: deque[tuple[Any, Any]] = deque()
         self.quiet_until = 0.0
@@ -71,7 +79,7 @@ class HttpSlot:
         self.account = account
         self._adapter, self._sender = adapter, sender
         self._host, self._watcher = host, watcher
-        self._waiting: deque[tuple[HttpRequest, Any]] = deque()
+        self._waiting: deque[tuple[HttpRequest | bytes, Any]] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
         self._on_the_way: dict[int, float] = {}
         self._done: list[tuple[Any, SendOutcome]] = []
@@ -98,11 +106,12 @@ class HttpSlot:
         """When the oldest message without an answer went out; None where none waits for one."""
         return min(self._on_the_way.values(), default=None)
 
-    def submit(self, bodies: Sequence[HttpRequest], tokens: Sequence[Any]) -> None:
+    def submit(self, bodies: Sequence[HttpRequest | bytes], tokens: Sequence[Any]) -> None:
         self.uncommitted += len(bodies)
         self.sent += len(bodies)
         self._waiting.extend(zip(bodies, tokens, strict=True))
-        for _ in range(min(len(bodies), self.window - len(self._lanes))):
+        requests = -(-len(bodies) // self._most_in_request)
+        for _ in range(min(requests, self._most_lanes - len(self._lanes))):
             self._lanes.add(asyncio.create_task(self._lane()))
 
     def try_again(self) -> None:
@@ -127,20 +136,30 @@ class HttpSlot:
 
     async def _lane(self) -> None:
         while self._waiting:
-            request, token = self._waiting.popleft()
+            request, tokens = self._next()
             journey = Journey()
-            began = self._on_the_way[id(token)] = time.monotonic()
+            began = self._on_the_way[id(tokens)] = time.monotonic()
             try:
-                response, outcome = await self._try(request, journey)
+                response, outcomes = await self._try(request, journey, len(tokens))
             except asyncio.CancelledError:
                 self._leave()
-                self._done.append((token, NEVER_ANSWERED if journey.has_left else NEVER_LEFT))
+                has_left = journey.has_left and not self._adapter.SPEC.hands_over
+                self._done += [(token, NEVER_ANSWERED if has_left else NEVER_LEFT) for token in tokens]
                 raise
             finally:
-                del self._on_the_way[id(token)]
-            self._note(token, outcome)
-            self._show(request, response, outcome, time.monotonic() - began, token)
+                del self._on_the_way[id(tokens)]
+            for token, outcome in zip(tokens, outcomes, strict=True):
+                self._note(token, outcome)
+            self._show(request, response, outcomes[0], time.monotonic() - began, tokens)
         self._leave()
+
+    def _next(self) -> tuple[HttpRequest, list[Any]]:
+        """The next request, and whose it is."""
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most_in_request))]
+        tokens = [token for _, token in taken]
+        if self._bundler is None:
+            return cast(HttpRequest, taken[0][0]), tokens
+        return self._bundler.bundle([cast(bytes, line) for line, _ in taken], self.account), tokens
 
     def _leave(self) -> None:
         """A lane that looks for work no more is none at once: what is submitted next needs another."""
@@ -148,39 +167,63 @@ class HttpSlot:
         if lane is not None:
             self._lanes.discard(lane)
 
-    async def _try(self, request: HttpRequest, journey: Journey) -> tuple[HttpResponse | None, SendOutcome]:
+    async def _try(
+        self, request: HttpRequest, journey: Journey, count: int
+    ) -> tuple[HttpResponse | None, Sequence[SendOutcome]]:
+        """What became of the `count` messages of a request."""
         response: HttpResponse | None = None
         outcome: SendOutcome
         try:
             response = await self._sender.send(request, journey)
-            outcome = self._read(response)
+            return response, self._read(response, count)
         except Unwritable as error:
             outcome = Refused(error.reason)
         except (NotSent, NoToken) as error:
             outcome = Deferred(error.reason, self._next_pause(), about=About.ACCOUNT)
         except NoAnswer as error:
-            outcome = Unknown(error.reason)
+            outcome = self._unanswered(error.reason)
         except Exception as error:
             log.exception("request.failed", connection=self.account.connection_id)
             words = f"an error of our own: {type(error).__name__}"
-            outcome = Unknown(words) if journey.has_left else Deferred(words, self._next_pause(), about=About.ACCOUNT)
-        return response, outcome if isinstance(outcome, Accepted) else self._watcher.hidden(outcome)
+            outcome = self._unanswered(words) if journey.has_left else self._held_back(words)
+        return response, [self._watcher.hidden(outcome)] * count
+
+    def _unanswered(self, reason: str) -> SendOutcome:
+        """The request went out, and nobody said what became of it."""
+        return self._held_back(reason) if self._adapter.SPEC.hands_over else Unknown(reason)
+
+    def _held_back(self, reason: str) -> Deferred:
+        return Deferred(reason, self._next_pause(), about=About.ACCOUNT)
 
     def _show(
-        self, request: HttpRequest, response: HttpResponse | None, outcome: SendOutcome, took_s: float, token: Any
+        self,
+        request: HttpRequest,
+        response: HttpResponse | None,
+        outcome: SendOutcome,
+        took_s: float,
+        tokens: Sequence[Any],
     ) -> None:
         self.round_trips.append(took_s)
         try:
-            self._watcher.saw(request, response, outcome, took_s, token)
+            if self._bundler is not None:
+                request, response = _without_bundle(request, response, len(tokens))
+            self._watcher.saw(request, response, outcome, took_s, tokens[0])
         except Exception:  # what is shown to people must not keep what others wait for
             log.exception("exchange.unkept", connection=self.account.connection_id)
 
-    def _read(self, response: HttpResponse) -> SendOutcome:
+    def _read(self, response: HttpResponse, count: int) -> Sequence[SendOutcome]:
+        """Nothing that an adapter reads is without an outcome for each message, free of secrets."""
+        outcomes: Sequence[SendOutcome]
         try:
-            return self._adapter.read(response, self.account)
+            if self._bundler is None:
+                outcomes = [self._adapter.read(response, self.account)]
+            else:
+                outcomes = self._bundler.read_bundle(response, self.account, count)
         except Exception as error:
             log.exception("answer.unreadable", connection=self.account.connection_id)
-            return Unknown(f"the answer {response.status} could not be read: {type(error).__name__}")
+            words = f"the answer {response.status} could not be read: {type(error).__name__}"
+            outcomes = [self._unanswered(words)] * count
+        return [one if isinstance(one, Accepted) else self._watcher.hidden(one) for one in outcomes]
 
     def _next_pause(self) -> float:
         return UNREACHABLE_S[min(self._failures, len(UNREACHABLE_S) - 1)]
@@ -219,3 +262,13 @@ class HttpSlot:
         if self._done:
             done, self._done = self._done, []
             self._host.outcomes(self, done)
+
+
+def _without_bundle(
+    request: HttpRequest, response: HttpResponse | None, count: int
+) -> tuple[HttpRequest, HttpResponse | None]:
+    """An exchange to be shown: of a bundle it is enough to know how large it was, and of its answer what went wrong."""
+    body = f"{count} messages in {len(request.body)} octets".encode()
+    if response is not None and response.is_success:
+        response = HttpResponse(response.status, b"", response.headers)
+    return msgspec.structs.replace(request, body=body), response

@@ -587,6 +587,7 @@ class Recorder:
             want.resend_unknown,
             want.despite_stop,
             want.channel,
+            want.hands_over,
         )
         changes = self._changes(outcome)
         self._quiet.put_off(want, self._held, changes, outcome.now_ms)

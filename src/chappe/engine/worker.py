@@ -217,6 +217,7 @@ class Worker:
         """The organisation's quiet hours; what is asked of them costs two comparisons."""
         self._resend_unknown = True
         self._despite_stop = False
+        self._hands_over = False
         self._ledger = ledger
         self._client = client
         self._clock = clock
@@ -232,10 +233,19 @@ class Worker:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = 0.0
 
-    def set(self, dialect: Dialect, *, resend_unknown: bool, despite_stop: bool, short_code: str) -> None:
-        """Settings as they are from now on; what is prepared already goes out as it is."""
+    def set(
+        self,
+        dialect: Dialect,
+        *,
+        resend_unknown: bool,
+        despite_stop: bool,
+        short_code: str,
+        hands_over: bool = False,
+    ) -> None:
+        """Settings as they are from now on; what is prepared already goes out as it is. `hands_over`: see `ProviderSpec`."""
         self.dialect, self._short_code = dialect, short_code
         self._resend_unknown, self._despite_stop = resend_unknown, despite_stop
+        self._hands_over = hands_over
 
     def answered_until_ms(self) -> int:
         """Whatever went out before this moment has been answered, or never will be."""
@@ -296,7 +306,8 @@ class Worker:
             else:
                 # Every segment was taken before we were interrupted; only the message's own record was missing.
                 self._in_hand -= 1
-                self._ledger.page.sent.append((message.id << 4 | message.attempt, message.delivery_id, now_ms))
+                if not self._hands_over:
+                    self._ledger.page.sent.append((message.id << 4 | message.attempt, message.delivery_id, now_ms))
                 self._done(lease)
 
     def _wish(self) -> None:
@@ -325,6 +336,7 @@ class Worker:
                     self._resend_unknown,
                     self._despite_stop,
                     self._channel.value,
+                    self._hands_over,
                 )
             )
 
@@ -695,9 +707,9 @@ class Worker:
             )
         elif flight.unknown:
             page.settled.append(Settled(message.id, DeliveryState.UNCONFIRMED, flight.unknown, now_ms))
-        elif is_whole:
+        elif is_whole and not self._hands_over:
             page.sent.append((message.id << 4 | message.attempt, message.delivery_id, now_ms))
-        else:
+        elif not is_whole:
             lease.is_returned = True
         self._ledger.touch()
         self._done(lease)

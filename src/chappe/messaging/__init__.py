@@ -16,6 +16,7 @@ from chappe.messaging.error import (
 from chappe.messaging.message import MessageOptions, OutboundMessage, OutgoingTlv
 from chappe.messaging.outcome import About, Accepted, Deferred, Refused, SendOutcome, Unknown
 from chappe.messaging.receipt import HookEvent, InboundMessage, OptIn, OptOut, Receipt, ReceiptKind
+from chappe.messaging.relay import Pages, StateTold, TextTold, Told, WishTold
 from chappe.messaging.state import ENDS, Category, Channel, DeliveryState, ErrorKind, may_become
 from chappe.messaging.traffic import TrafficKind
 
@@ -41,16 +42,21 @@ __all__ = [
     "OptOut",
     "OutboundMessage",
     "OutgoingTlv",
+    "Pages",
     "Receipt",
     "ReceiptKind",
     "Refused",
     "SendOutcome",
+    "StateTold",
     "StoreBusy",
     "StoreError",
     "StoreFull",
     "StoreUnsure",
+    "TextTold",
+    "Told",
     "TrafficKind",
     "Unknown",
     "UnreadableBody",
+    "WishTold",
     "may_become",
 ]

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from chappe.messaging.relay import Pages
 from chappe.messaging.state import ErrorKind
 
 
@@ -68,4 +69,4 @@ class OptIn(msgspec.Struct, frozen=True, gc=False):
     provider_message_id: str = ""
 
 
-HookEvent = Receipt | InboundMessage | OptOut | OptIn
+HookEvent = Receipt | InboundMessage | OptOut | OptIn | Pages

@@ -56,7 +56,8 @@ class Setting:
     `applies_when` names another setting and the value, or a tuple of values, that makes this one count; elsewhere it is not
     required.
     `check` returns what is wrong with a value of the right type, or None. `locks` names the column of a table whose value is
-    a secret in each row that has its column `locked` on; the first column tells such rows apart.
+    a secret in each row that has its column `locked` on; the first column tells such rows apart. `made` makes the value of a
+    secret that is left empty, once, when it is saved.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Setting:
     unit: str = ""
     check: Callable[[Any], str | None] | None = None
     locks: str = ""
+    made: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
@@ -179,6 +181,8 @@ class ProviderSpec:
     """A provider, as facts. `check` finds what is wrong between fields that are each right by themselves.
 
     `has_described_hooks`: it calls hooks that an operator describes one by one, not addresses that its adapter reads.
+    `hands_over`: it knows a message again by our number of it, so what nobody answered for is sent again and is no duplicate;
+    and it tells when its own provider took a message, which waits until then.
     """
 
     key: str
@@ -189,6 +193,7 @@ class ProviderSpec:
     features: frozenset[Feature] = frozenset()
     check: Callable[[Settings], Sequence[FieldError]] | None = None
     has_described_hooks: bool = False
+    hands_over: bool = False
     _by_name: dict[str, Setting] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -231,6 +231,26 @@ class HttpProvider(Protocol):
 
     def reply(self, request: HookRequest) -> HttpResponse:
         """What the provider wants to hear once the events are committed."""
+
+
+class Bundler(HttpProvider, Protocol):
+    """An adapter that sends many messages by one request."""
+
+    MOST_IN_BUNDLE: int
+
+    def line(self, message: OutboundMessage, account: Account) -> bytes | Refused:
+        """A message's part of a request."""
+
+    def bundle(self, lines: Sequence[bytes], account: Account) -> HttpRequest:
+        """The request that sends them; `MOST_IN_BUNDLE` at most."""
+
+    def read_bundle(self, response: HttpResponse, account: Account, count: int) -> Sequence[SendOutcome]:
+        """What the provider answered to a bundle of `count`, for each in its order. For any octets whatever."""
+
+
+def bundler(adapter: HttpProvider) -> Bundler | None:
+    """The adapter, if it sends many messages by one request."""
+    return cast(Bundler, adapter) if hasattr(adapter, "read_bundle") else None
 
 
 NOTHING = HttpResponse(204)

@@ -1,5 +1,6 @@
 """Settings that every HTTP provider has, besides its own."""
 
+import ipaddress
 import re
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -222,6 +223,14 @@ def base_url_override(host_field: str) -> Setting:
     """For a provider whose host is a setting of its own: an address that wins over it where it is set."""
     help_text = f"Called instead of {host_field} where it is set: for a proxy or a simulator. Empty otherwise."
     return replace(url("base_url", "Other address", help_text), group=ACCOUNT)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether what is sent there stays on this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def host_problem(text: str) -> str | None:

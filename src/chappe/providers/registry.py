@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from chappe.providers import custom_http, esp, infobip, link_mobility, messagebird, messagemedia, sinch, twilio, vonage
+from chappe.providers import (
+    custom_http,
+    esp,
+    infobip,
+    link_mobility,
+    messagebird,
+    messagemedia,
+    relay,
+    sinch,
+    twilio,
+    vonage,
+)
 from chappe.providers.contract import ProviderSpec
 from chappe.providers.http import HttpProvider
 from chappe.providers.smpp_settings import SPEC as SMPP
@@ -18,6 +29,7 @@ _ADAPTERS: tuple[HttpProvider, ...] = (
     sinch,
     infobip,
     messagemedia,
+    relay,
 )
 
 HTTP: Mapping[str, HttpProvider] = MappingProxyType({adapter.SPEC.key: adapter for adapter in _ADAPTERS})

@@ -1,14 +1,4 @@
-"""What customers' programs are told, how a call proves that it is ours, and when one that failed is tried again.
-
-Calls are those of Standard Webhooks 1.0.0: `webhook-id`, `webhook-timestamp` and `webhook-signature`, which holds one
-signature for each secret that is live ("Signature scheme", "Webhook headers").
-"""
-
-import base64
-import binascii
-import hashlib
-import hmac
-from collections.abc import Iterable
+"""What customers' programs are told, and when a call that failed is tried again."""
 
 from chappe.messaging import DeliveryState
 
@@ -28,9 +18,6 @@ TEST = "callback.test"
 """Sent because somebody asked for it; nobody subscribes to it."""
 EVENTS = (*STATE_EVENTS.values(), INBOUND, CONSENT)
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with
-SECRET_OCTETS = 32
-
 TRIED_FOR_MS = 24 * 3600_000
 """How long a call is tried before it becomes a dead letter."""
 LAST_MS = 60_000
@@ -38,26 +25,6 @@ LAST_MS = 60_000
 DELAYS_MS = (5_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000)
 """Between one try and the next; the last of them from then on."""
 JITTER = 0.2
-
-
-def secret_text(key: bytes) -> str:
-    """A secret as its owner gets it."""
-    return SECRET_PREFIX + base64.b64encode(key).decode()
-
-
-def secret_key(text: str) -> bytes:
-    """What a secret signs with. Raises ValueError for what is no secret."""
-    try:
-        return base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
-    except binascii.Error:
-        raise ValueError("this is no secret of a callback") from None
-
-
-def signatures(keys: Iterable[bytes], event_id: str, timestamp_s: int, body: bytes) -> str:
-    """The header `webhook-signature`: one for each key, with a blank between."""
-    signed = f"{event_id}.{timestamp_s}.".encode() + body
-    digests = (hmac.digest(key, signed, hashlib.sha256) for key in keys)
-    return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
 
 
 def next_try_ms(tries: int, now_ms: int, give_up_ms: int, wanted_ms: int, chance: float) -> int:

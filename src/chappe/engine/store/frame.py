@@ -126,6 +126,7 @@ class Want(msgspec.Struct, array_like=True, tag="want", gc=False):
     resend_unknown: bool
     despite_stop: bool
     channel: str = "sms"
+    hands_over: bool = False
 
 
 class Configure(msgspec.Struct, array_like=True, tag="configure", gc=False):

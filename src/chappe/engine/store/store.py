@@ -86,6 +86,8 @@ class LeaseRequest:
     resend_unknown: bool
     despite_stop: bool = False
     channel: str = Channel.SMS.value
+    hands_over: bool = False
+    """The provider knows a message again: one that an interrupted holder may have sent is simply sent."""
 
 
 @dataclass
@@ -283,7 +285,7 @@ class Store:
             message_id = row[_ID]
             position = places[message_id] if places else message_id - start
             options = _decode_options(row[_OPTIONS]) if row[_OPTIONS] is not None else None
-            is_unknown = position < old_horizon
+            is_unknown = position < old_horizon and not request.hands_over
             end: tuple[DeliveryState, str] | None = None
             if is_cancelled:
                 end = DeliveryState.CANCELLED, "cancelled"

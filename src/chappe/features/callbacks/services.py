@@ -1,6 +1,5 @@
 """Customers' URLs that we call, and calls that were given up. A secret is shown when it is made, and never again."""
 
-import secrets as randomness
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -18,7 +17,8 @@ from chappe.features.page import LARGEST_ID, Page, page_of, size_of_page
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
 from chappe.features.settings.egress import refuse_unlisted
 from chappe.providers.smpp_settings import networks_problem
-from chappe.rules.callback import EVENTS, SECRET_OCTETS, TEST, TRIED_FOR_MS, secret_text
+from chappe.providers.standard_webhook import new_secret
+from chappe.rules.callback import EVENTS, TEST, TRIED_FOR_MS
 
 MOST_ENDPOINTS = 20
 URL_CHARACTERS = 2000
@@ -91,7 +91,7 @@ def create_endpoint(
     _apply(row, Change(url, events, allowed_networks))
     if endpoints_of(organisation_id).count() >= MOST_ENDPOINTS:
         raise Conflict(f"There are {MOST_ENDPOINTS} callbacks already, and there can be no more.")
-    secret = _new_secret()
+    secret = new_secret()
     with together():
         row.save()
         # The number of the row is part of what the secret is sealed for.
@@ -131,7 +131,7 @@ def rotate_secret(organisation_id: int, endpoint_id: int, now_ms: int, overlap_s
     """
     if not 0 <= overlap_s <= LONGEST_OVERLAP_S:
         raise InvalidInput.at("overlap_s", f"must be from 0 to {LONGEST_OVERLAP_S}")
-    secret = _new_secret()
+    secret = new_secret()
     with together("rotate"):
         row = _found(endpoints_of(organisation_id).select_for_update(), endpoint_id)
         held = _held(row) if overlap_s else {}
@@ -293,10 +293,6 @@ def _save(row: CallbackEndpoint, now_ms: int) -> None:
     row.version += 1
     row.changed_ms = now_ms
     row.save()
-
-
-def _new_secret() -> str:
-    return secret_text(randomness.token_bytes(SECRET_OCTETS))
 
 
 def _place(row: CallbackEndpoint) -> str:

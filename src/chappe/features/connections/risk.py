@@ -1,6 +1,5 @@
 """What is risky about settings, in words: one table for the forms, the pages and whoever else wants to know."""
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from chappe.providers.http_settings import is_loopback_host
 from chappe.providers.smpp_settings import SPEC as SMPP
 from chappe.providers.smpp_settings import receiver_has_own
 
@@ -66,14 +66,6 @@ def shares_login(spec_key: str, values: Values, others: Iterable[tuple[str, str,
     return [name for name, provider, settings in others if own & logins(provider, settings)]
 
 
-def is_loopback(host: str) -> bool:
-    """Whether what is sent there stays on this machine."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def _is_on(name: str) -> Callable[[Values], bool]:
     return lambda values: values[name] is True
 
@@ -84,7 +76,7 @@ def _is(name: str, value: str) -> Callable[[Values], bool]:
 
 def _is_plain_smpp(values: Values) -> bool:
     host, receiver = (str(values.get(name, "")) for name in ("host", "receiver_host"))
-    is_far = not is_loopback(host) or (bool(receiver) and not is_loopback(receiver))
+    is_far = not is_loopback_host(host) or (bool(receiver) and not is_loopback_host(receiver))
     return values["tls"] is not True and is_far
 
 
@@ -92,7 +84,7 @@ def _is_plain_http(name: str) -> Callable[[Values], bool]:
     def is_plain(values: Values) -> bool:
         try:
             parts = urlsplit(str(values[name]))
-            return parts.scheme.lower() == "http" and not is_loopback(parts.hostname or "")
+            return parts.scheme.lower() == "http" and not is_loopback_host(parts.hostname or "")
         except ValueError:
             return False
 

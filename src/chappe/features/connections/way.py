@@ -53,7 +53,7 @@ class Way:
 
     @cached_property
     def despite_stop(self) -> bool:
-        return self.settings.flag("transactional_despite_stop")
+        return bool(self.settings.get("transactional_despite_stop", False))
 
     def carried(self, content: Content | None) -> Content | None:
         """What of a content goes out: None where the provider has no RCS, and the text stands in for it."""

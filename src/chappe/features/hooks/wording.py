@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chappe.messaging import HookEvent, InboundMessage, OptIn, OptOut, Receipt, ReceiptKind
+from chappe.messaging import HookEvent, InboundMessage, OptIn, OptOut, Pages, Receipt, ReceiptKind
 
 TAKEN = ("accepted", "duplicate")
 OUTCOMES: Mapping[str, Any] = {
@@ -56,3 +56,5 @@ def _meaning(event: HookEvent) -> tuple[str, list[tuple[str, str]]]:
             return _("No more messages"), [(_("Number"), event.address)]
         case OptIn():
             return _("Messages again"), [(_("Number"), event.address)]
+        case Pages():
+            return _("Pages of another Chappe"), [(_("First"), str(event.first)), (_("Last"), str(event.last))]

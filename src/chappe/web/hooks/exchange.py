@@ -12,7 +12,7 @@ import msgspec
 from chappe.engine.net.redact import MASK, mask_numbers, redact
 from chappe.engine.store.statement import Row
 from chappe.engine.traced_exchange import TracedExchange, write_exchange
-from chappe.messaging import HookEvent, InboundMessage, Receipt
+from chappe.messaging import HookEvent, InboundMessage, OptIn, OptOut, Receipt
 from chappe.providers.http import HttpResponse, read_json
 from chappe.rules.trace import number_key
 
@@ -31,6 +31,7 @@ COUNTED = {
     "InboundMessage": ("1 text", "{0} texts"),
     "OptOut": ("1 opt-out", "{0} opt-outs"),
     "OptIn": ("1 opt-in", "{0} opt-ins"),
+    "Pages": ("pages of another Chappe", "{0} times pages of another Chappe"),
 }
 """What came in a call, once and several times."""
 
@@ -95,7 +96,7 @@ def numbers_of(events: Sequence[HookEvent]) -> tuple[str, str]:
     for event in events:
         if isinstance(event, InboundMessage):
             return number_key(event.sender), number_key(event.recipient)
-        if not isinstance(event, Receipt):
+        if isinstance(event, OptOut | OptIn):
             return number_key(event.address), number_key(event.sender)
     return "", ""
 
@@ -125,9 +126,9 @@ def _hidden(event: HookEvent) -> Sequence[str]:
     match event:
         case InboundMessage():
             return (event.sender, event.recipient, event.body)
-        case Receipt():
-            return ()
-    return (event.address, event.sender)
+        case OptOut() | OptIn():
+            return (event.address, event.sender)
+    return ()
 
 
 def _masked_form(text: str, keep: Collection[str]) -> str:

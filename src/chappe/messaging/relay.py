@@ -1,0 +1,67 @@
+"""What one Chappe tells another of the messages that it sends for it: see docs/explanation/mid-sourcing.md."""
+
+import msgspec
+
+
+class StateTold(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A state that a message went to otherwise than by being sent and delivered. `state` is a `DeliveryState`, `reason` mid's;
+    `status` and `code` are the provider's words."""
+
+    message_id: int
+    state: int
+    at_ms: int
+    reason: str = ""
+    status: str = ""
+    code: str = ""
+
+
+class TextTold(msgspec.Struct, frozen=True, array_like=True):
+    """A text from a phone, whole; `inbound_id` is mid's number of it."""
+
+    inbound_id: int
+    sender: str
+    recipient: str
+    body: str
+    at_ms: int
+    is_answered: bool = False
+
+
+class WishTold(msgspec.Struct, frozen=True, array_like=True):
+    """A person's yes or no, said to mid. `sender`: the one of mid's that the person wrote to."""
+
+    address: str
+    is_given: bool
+    evidence: str
+    at_ms: int
+    sender: str = ""
+
+
+class Told(msgspec.Struct, frozen=True, array_like=True):
+    """What happened to one account in one commit. Messages go by mid's numbers; times are of mid's clock.
+
+    `sent`: (message, sent ms). `delivered`: (message, done ms, status, code).
+    """
+
+    sent: list[tuple[int, int]] = []
+    delivered: list[tuple[int, int, str, str]] = []
+    states: list[StateTold] = []
+    texts: list[TextTold] = []
+    wishes: list[WishTold] = []
+
+    @property
+    def size(self) -> int:
+        """How much it tells."""
+        return len(self.sent) + len(self.delivered) + len(self.states) + len(self.texts) + len(self.wishes)
+
+
+class Pages(msgspec.Struct, frozen=True):
+    """Pages `first` to `last` of an account, with no page missing between, as they are told at `now_ms` of mid's clock.
+
+    `number` is the number of the push that brought them, which grows with each; 0: they were asked for.
+    """
+
+    first: int
+    last: int
+    now_ms: int
+    told: tuple[Told, ...]
+    number: int = 0
