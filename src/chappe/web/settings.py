@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "chappe.features.consent",
     "chappe.features.messages",
     "chappe.features.inbox",
+    "chappe.features.relay",
     "chappe.features.deliveries",
     "chappe.features.jobs",
     "chappe.features.hooks",
