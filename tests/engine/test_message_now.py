@@ -266,9 +266,9 @@ def old_message(stock: Stock, message_id: int, state: DeliveryState, done_ms: in
 
 def test_messages_of_before_go_on_where_they_were(database: str) -> None:
     """Sent, delivered, and one whose second segment is still to be answered."""
-    call_command("migrate", "messages_store", "0003", verbosity=0)
     with closing(Stock(database)) as stock:
         sent, delivered, begun = ids = stock.enqueue(3, delivery=DELIVERY, segments=2)
+        call_command("migrate", "messages_store", "0003", verbosity=0)
         for message_id in ids:
             old_segment(stock, message_id, state=DELIVERED if message_id == delivered else SENT)
         old_message(stock, sent, SENT)
