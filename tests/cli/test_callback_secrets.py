@@ -7,6 +7,7 @@ from tests.cli.shell import Shell
 from tests.row import NOW_MS
 
 from chappe.engine.vault import Vault, callback_place
+from chappe.features import sealed
 from chappe.features.accounts.models import Organisation
 from chappe.features.callbacks import services
 from chappe.features.callbacks.models import CallbackEndpoint
@@ -20,7 +21,7 @@ def test_secrets_of_callbacks_come_under_the_first_key_and_the_doctor_says_when_
     made = services.create_endpoint(organisation.pk, "https://example.org/", NOW_MS)
     place = callback_place(organisation.pk, made.row.pk)
     CallbackEndpoint.objects.update(secrets=Vault([old]).encrypt({"current": made.secret}, place))
-    for module in (services, connections):
+    for module in (services, connections, sealed):
         monkeypatch.setattr(module, "process_vault", lambda: Vault([new, old]))
     values = {"host": "smsc.example.org", "account": "relais", "password": "s3cret"}
     connections.create_connection(organisation.pk, "North", "smpp", values, NOW_MS)

@@ -20,7 +20,7 @@ from tests.console.browser import PASSWORD, Browser, Page, person
 
 from chappe.features.accounts import second_factor
 from chappe.features.accounts.models import Organisation, User
-from chappe.features.connections.services import process_vault
+from chappe.features.sealed import process_vault
 from chappe.web.mail import mail_settings
 from chappe.web.oidc import sign_in_providers
 

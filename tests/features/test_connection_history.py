@@ -17,6 +17,7 @@ from chappe.features.connections.order import move
 from chappe.features.connections.replacement import replace_connection
 from chappe.features.connections.services import Change
 from chappe.features.refusal import Conflict, NotFound
+from chappe.features.sealed import process_vault
 
 SMPP = {"host": "smsc.example.org", "account": "relais", "password": "first-one"}
 TWILIO = {"account_sid": "AC" + "0" * 32, "auth_token": "token-1", "sender": "+33600000000"}
@@ -104,7 +105,7 @@ def test_secrets_of_the_history_come_under_the_first_key(
 ) -> None:
     made = connect(organisation)
     services.change_connection(organisation.pk, made.pk, Change(settings={"password": "second"}), NOW_MS + 1)
-    old, new = services.process_vault(), b"n" * 32
+    old, new = process_vault(), b"n" * 32
     place = connection_place(organisation.pk, made.pk)
     both = Vault([new, b"o" * 32])
     for row in [made, *made.versions.all()]:

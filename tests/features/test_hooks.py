@@ -18,6 +18,7 @@ from chappe.features.hooks.models import Hook, HookCount
 from chappe.features.hooks.services import MASK, Change
 from chappe.features.messages.models import Exchange
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
+from chappe.features.sealed import process_vault
 from chappe.messaging import InboundMessage, Receipt
 
 INBOUND = '{"from": "{{ProfileNumber}}", "text": "{{InboundMessage}}"}'
@@ -225,7 +226,7 @@ def test_a_masked_or_absent_secret_stays_as_it_is(own: Connection) -> None:
 
 
 def opened(hook: Hook) -> dict[str, str]:
-    return connections.process_vault().decrypt(
+    return process_vault().decrypt(
         bytes(hook.secrets), f"organisation/{hook.organisation_id}/hook/{hook.pk}"
     )
 
@@ -242,7 +243,7 @@ def test_a_secret_that_cannot_be_opened_does_not_stand_in_the_way_of_other_chang
 
 def test_secrets_are_brought_under_the_first_key(own: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     hook = make(own, proof=BASIC)
-    old = connections.process_vault()
+    old = process_vault()
     ring = Vault([b"n" * 32])
     ring._ring |= old._ring
     monkeypatch.setattr(services, "process_vault", lambda: ring)

@@ -1,13 +1,21 @@
-"""Rows that keep secrets sealed: brought under the first of the keys, whatever kind of row they are."""
+"""What is kept sealed: the vault of this process, and rows brought under its first key, whatever kind they are."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from chappe.engine.vault import Vault
 from chappe.features.audit.following import subject_of
 from chappe.features.audit.record import note
+
+
+@cache
+def process_vault() -> Vault:
+    """The vault of this process's keys."""
+    return Vault(settings.CONFIGURATION.keys)
 
 
 def rotate(vault: Vault, rows: Iterable[Any], place: Callable[[Any], str]) -> int:

@@ -143,7 +143,7 @@ def _public_url(found: "list[Connection]") -> Iterator[Symptom]:
 
 def _old_keys(found: "list[Connection]") -> Iterator[Symptom]:
     from chappe.features.callbacks.models import CallbackEndpoint
-    from chappe.features.connections.services import process_vault
+    from chappe.features.sealed import process_vault
 
     vault = process_vault()
     old = [one for one in found if vault.needs_rotation(bytes(one.secrets))]

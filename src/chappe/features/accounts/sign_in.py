@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from chappe.features.accounts import second_factor
 from chappe.features.accounts.letter import UNDELIVERED, link_to
 from chappe.features.accounts.models import User
-from chappe.features.connections.services import process_vault
+from chappe.features.sealed import process_vault
 
 log = structlog.get_logger(__name__)
 

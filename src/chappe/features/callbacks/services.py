@@ -12,9 +12,9 @@ from chappe.features import sealed
 from chappe.features.audit.following import subject_of
 from chappe.features.audit.record import note, together
 from chappe.features.callbacks.models import CallbackEndpoint, CallbackEvent
-from chappe.features.connections.services import process_vault
 from chappe.features.page import LARGEST_ID, Page, page_of, size_of_page
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
+from chappe.features.sealed import process_vault
 from chappe.features.settings.egress import refuse_unlisted
 from chappe.providers.smpp_settings import networks_problem
 from chappe.providers.standard_webhook import new_secret

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from chappe.engine.vault import Sealed, callback_place
 from chappe.features.audit.following import follow
 from chappe.features.callbacks.models import CallbackEndpoint
-from chappe.features.connections.services import process_vault
+from chappe.features.sealed import process_vault
 
 
 def _secret(row: CallbackEndpoint) -> Mapping[str, object]:

@@ -14,7 +14,7 @@ from chappe.engine.vault import Sealed
 from chappe.features.accounts.person import Person
 from chappe.features.clock import now_ms
 from chappe.features.connections.form_value import Typed
-from chappe.features.connections.services import process_vault
+from chappe.features.sealed import process_vault
 
 LONGEST_MS = 12 * 3_600_000
 

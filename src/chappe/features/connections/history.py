@@ -10,6 +10,7 @@ from chappe.features.connections.models import Connection, ConnectionVersion
 from chappe.features.connections.version import Difference
 from chappe.features.page import LARGEST_ID, Page, page_of, read_cursor, size_of_page
 from chappe.features.refusal import Conflict, NotFound
+from chappe.features.sealed import process_vault
 from chappe.providers.registry import PROVIDERS
 
 
@@ -97,7 +98,7 @@ def _whole(connection: Connection, row: ConnectionVersion) -> dict[str, object]:
     spec = services.provider_spec(connection.provider)
     place = connection_place(connection.organisation_id, connection.pk)
     try:
-        secrets = services.process_vault().decrypt(bytes(row.secrets), place)
+        secrets = process_vault().decrypt(bytes(row.secrets), place)
     except Sealed as error:
         raise Conflict(f"The secrets of that version cannot be opened: {error}.") from None
     known = {setting.name for setting in spec.settings}

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync
@@ -12,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, ProtectedError, QuerySet
 
 from chappe.engine.address import hook_urls
-from chappe.engine.vault import Sealed, Vault, connection_place
+from chappe.engine.vault import Sealed, connection_place
 from chappe.features import clock, sealed
 from chappe.features.accounts.services import checked_name
 from chappe.features.audit.following import subject_of
@@ -25,6 +24,7 @@ from chappe.features.connections.way import Way
 from chappe.features.messages.models import Exchange, HookEvent, Outbox
 from chappe.features.page import LARGEST_ID
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
+from chappe.features.sealed import process_vault
 from chappe.features.settings.egress import bounds_of, refuse_unlisted
 from chappe.features.settings.models import OrganisationSettings
 from chappe.messaging import Channel, ConfigError, FieldError
@@ -56,12 +56,6 @@ class Change:
     is_enabled: bool | None = None
     version: int | None = None
     position: int | None = None
-
-
-@cache
-def process_vault() -> Vault:
-    """The vault of this process's keys."""
-    return Vault(django_settings.CONFIGURATION.keys)
 
 
 def connections_of(organisation_id: int, *, with_replaced: bool = False) -> "QuerySet[Connection]":

@@ -16,12 +16,13 @@ from chappe.features import sealed
 from chappe.features.accounts.services import checked_name
 from chappe.features.audit.record import together
 from chappe.features.connections.models import Connection
-from chappe.features.connections.services import MASK, find_connection, process_vault
+from chappe.features.connections.services import MASK, find_connection
 from chappe.features.hooks.models import Hook, HookCount
 from chappe.features.hooks.reading import SECRET, hook_settings, keyword_rules, proof_of, reads_own_calls
 from chappe.features.messages.models import Exchange
 from chappe.features.page import LARGEST_ID
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
+from chappe.features.sealed import process_vault
 from chappe.messaging import ConfigError, FieldError
 from chappe.providers.auth import Hash
 from chappe.providers.hook_payload import (

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from chappe.engine.vault import Sealed, hook_place
 from chappe.features.audit.following import follow
-from chappe.features.connections.services import process_vault
 from chappe.features.hooks.models import Hook
+from chappe.features.sealed import process_vault
 
 
 def _secrets(hook: Hook) -> Mapping[str, object]:
