@@ -226,9 +226,7 @@ def test_a_masked_or_absent_secret_stays_as_it_is(own: Connection) -> None:
 
 
 def opened(hook: Hook) -> dict[str, str]:
-    return process_vault().decrypt(
-        bytes(hook.secrets), f"organisation/{hook.organisation_id}/hook/{hook.pk}"
-    )
+    return process_vault().decrypt(bytes(hook.secrets), f"organisation/{hook.organisation_id}/hook/{hook.pk}")
 
 
 def test_a_secret_that_cannot_be_opened_does_not_stand_in_the_way_of_other_changes(own: Connection) -> None:
