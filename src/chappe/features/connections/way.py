@@ -38,9 +38,19 @@ class Way:
         """Whether numbers go out exactly as they are given."""
         return self.is_smpp and self.settings.flag("full_phone_number")
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether another installation sends it, through a connection of which it alone knows what that can carry."""
+        return self.spec.hands_over
+
     @cached_property
     def has_service_tag(self) -> bool:
-        return self.is_smpp and bool(self.settings.text("service_id_tag"))
+        return self.is_handed_over or (self.is_smpp and bool(self.settings.text("service_id_tag")))
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether optional parameters of SMPP can go out."""
+        return self.is_handed_over or self.is_smpp
 
     @property
     def has_transmission_modes(self) -> bool:

@@ -1,8 +1,8 @@
-"""The editor of a delivery: its fields, its tables, and the draft that they make."""
+"""The editor of a delivery: its fields, its tables, and the draft that they make. A template of deliveries shares most."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from django import forms
 from django.forms import BaseFormSet, formset_factory
@@ -11,21 +11,17 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from chappe.features.connections.models import Connection
-from chappe.features.connections.services import connections_of, default_connection
+from chappe.features.connections.services import connections_of
 from chappe.features.contacts.services import lists_page
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.options import Options
 from chappe.features.deliveries.rich import ContentFields, content_of, initial_of, place_of
-from chappe.features.deliveries.services import (
-    LONGEST_SERVICE_ID,
-    LONGEST_SHORT_CODE,
-    MOST_PARAMETERS,
-    Draft,
-)
+from chappe.features.deliveries.services import Draft, first_connection
 from chappe.features.deliveries.state import CATEGORIES
 from chappe.features.deliveries.template import LONGEST_BODY
+from chappe.features.deliveries.terms import LONGEST_SERVICE_ID, LONGEST_SHORT_CODE, MOST_PARAMETERS, Written
 from chappe.features.form import ConsoleForm
-from chappe.features.refusal import Conflict
+from chappe.features.refusal import InvalidInput
 from chappe.features.words import localised
 from chappe.messaging import Channel, FieldError
 from chappe.providers.parameter import ParameterFormat
@@ -46,16 +42,9 @@ LISTS_OFFERED = 500
 _ROW = re.compile(r"tlvs\[(\d+)\](?:\.(\w+))?")
 
 
-class DeliveryForm(ContentFields, ConsoleForm):
-    """Everything of a delivery that stands once."""
+class TermsFields(forms.Form):
+    """How messages go out, as a delivery says it and a template of deliveries."""
 
-    label = forms.CharField(
-        label=_("Name"), max_length=200, help_text=_("For you and your colleagues; nobody who gets the text sees it.")
-    )
-    list_id = forms.TypedChoiceField(label=_("List"), coerce=int, help_text=_("Who gets it."))
-    connection_id = forms.TypedChoiceField(
-        label=_("Connection"), coerce=int, help_text=_("The way it takes. The first one that can be used is chosen.")
-    )
     category = forms.TypedChoiceField(
         label=_("Category"),
         coerce=int,
@@ -114,6 +103,18 @@ class DeliveryForm(ContentFields, ConsoleForm):
         max_length=LONGEST_SERVICE_ID,
         required=False,
         help_text=_("Sent in the one parameter that the connection has for it; not together with the table below."),
+    )
+
+
+class DeliveryForm(ContentFields, TermsFields, ConsoleForm):
+    """Everything of a delivery that stands once."""
+
+    label = forms.CharField(
+        label=_("Name"), max_length=200, help_text=_("For you and your colleagues; nobody who gets the text sees it.")
+    )
+    list_id = forms.TypedChoiceField(label=_("List"), coerce=int, help_text=_("Who gets it."))
+    connection_id = forms.TypedChoiceField(
+        label=_("Connection"), coerce=int, help_text=_("The way it takes. The first one that can be used is chosen.")
     )
 
     field_names = {"validity_s": "validity"}
@@ -181,32 +182,37 @@ _FORMS = {"tlvs": ParameterForm, "suggestions": SuggestionForm, "cards": CardFor
 _MOST = {"tlvs": MOST_PARAMETERS, "suggestions": 11, "cards": 10}
 
 
-class Editor:
-    """The form and its tables, as they are typed or as a delivery has them."""
+class Template(Written, Protocol):
+    """A template of deliveries, as far as the editor of a delivery must know one. None routes nothing."""
 
-    def __init__(
-        self, organisation_id: int, data: QueryDict | None = None, delivery: Delivery | None = None, list_id: int = 0
-    ) -> None:
+    @property
+    def connection_id(self) -> int | None: ...
+
+
+class TermsEditor:
+    """A form and its tables, as they are typed or as a row has them: what a delivery and a template of deliveries share.
+
+    Whoever inherits sets `form` by `_begin`.
+    """
+
+    form: Any
+
+    def __init__(self, organisation_id: int, data: QueryDict | None, row: Written | None) -> None:
+        self._data = data
         self._connections = list(connections_of(organisation_id)[:LISTS_OFFERED])
-        options = Options.of(delivery) if delivery else Options()
+        options = Options.of(row) if row else Options()
         self.initial_content = options.content
-        content, rows = initial_of(options.content)
+        content, self._rows = initial_of(options.content)
+        self._rows["tlvs"] = [_row(one) for one in options.tlvs]
+        self._initial = content | (_initial(row, options) if row else _EMPTY)
         self.kept = options.content if content.get("kind") == "kept" else None
-        lists = _lists(organisation_id, delivery)
-        if not delivery and not list_id and lists:
-            list_id = int(lists[0][0])
-        initial = (_initial(delivery, options) if delivery else _empty(organisation_id, list_id)) | content
-        rows["tlvs"] = [_row(one) for one in options.tlvs]
-        self.form = DeliveryForm(
-            data,
-            initial=initial,
-            lists=lists,
-            connections=_offered(self._connections, delivery),
-        )
+
+    def _begin(self, form: Any) -> None:
+        self.form = form
         if self.kept is None:
-            choices = self.form.fields["kind"].choices  # type: ignore[attr-defined]
-            self.form.fields["kind"].choices = [one for one in choices if one[0] != "kept"]  # type: ignore[attr-defined]
-        self.tables = {name: self._table(name, data, rows.get(name, [])) for name in _FORMS}
+            choices = form.fields["kind"].choices
+            form.fields["kind"].choices = [one for one in choices if one[0] != "kept"]
+        self.tables = {name: self._table(name, self._data, self._rows.get(name, [])) for name in _FORMS}
 
     def _table(self, name: str, data: QueryDict | None, rows: Sequence[Mapping[str, Any]]) -> "BaseFormSet[Any]":
         made = _rows(_FORMS[name], SPARE_ROWS[name], _MOST[name])
@@ -230,10 +236,6 @@ class Editor:
     def rich_names(self) -> list[str]:
         """The connections that carry rich content."""
         return [one.name for one in self._connections if _carries(one, Channel.RCS)]
-
-    @property
-    def has_lists(self) -> bool:
-        return bool(self.form.fields["list_id"].choices)  # type: ignore[attr-defined]
 
     @property
     def has_connections(self) -> bool:
@@ -260,28 +262,25 @@ class Editor:
         """Of what can be seen without asking a service."""
         return all([self.form.is_valid(), *(table.is_valid() for table in self.tables.values() if table.is_bound)])
 
-    def draft(self) -> Draft:
-        """What is typed, as far as it can be read: also of a form that is not valid yet."""
+    def terms(self) -> dict[str, Any]:
+        """What is typed of how messages go out, as far as it can be read: also of a form that is not valid yet."""
         self.is_valid()
         form = self.form
         cleaned = form.cleaned_data
         body = cleaned.get("body", form["body"].value() or "")
         content = self.kept if cleaned.get("kind") == "kept" else content_of(cleaned, *self._rich_rows())
-        return Draft(
-            label=cleaned.get("label"),
-            list_id=cleaned.get("list_id"),
-            connection_id=cleaned.get("connection_id"),
-            category=cleaned.get("category"),
-            sender=cleaned.get("sender", ""),
-            body=body.replace("\r\n", "\n"),
-            short_code=cleaned.get("short_code", ""),
-            validity_s=(cleaned.get("validity") or 72) * UNITS.get(cleaned.get("validity_unit", ""), 3600),
-            maximum_segments=cleaned.get("maximum_segments") or 0,
-            transmission_mode=cleaned.get("transmission_mode"),
-            service_id=cleaned.get("service_id", ""),
-            tlvs=[row for form in self._clean(self.tlvs) if (row := form.row())],
-            content=content,
-        )
+        return {
+            "category": cleaned.get("category"),
+            "sender": cleaned.get("sender", ""),
+            "body": body.replace("\r\n", "\n"),
+            "short_code": cleaned.get("short_code", ""),
+            "validity_s": (cleaned.get("validity") or 72) * UNITS.get(cleaned.get("validity_unit", ""), 3600),
+            "maximum_segments": cleaned.get("maximum_segments") or 0,
+            "transmission_mode": cleaned.get("transmission_mode"),
+            "service_id": cleaned.get("service_id", ""),
+            "tlvs": [row for form in self._clean(self.tlvs) if (row := form.row())],
+            "content": content,
+        }
 
     def _rich_rows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         return [one.cleaned_data for one in self._clean(self.suggestions)], [
@@ -311,6 +310,52 @@ class Editor:
             return (filled[index], name) if index < len(filled) else (self.form, "kind")
         name = self.form.field_names.get(field, field)
         return self.form, name if name in self.form.fields else None
+
+
+class Editor(TermsEditor):
+    """The editor of a delivery, which may begin as a template has it."""
+
+    def __init__(
+        self,
+        organisation_id: int,
+        data: QueryDict | None = None,
+        delivery: Delivery | None = None,
+        list_id: int = 0,
+        template: Template | None = None,
+    ) -> None:
+        super().__init__(organisation_id, data, delivery or template)
+        lists = _lists(organisation_id, delivery)
+        if not delivery and not list_id and lists:
+            list_id = int(lists[0][0])
+        routed = delivery or template
+        connection_id = routed.connection_id if routed else None
+        initial: dict[str, Any] = {"connection_id": connection_id or self._first(organisation_id)}
+        if delivery:
+            initial |= {"label": delivery.label, "list_id": delivery.contact_list_id}
+        elif list_id:
+            initial["list_id"] = list_id
+        connections = offered(self._connections, connection_id)
+        self._begin(DeliveryForm(data, initial=self._initial | initial, lists=lists, connections=connections))
+
+    def _first(self, organisation_id: int) -> int | None:
+        """The connection that is taken where nothing names one."""
+        content = self.initial_content
+        for channel in (None, Channel.EMAIL):
+            try:
+                return int(first_connection(organisation_id, channel, content).pk)
+            except InvalidInput:
+                continue
+        return None
+
+    @property
+    def has_lists(self) -> bool:
+        return bool(self.form.fields["list_id"].choices)
+
+    def draft(self) -> Draft:
+        """What is typed, as far as it can be read: also of a form that is not valid yet."""
+        terms = self.terms()
+        names = ("label", "list_id", "connection_id")
+        return Draft(**{name: self.form.cleaned_data.get(name) for name in names}, **terms)
 
 
 def _filled(table: "BaseFormSet[Any]") -> list[Any]:
@@ -344,12 +389,12 @@ def _lists(organisation_id: int, delivery: Delivery | None) -> Choices:
     return [(one.pk, one.name) for one in sorted(found, key=lambda one: one.name.casefold())]
 
 
-def _offered(connections: Sequence[Connection], delivery: Delivery | None) -> Choices:
-    """Those that are switched on; that of the delivery always."""
+def offered(connections: Sequence[Connection], connection_id: int | None) -> Choices:
+    """Those that are switched on; that of this number always."""
     return [
         (one.pk, f"{one.name} · {localised(PROVIDERS[one.provider].label)}" if one.provider in PROVIDERS else one.name)
         for one in connections
-        if one.is_enabled or (delivery and delivery.connection_id == one.pk)
+        if one.is_enabled or one.pk == connection_id
     ]
 
 
@@ -358,29 +403,16 @@ def _carries(connection: Connection, channel: Channel) -> bool:
     return spec is not None and channel in spec.channels
 
 
-def _empty(organisation_id: int, list_id: int) -> dict[str, Any]:
-    initial: dict[str, Any] = {"validity": 72, "validity_unit": "hours", "category": 0}
-    if list_id:
-        initial["list_id"] = list_id
-    for channel in (Channel.SMS, Channel.EMAIL):
-        try:
-            return initial | {"connection_id": default_connection(organisation_id, channel).pk}
-        except Conflict:
-            continue
-    return initial
+_EMPTY: dict[str, Any] = {"validity": 72, "validity_unit": "hours", "category": 0}
 
 
-def _initial(delivery: Delivery, options: Options) -> dict[str, Any]:
-    unit = next(
-        name for name in ("days", "hours", "minutes") if not delivery.validity_s % UNITS[name] or name == "minutes"
-    )
-    if unit == "days" and delivery.validity_s < 4 * UNITS["days"]:
+def _initial(row: Written, options: Options) -> dict[str, Any]:
+    unit = next(name for name in ("days", "hours", "minutes") if not row.validity_s % UNITS[name] or name == "minutes")
+    if unit == "days" and row.validity_s < 4 * UNITS["days"]:
         unit = "hours"  # as it is typed and told elsewhere
     return {
-        **{name: getattr(delivery, name) for name in ("label", "connection_id", "category", "sender", "body")},
-        "list_id": delivery.contact_list_id,
-        "short_code": delivery.short_code,
-        "validity": delivery.validity_s // UNITS[unit],
+        **{name: getattr(row, name) for name in ("category", "sender", "body", "short_code")},
+        "validity": row.validity_s // UNITS[unit],
         "validity_unit": unit,
         "maximum_segments": options.maximum_segments or None,
         "transmission_mode": options.transmission_mode,

@@ -7,7 +7,7 @@ import msgspec
 from chappe.providers.parameter import ParameterRow
 
 if TYPE_CHECKING:
-    from chappe.features.deliveries.models import Delivery
+    from chappe.features.deliveries.terms import Written
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -21,8 +21,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     content: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, delivery: "Delivery") -> "Options":
-        return msgspec.convert(delivery.options, cls)
+    def of(cls, row: "Written") -> "Options":
+        return msgspec.convert(row.options, cls)
 
     def kept(self) -> dict[str, object]:
         """As JSON knows it."""

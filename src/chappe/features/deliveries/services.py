@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
 from django.db import connection, transaction
 from django.db.models import Manager, Model, QuerySet
 
@@ -18,20 +17,16 @@ from chappe.features.connections.services import connection_to_use, default_conn
 from chappe.features.connections.way import SMPP, Way
 from chappe.features.contacts.services import find_list
 from chappe.features.deliveries import analysis
-from chappe.features.deliveries.letter import letter_errors
 from chappe.features.deliveries.models import Delivery
-from chappe.features.deliveries.options import Options
-from chappe.features.deliveries.parameter import rich_errors
-from chappe.features.deliveries.template import check
+from chappe.features.deliveries.terms import Terms, apply_terms, terms_errors
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.message_store import open_store
 from chappe.features.messages.models import DeliveryCount, Message, MessageNow, Outbox
 from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, read_cursor, size_of_page
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
-from chappe.messaging import Category, Channel, ConfigError, DeliveryState, FieldError, LeaseLost
+from chappe.messaging import Channel, ConfigError, DeliveryState, FieldError, LeaseLost
 from chappe.providers.contract import Feature
-from chappe.providers.parameter import ParameterRow, encode_row
 from chappe.providers.registry import PROVIDERS
 from chappe.providers.sender import is_name
 
@@ -39,12 +34,7 @@ Row = TypeVar("Row", bound=Model)
 
 ANALYSE, RELEASE, DELETE = "deliveries.analyse", "deliveries.release", "deliveries.delete"
 
-SHORTEST_VALIDITY_S, LONGEST_VALIDITY_S = 60, 30 * 86_400
-LONGEST_SHORT_CODE = 21
-LONGEST_SERVICE_ID = 200
-MOST_PARAMETERS = 50
 MOST_PREVIEWED = 50
-TRANSMISSION_MODES = range(4)
 ACTIONS = {
     "analysed": "analyse",
     "cancelled": "cancel",
@@ -55,7 +45,6 @@ ACTIONS = {
     "sent": "send",
 }
 """What was done → what the audit trail calls it."""
-CATEGORIES = (Category.MARKETING, Category.TRANSACTIONAL)
 CHANNELS = tuple(channel.value for channel in Channel)
 RELEASED_AT_ONCE = 20
 """Outbox rows of one transaction of a start: some 20,000 messages, a tenth of a second."""
@@ -72,8 +61,8 @@ MOST_REASONS = 10
 
 
 @dataclass(frozen=True)
-class Draft:
-    """What a delivery is made of; None leaves it as it is. `tlvs` are rows as `ParameterRow` has them.
+class Draft(Terms):
+    """What a delivery is made of; None leaves it as it is.
 
     `channel` picks the connection of a new delivery that names none: the first of the list.
     """
@@ -81,16 +70,6 @@ class Draft:
     label: str | None = None
     list_id: int | None = None
     connection_id: int | None = None
-    category: int | None = None
-    sender: str | None = None
-    body: str | None = None
-    short_code: str | None = None
-    validity_s: int | None = None
-    maximum_segments: int | None = None
-    transmission_mode: int | msgspec.UnsetType | None = msgspec.UNSET
-    service_id: str | None = None
-    tlvs: Sequence[Mapping[str, Any]] | None = None
-    content: Mapping[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
     channel: str | None = None
 
 
@@ -114,7 +93,7 @@ def drafted(organisation_id: int, draft: Draft, now_ms: int) -> tuple[Delivery, 
     """
     delivery = Delivery(organisation_id=organisation_id, created_ms=now_ms, changed_ms=now_ms)
     if draft.connection_id is None:
-        delivery.connection = _default_connection(organisation_id, draft)
+        delivery.connection = first_connection(organisation_id, draft.channel, draft.content)
     return delivery, _apply(delivery, draft)
 
 
@@ -143,16 +122,17 @@ def duplicate_delivery(organisation_id: int, delivery_id: int, label: str, now_m
     return made
 
 
-def _default_connection(organisation_id: int, draft: Draft) -> Connection:
-    """The first of the list that is switched on, complete and of the channel. Raises InvalidInput."""
-    if draft.channel is not None and draft.channel not in CHANNELS:
+def first_connection(organisation_id: int, channel: str | None, content: object) -> Connection:
+    """The first of the list that is switched on, complete and of the channel; where none is named, of that which a content
+    needs. Raises InvalidInput."""
+    if channel is not None and channel not in CHANNELS:
         raise InvalidInput.at("channel", f"must be one of {', '.join(CHANNELS)}")
-    channels = [Channel(draft.channel or Channel.SMS)]
-    if draft.channel is None and isinstance(draft.content, Mapping) and draft.content.get("type") != "mms":
+    channels = [Channel(channel or Channel.SMS)]
+    if channel is None and isinstance(content, Mapping) and content.get("type") != "mms":
         channels.insert(0, Channel.RCS)
-    for channel in channels:
+    for one in channels:
         try:
-            return default_connection(organisation_id, channel)
+            return default_connection(organisation_id, one)
         except Conflict:
             continue
     raise InvalidInput.at(
@@ -255,106 +235,16 @@ def _apply(delivery: Delivery, draft: Draft) -> list[FieldError]:
         delivery.contact_list = find_list(delivery.organisation_id, draft.list_id)
     if draft.connection_id is not None:
         delivery.connection = connection_to_use(delivery.organisation_id, draft.connection_id)
-    for name in ("category", "sender", "body", "short_code", "validity_s"):
-        if (value := getattr(draft, name)) is not None:
-            setattr(delivery, name, value)
-    options = _options(Options.of(delivery), draft, errors)
-    delivery.options = options.kept()
-    names = [*delivery.contact_list.attributes, *analysis.OWN] if delivery.contact_list.attributes else []
-    way = _way(delivery)
-    errors += _row_errors(delivery, way, names)
-    errors += _option_errors(delivery, options, way, names)
-    return errors
+    errors += apply_terms(delivery, draft)
+    return errors + terms_errors(delivery, way_or_none(delivery.connection), delivery.contact_list.attributes)
 
 
-def _way(delivery: Delivery) -> Way | None:
+def way_or_none(connection: Connection) -> Way | None:
     """None where the connection is not complete, which the analysis will say."""
     try:
-        return way_of(delivery.connection)
+        return way_of(connection)
     except ConfigError:
         return None
-
-
-def _options(old: Options, draft: Draft, errors: list[FieldError]) -> Options:
-    changed: dict[str, Any] = {
-        name: value for name in ("maximum_segments", "service_id") if (value := getattr(draft, name)) is not None
-    }
-    if draft.transmission_mode is not msgspec.UNSET:
-        changed["transmission_mode"] = draft.transmission_mode
-    if draft.content is not msgspec.UNSET:
-        changed["content"] = draft.content or None
-    if draft.tlvs is not None:
-        changed["tlvs"] = _parameter_rows(draft.tlvs, errors)
-    return msgspec.structs.replace(old, **changed)
-
-
-def _parameter_rows(rows: Sequence[Mapping[str, Any]], errors: list[FieldError]) -> tuple[ParameterRow, ...]:
-    result = []
-    for index, row in enumerate(rows[:MOST_PARAMETERS]):
-        try:
-            result.append(msgspec.convert(dict(row), ParameterRow))
-        except msgspec.ValidationError as error:
-            errors.append(FieldError(f"tlvs[{index}]", str(error)))
-    if len(rows) > MOST_PARAMETERS:
-        errors.append(FieldError("tlvs", f"must be at most {MOST_PARAMETERS}"))
-    return tuple(result)
-
-
-def _body_errors(delivery: Delivery, way: Way | None, names: Sequence[str]) -> list[FieldError]:
-    if way is not None and way.is_email:
-        return letter_errors(delivery.body, delivery.contact_list.attributes)
-    errors = check(delivery.body, names, "body")
-    return errors if delivery.body.strip() else [*errors, FieldError("body", "is needed")]
-
-
-def _row_errors(delivery: Delivery, way: Way | None, names: Sequence[str]) -> list[FieldError]:
-    errors = _body_errors(delivery, way, names)
-    if delivery.category not in CATEGORIES:
-        errors.append(FieldError("category", "must be marketing or transactional"))
-    if way is not None and (problem := way.sender_problem(delivery.sender)):
-        errors.append(FieldError("sender", problem))
-    if len(delivery.short_code) > LONGEST_SHORT_CODE:
-        errors.append(FieldError("short_code", f"must have at most {LONGEST_SHORT_CODE} characters"))
-    if not SHORTEST_VALIDITY_S <= delivery.validity_s <= LONGEST_VALIDITY_S:
-        errors.append(FieldError("validity_s", f"must be from {SHORTEST_VALIDITY_S} to {LONGEST_VALIDITY_S}"))
-    return errors
-
-
-def _option_errors(delivery: Delivery, options: Options, way: Way | None, names: Sequence[str]) -> list[FieldError]:
-    errors: list[FieldError] = []
-    if not 0 <= options.maximum_segments <= 255:
-        errors.append(FieldError("maximum_segments", "must be from 0 (no limit) to 255"))
-    if options.transmission_mode is not None and options.transmission_mode not in TRANSMISSION_MODES:
-        errors.append(FieldError("transmission_mode", "must be from 0 to 3, or null: not sent"))
-    if len(options.service_id) > LONGEST_SERVICE_ID:
-        errors.append(FieldError("service_id", f"must have at most {LONGEST_SERVICE_ID} characters"))
-    if options.service_id and options.tlvs:
-        errors.append(FieldError("service_id", "excludes optional SMPP parameters: give one or the other"))
-    elif options.service_id and way is not None and not way.has_service_tag:
-        errors.append(FieldError("service_id", "cannot be sent: the connection has no service id tag"))
-    if options.tlvs and way is not None and not way.is_smpp:
-        errors.append(FieldError("tlvs", "cannot be sent: they are for SMPP"))
-    if options.transmission_mode is not None and way is not None and not way.has_transmission_modes:
-        errors.append(FieldError("transmission_mode", "cannot be sent: the connection's provider has none"))
-    if options.content is not None and way is not None and way.is_email:
-        errors.append(FieldError("content", "is for RCS and MMS; the connection sends e-mail"))
-    elif options.content is not None:
-        errors += rich_errors(options.content, delivery.body, names)
-    for index, row in enumerate(options.tlvs):
-        errors += _parameter_errors(f"tlvs[{index}]", row, names)
-    return errors
-
-
-def _parameter_errors(path: str, row: ParameterRow, names: Sequence[str]) -> list[FieldError]:
-    if errors := check(row.value, names, f"{path}.value"):
-        return errors
-    # A value that mentions the person can only be encoded for that person; without it, the tag is still looked at.
-    value = "" if "{" in row.value else row.value
-    try:
-        encode_row(msgspec.structs.replace(row, value=value))
-    except ValueError as error:
-        return [FieldError(path, str(error))]
-    return []
 
 
 # -- warnings --------------------------------------------------------------------------------------------------------
