@@ -15,7 +15,7 @@ from chappe.providers import registry
 from chappe.simulator.http_quirks import HttpQuirks, VendorQuirks
 from chappe.simulator.process import HttpSimulatorProcess
 
-VENDORS = [one for one in registry.HTTP if one not in ("custom", "esp")]
+VENDORS = [one for one in registry.VENDORS if one not in ("custom", "esp")]
 FEEDBACK = '{"id": "{{message_id}}", "to": "x", "status": "{{feedbackStatus}}", "error": "{{failureCode}}"}'
 INBOUND = (
     '{"id": "{{RequestID}}", "from": "{{ProfileNumber}}", "to": "{{InboundNumber}}", "text": "{{InboundMessage}}"}'
@@ -92,7 +92,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         (key,) = home.people("Relais")
         home.up()
         made = Scene(home.client(key), provider, home)
-        for vendor in registry.HTTP:
+        for vendor in registry.VENDORS:
             more = {}
             if vendor == "messagemedia":
                 more = {"webhook_public_key": provider.get("/keys")["messagemedia"]["public_key"]}

@@ -13,7 +13,7 @@ from chappe.providers import registry
 from chappe.simulator.http_quirks import HttpQuirks
 from chappe.simulator.http_simulator import HttpSimulator
 
-PROVIDERS = list(registry.HTTP)
+PROVIDERS = list(registry.VENDORS)
 MAIL = '{"to": "marie@example.org", "from": "shop@example.org", "subject": "Hello", "html": "Bonjour"}'
 
 

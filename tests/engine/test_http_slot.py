@@ -192,7 +192,7 @@ def test_after_a_hold_one_message_tries_alone_and_then_all_may() -> None:
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
-@pytest.mark.parametrize("provider", list(registry.HTTP))
+@pytest.mark.parametrize("provider", list(registry.VENDORS))
 def test_a_redirect_is_read_as_an_address_that_is_not_the_api_by_every_provider(provider: str, status: int) -> None:
     """Nothing was sent to where it leads, and no message is lost: the connection waits until its address is right."""
     settings = settings_for(provider, lambda vendor: f"http://127.0.0.1:1/{vendor}")

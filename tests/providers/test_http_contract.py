@@ -34,7 +34,7 @@ from chappe.providers import registry
 from chappe.providers.http import Account, HookRequest, HttpProvider, HttpRequest, HttpResponse
 
 TOKEN = "recorded-token"  # what the token endpoint gave, where there is one
-ALL = [Recordings(adapter) for adapter in registry.HTTP.values()]
+ALL = [Recordings(adapter) for adapter in registry.VENDORS.values()]
 OUTCOMES = {"accepted": Accepted, "refused": Refused, "deferred": Deferred, "unknown": Unknown}
 EVENTS = {kind.__name__: kind for kind in (Receipt, InboundMessage, OptOut, OptIn)}
 MEMBERS = {
@@ -382,7 +382,7 @@ def test_every_recording_is_used(recorded: Recordings) -> None:
 
 def test_every_folder_of_recordings_belongs_to_a_provider() -> None:
     folders = {path.name for path in HOME.iterdir() if path.is_dir() and any(path.glob("*.json"))}
-    assert folders == set(registry.HTTP)
+    assert folders == set(registry.VENDORS)
 
 
 @each

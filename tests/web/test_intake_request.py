@@ -12,11 +12,11 @@ from chappe.gsm import Encoding
 from chappe.messaging import FieldError, MessageOptions, OutboundMessage, Refused
 from chappe.providers import registry
 from chappe.providers.smpp import Dialect
-from chappe.web.intake.app import check_message
-from chappe.web.intake.committer import Checked
+from chappe.web.intake.check import check_message
 from chappe.web.intake.lookup import Target
 from chappe.web.intake.lookup import _target as target_of
 from chappe.web.intake.request import MessageIn, due_ms, read_lines, read_one
+from chappe.web.intake.submission import Checked
 from chappe.web.wire import BadRequest
 
 NOW_MS = 1_767_225_600_000

@@ -20,8 +20,9 @@ from chappe.features.accounts import services as accounts
 from chappe.features.connections.models import Connection
 from chappe.features.messages.models import Idempotency, Message, Outbox
 from chappe.messaging import DeliveryState, StoreUnsure
-from chappe.web.intake.committer import MOST_WAITING, Checked, Submission
+from chappe.web.intake.committer import MOST_WAITING
 from chappe.web.intake.request import MessageIn
+from chappe.web.intake.submission import Checked, Submission
 from chappe.web.wire import BadRequest
 
 GOOD: dict[str, Any] = {"to": "+33612345678", "text": "Bonjour"}

@@ -17,8 +17,8 @@ from chappe.messaging import ChappeError, DeliveryState, FieldError
 
 if TYPE_CHECKING:
     from chappe.features.accounts.models import Organisation
-    from chappe.web.intake.committer import Accepted
     from chappe.web.intake.request import MessageIn
+    from chappe.web.intake.submission import Accepted
 
 
 class Purpose(StrEnum):
@@ -66,9 +66,10 @@ async def _submit(database_url: str, organisation_id: int, messages: Sequence[di
     from chappe.engine.store.store import open_store
     from chappe.features.clock import now_ms
     from chappe.features.refusal import InvalidInput
-    from chappe.web.intake.app import check_message
-    from chappe.web.intake.committer import Checked, Committer, Submission
+    from chappe.web.intake.check import check_message
+    from chappe.web.intake.committer import Committer
     from chappe.web.intake.lookup import by_number
+    from chappe.web.intake.submission import Checked, Submission
     from chappe.web.wire import BadRequest
 
     bus = LocalBus(database_url)

@@ -621,7 +621,7 @@ class Recorder:
         """Changes made elsewhere. Apart from `tick`: what that has committed is told even when this cannot be read."""
         since = now_ms - NEWS_OVERLAP_MS
         numbers = self._database.query(catalogue.QUARANTINE_SINCE, (since,))
-        statuses = self._database.query(catalogue.DELIVERIES_SINCE, (since,))
+        statuses = self._database.query(catalogue.DELIVERIES_SINCE, (since, since))
         blocked = []
         for row in numbers:
             if self._heard.setdefault(("q", *row), now_ms) == now_ms:

@@ -35,6 +35,11 @@ _ADAPTERS: tuple[HttpProvider, ...] = (
 HTTP: Mapping[str, HttpProvider] = MappingProxyType({adapter.SPEC.key: adapter for adapter in _ADAPTERS})
 """Adapters of the providers that are called by HTTP."""
 
+VENDORS: Mapping[str, HttpProvider] = MappingProxyType(
+    {key: adapter for key, adapter in HTTP.items() if not adapter.SPEC.hands_over}
+)
+"""Those among them that are somebody else's: all but another Chappe."""
+
 PROVIDERS: Mapping[str, ProviderSpec] = MappingProxyType(
     {SMPP.key: SMPP, **{key: adapter.SPEC for key, adapter in HTTP.items()}}
 )

@@ -185,7 +185,7 @@ HOOK_SETUP: tuple[str, ...] = (
     "Where mid cannot call this installation, everything comes by asking, some seconds later.",
 )
 HOOK_PROOF = (
-    "Standard Webhooks: webhook-signature is an HMAC-SHA256 of number, time and body with this account's secret. Numbers grow: a "
+    "Standard Webhooks: webhook-signature is an HMAC-SHA256 of number, time and body with the secret. Numbers grow: a "
     "call that is played again is refused."
 )
 SOURCES: tuple[str, ...] = ("https://www.standardwebhooks.com/",)

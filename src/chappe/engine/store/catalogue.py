@@ -109,9 +109,13 @@ FIND_IDEMPOTENCY = Query(
 )
 API_KEYS = Query(
     "SELECT digest, api_key.id, api_key.organisation_id, COALESCE(operator.scopes, api_key.scopes), last_used_ms, "
-    "COALESCE(operator.is_enabled, TRUE) FROM api_key LEFT JOIN operator ON operator.id = operator_id "
-    "WHERE digest IN ?? AND revoked_ms = 0",
-    ("digest", "id", "organisation_id", "scopes", "last_used_ms", "is_enabled"),
+    "COALESCE(operator.is_enabled, TRUE), COALESCE(operator.login, ''), COALESCE(operator.is_relay, FALSE) "
+    "FROM api_key LEFT JOIN operator ON operator.id = operator_id WHERE digest IN ?? AND revoked_ms = 0",
+    ("digest", "id", "organisation_id", "scopes", "last_used_ms", "is_enabled", "operator", "is_relay"),
+)
+RELAY_OPERATORS = Query(
+    "SELECT login, organisation_id, password, scopes FROM operator WHERE is_relay AND is_enabled",
+    ("login", "organisation_id", "password", "scopes"),
 )
 API_KEY_USED = Query("UPDATE api_key SET last_used_ms = ? WHERE id = ?")
 TAKE_IDS = Query(
@@ -143,7 +147,8 @@ LEASABLE = Query(
 SWEEPABLE = Query(
     "SELECT id, first_id, last_id, ids, horizon, delivery_id, due_ms FROM outbox "
     "WHERE lease_until_ms <= ? "
-    "AND (expires_ms BETWEEN 1 AND ? OR delivery_id IN (SELECT id FROM delivery WHERE status = 'cancelled')) "
+    "AND (expires_ms BETWEEN 1 AND ? OR delivery_id IN (SELECT id FROM delivery WHERE status = 'cancelled' "
+    "UNION ALL SELECT id FROM relay_delivery WHERE status = 'cancelled')) "
     "LIMIT ? FOR UPDATE SKIP LOCKED",
     ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "due_ms"),
 )
@@ -185,7 +190,10 @@ WAITING_AMONG = Query(
     LEASED_COLUMNS,
 )
 SEGMENTS_OF = Query("SELECT id, state FROM segment WHERE id BETWEEN ? AND ?", ("id", "state"))
-DELIVERY_STATUS = Query("SELECT id, status FROM delivery WHERE id IN ??", ("id", "status"))
+DELIVERY_STATUS = Query(
+    "SELECT id, status FROM delivery WHERE id IN ?? UNION ALL SELECT id, status FROM relay_delivery WHERE id IN ??",
+    ("id", "status"),
+)
 
 # -- record ----------------------------------------------------------------------------------------------------------
 
@@ -467,8 +475,8 @@ PLACES = Query(
 # -- what the engine reads and shows ---------------------------------------------------------------------------------
 
 CONNECTIONS = Query(
-    "SELECT id, organisation_id, name, provider, settings, secrets, is_enabled, version, position, replaced_by "
-    "FROM connection",
+    "SELECT id, organisation_id, name, provider, settings, secrets, is_enabled, version, position, replaced_by, "
+    "internal_name FROM connection",
     (
         "id",
         "organisation_id",
@@ -480,6 +488,7 @@ CONNECTIONS = Query(
         "version",
         "position",
         "replaced_by",
+        "internal_name",
     ),
 )
 DESCRIBED_HOOKS = Query(
@@ -493,7 +502,8 @@ QUARANTINE_SINCE = Query(
     ("organisation_id", "address", "short_code", "status", "changed_ms"),
 )
 DELIVERIES_SINCE = Query(
-    "SELECT id, status, changed_ms FROM delivery WHERE changed_ms >= ? ORDER BY changed_ms DESC LIMIT 10000",
+    "SELECT id, status, changed_ms FROM delivery WHERE changed_ms >= ? "
+    "UNION ALL SELECT id, status, changed_ms FROM relay_delivery WHERE changed_ms >= ? ORDER BY changed_ms DESC LIMIT 10000",
     ("id", "status", "changed_ms"),
 )
 TAKE_LINK = Query(

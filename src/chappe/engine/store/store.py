@@ -157,7 +157,7 @@ class Store:
     def statuses(self, deliveries: Iterable[int]) -> dict[int, str]:
         """Of deliveries, by id; 0, which stands for none, may be among them."""
         asked = sorted(set(deliveries) - {0})
-        return dict(self.database.query(catalogue.DELIVERY_STATUS, (asked,))) if asked else {}
+        return dict(self.database.query(catalogue.DELIVERY_STATUS, (asked, asked))) if asked else {}
 
     @staticmethod
     def outbox_row(batch: OutboxBatch, due_ms: int, ids: Sequence[int], expires_ms: Sequence[int]) -> Row:

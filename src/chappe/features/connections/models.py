@@ -11,6 +11,9 @@ class Connection(models.Model):
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="connections")
     name = models.CharField(max_length=200)
+    internal_name = models.CharField(
+        max_length=130, default="", blank=True, help_text="by which another Chappe finds it: <operator>_<its account>"
+    )
     provider = models.CharField(max_length=40)
     settings = models.JSONField(default=dict)
     secrets = models.BinaryField(default=bytes)
@@ -27,6 +30,11 @@ class Connection(models.Model):
         db_table = "connection"
         constraints = [
             models.UniqueConstraint(fields=["organisation", "name"], name="connection_name_in_organisation"),
+            models.UniqueConstraint(
+                fields=["organisation", "internal_name"],
+                condition=~models.Q(internal_name=""),
+                name="connection_internal_name",
+            ),
         ]
 
     def __str__(self) -> str:

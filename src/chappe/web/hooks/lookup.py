@@ -123,7 +123,7 @@ class Lookup:
             row = [organisation_id, *rest]
             if row[1] not in registry.HTTP:
                 continue  # nobody calls us for those
-            *_, is_enabled, _version, position, replaced_by = row
+            *_, is_enabled, _version, position, replaced_by, _internal_name = row
             post = self._post(identifier, row)
             heirs[identifier] = replaced_by
             if post is not None:

@@ -5,28 +5,24 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from typing import Annotated, Literal
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
 
-from chappe.features.deliveries.identifier import json_problem
-from chappe.features.deliveries.measure import WHOLE
-from chappe.messaging import Channel, DeliveryState, FieldError, StoreBusy, StoreFull
-from chappe.messaging.content import Mms
-from chappe.messaging.content import check as content_errors
-from chappe.web.intake.committer import Accepted, Checked, Committer, Submission
-from chappe.web.intake.door import NO_KEY, Door
-from chappe.web.intake.lookup import Caller, Target, by_number
+from chappe.messaging import DeliveryState, FieldError, StoreBusy, StoreFull
+from chappe.providers.relay import unpacked
+from chappe.web.intake.check import check_all
+from chappe.web.intake.committer import Committer
+from chappe.web.intake.door import Door
+from chappe.web.intake.lookup import Caller
+from chappe.web.intake.relay import account_target, check_relayed
 from chappe.web.intake.request import (
-    MOST_ERRORS,
     NOTHING_SENT,
-    MessageIn,
-    due_ms,
-    line_field,
     read_lines,
     read_one,
-    recipient_of,
 )
+from chappe.web.intake.submission import Accepted, Checked, Submission
 from chappe.web.room import Room
 from chappe.web.wire import (
     PATIENCE_S,
@@ -53,6 +49,7 @@ MOST_KEY = 255
 QUICK_OCTETS = 8 * 1024
 """Longer bodies are checked in a thread: a text of ten thousand characters may take a while, and others do not wait."""
 JSON, NDJSON = b"application/json", b"application/x-ndjson"
+GZIP = b"gzip"
 KINDS = {
     ONE: frozenset({"application/json"}),
     MANY: frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}),
@@ -155,22 +152,24 @@ class Intake:
 
     async def _accept(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Submission:
         """Read and check the whole request, then store all of it; returns what was committed."""
-        path = scope["path"]
-        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise BadRequest(401, NO_KEY)
-        caller = await self._door.caller(token.strip(), scope.get("client"))
+        path, account = scope["path"], _account(scope)
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        caller = await self._door.admitted(authorization, scope.get("client"))
         if not caller.may_send:
             raise BadRequest(403, "This API key does not have the scope send.")
+        if account and not caller.is_relay:
+            raise BadRequest(403, "Only an operator with the right administration sends for an account.")
         _check_kind(path, headers)
         with self.room.taken(caller.organisation_id, expected(headers, MOST_OCTETS[path])):
             body = await read_body(receive, MOST_OCTETS[path], self._patience_s)
-            submission = await self._submission(path, _key(headers), body, caller)
+            if _is_packed(headers):
+                body = await asyncio.to_thread(_unpacked, body, MOST_OCTETS[path])
+            submission = await self._submission(path, "" if account else _key(headers), body, caller, account)
             if not submission.is_replay:
                 await self._committer.commit(submission)
             return submission
 
-    async def _submission(self, path: str, key: str, body: bytes, caller: Caller) -> Submission:
+    async def _submission(self, path: str, key: str, body: bytes, caller: Caller, account: str) -> Submission:
         """What is to be stored; nothing of it is unless all of it is right."""
         digest = hashlib.sha256(path.encode() + b"\n" + body).hexdigest() if key else ""
         organisation_id = caller.organisation_id
@@ -178,7 +177,9 @@ class Intake:
         def checked() -> list[Checked]:
             messages = [read_one(body)] if path == ONE else read_lines(body, MOST_LINES)
             targets = self._committer.targets(organisation_id)
-            return _check_all(messages, targets, self._now_ms(), has_lines=path == MANY)
+            if account:
+                return check_relayed(messages, account_target(targets, caller.operator, account), self._now_ms())
+            return check_all(messages, targets, self._now_ms(), has_lines=path == MANY)
 
         async def in_time() -> list[Checked]:
             return checked() if len(body) <= QUICK_OCTETS else await asyncio.to_thread(checked)
@@ -196,126 +197,7 @@ class Intake:
                 raise
             await self._committer.look_again()
             messages = await in_time()
-        return Submission(organisation_id, messages, key, digest)
-
-
-def _check_all(messages: list[MessageIn], targets: list[Target], now_ms: int, *, has_lines: bool) -> list[Checked]:
-    by_id = by_number(targets)
-    checked: list[Checked] = []
-    errors: list[FieldError] = []
-    for line, message in enumerate(messages, 1):
-        found = check_message(message, by_id, now_ms)
-        if isinstance(found, Checked):
-            checked.append(found)
-            continue
-        errors += [FieldError(line_field(line, one.field), one.message) for one in found] if has_lines else found
-        if len(errors) >= MOST_ERRORS:
-            break
-    if errors:
-        raise BadRequest(422, NOTHING_SENT, errors[:MOST_ERRORS])
-    return checked
-
-
-def check_message(message: MessageIn, targets: dict[int, Target], now_ms: int) -> Checked | list[FieldError]:
-    """What the decoder cannot see: whether it can be kept, and sent through the connection at all."""
-    target = _target(message, targets)
-    if isinstance(target, FieldError):
-        return [target]
-    errors = _nul_errors(message)
-    recipient = recipient_of(message, target.way)
-    if recipient is None:
-        errors.append(FieldError("to", f"must be {_recipient_words(target)}"))
-    if problem := target.way.sender_problem(message.sender):
-        errors.append(FieldError("sender", problem))
-    due = due_ms(message, now_ms)
-    if due is None:
-        errors.append(FieldError("send_at", "must be within a year"))
-    errors += _option_errors(message, target)
-    measured = _measured(message, target)
-    if isinstance(measured, FieldError):
-        return [*errors, measured]
-    encoding, segments = measured
-    options = message.options
-    if options is not None and 0 < options.maximum_segments < segments:
-        errors.append(
-            FieldError("text", f"has {segments} segments; options.maximum_segments is {options.maximum_segments}")
-        )
-    if errors or recipient is None or due is None:
-        return errors
-    return Checked(message, target, recipient, due, segments, encoding)
-
-
-_NUMBER = "an international number of 6 to 15 digits, such as +33612345678"
-
-
-def _target(message: MessageIn, targets: dict[int, Target]) -> Target | FieldError:
-    """The connection to send through: the one that is named, or the first of the channel that is wanted."""
-    if message.connection_id is not None:
-        named = targets.get(message.connection_id)
-        return named or FieldError("connection_id", f"there is no enabled connection {message.connection_id}")
-    channels = _channels(message)
-    for channel in channels:
-        for target in targets.values():
-            if channel in target.way.spec.channels:
-                return target
-    words = f" for {channels[-1].value}" if targets else ""
-    return FieldError("connection_id", f"there is no enabled connection{words}")
-
-
-def _channels(message: MessageIn) -> tuple[Channel, ...]:
-    """What the message is, as far as it says so itself; the best first."""
-    if "@" in message.to:
-        return (Channel.EMAIL,)
-    content = message.options.content if message.options else None
-    return (Channel.SMS,) if content is None or isinstance(content, Mms) else (Channel.RCS, Channel.SMS)
-
-
-def _recipient_words(target: Target) -> str:
-    if target.way.is_email:
-        return "an e-mail address, such as jane@example.org"
-    return "1 to 20 printable ASCII characters" if target.way.as_typed else _NUMBER
-
-
-def _option_errors(message: MessageIn, target: Target) -> list[FieldError]:
-    """What the connection cannot do of what is asked for."""
-    options, errors = message.options, list[FieldError]()
-    if options is None:
-        return errors
-    if options.service_id and not target.way.has_service_tag:
-        errors.append(FieldError("options.service_id", "the connection has no service id tag to send it in"))
-    if options.transmission_mode is not None and not target.way.has_transmission_modes:
-        errors.append(FieldError("options.transmission_mode", "the connection's provider has no transmission modes"))
-    if options.content is not None and target.way.is_email:
-        errors.append(FieldError("options.content", "is for RCS and MMS; the connection sends e-mail"))
-    elif options.content is not None:
-        found = content_errors(options.content, message.text, "options.content")
-        errors += [FieldError("text" if one.field == "body" else one.field, one.message) for one in found]
-    return errors
-
-
-def _measured(message: MessageIn, target: Target) -> tuple[str, int] | FieldError:
-    """Encoding and segments, or what is wrong with the text."""
-    if target.way.is_email:
-        problem = json_problem(message.text)
-        return FieldError("text", problem) if problem else WHOLE
-    if message.options is not None and target.way.carried(message.options.content) is not None:
-        return WHOLE
-    measured = target.measure(message.text)
-    if isinstance(measured, str):
-        words = {"too_long": "has more than 255 segments"}.get(measured, "has characters that no encoding here holds")
-        return FieldError("text", words)
-    return measured[0].value, measured[1]
-
-
-def _nul_errors(message: MessageIn) -> list[FieldError]:
-    """Texts with U+0000, which PostgreSQL cannot keep: one of them would fail everything that shares its commit."""
-    if "\0" not in message.text and "\0" not in message.client_reference and message.options is None:
-        return []
-    options = message.options
-    texts = {"text": message.text, "client_reference": message.client_reference}
-    if options is not None:
-        texts |= {"options.service_id": options.service_id, "options.short_code": options.short_code}
-    return [FieldError(field, "must be text without U+0000") for field, text in texts.items() if "\0" in text]
+        return Submission(organisation_id, messages, key, digest, is_relayed=bool(account))
 
 
 def _answers(accepted: Iterable[Accepted]) -> list[Answer]:
@@ -350,8 +232,28 @@ def _check_kind(path: str, headers: dict[bytes, bytes]) -> None:
     if (kind.strip() and kind.strip() not in KINDS[path]) or charset not in ("", "utf-8", "utf8"):
         wanted = (JSON if path == ONE else NDJSON).decode()
         raise BadRequest(415, f"Send the body as Content-Type: {wanted}, in UTF-8.")
-    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise BadRequest(415, "Send the body without Content-Encoding.")
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding != b"identity" and (path == ONE or encoding != GZIP):
+        raise BadRequest(415, f"Send the body without Content-Encoding{', or as gzip' if path == MANY else ''}.")
+
+
+def _is_packed(headers: dict[bytes, bytes]) -> bool:
+    return headers.get(b"content-encoding", b"").strip().lower() == GZIP
+
+
+def _unpacked(body: bytes, most: int) -> bytes:
+    try:
+        return unpacked(body, most)
+    except ValueError as error:
+        raise BadRequest(400, f"The body cannot be unpacked: {error}.") from None
+
+
+def _account(scope: Scope) -> str:
+    """The account that an operator sends for: its internal name on the other side; "" for none."""
+    if scope["path"] != MANY or not scope.get("query_string"):
+        return ""
+    pairs: dict[str, str] = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return pairs.get("account", "")
 
 
 async def _refuse_method(path: str, send: Send) -> None:

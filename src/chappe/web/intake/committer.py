@@ -4,7 +4,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -14,20 +13,19 @@ import structlog
 from chappe.engine.store import catalogue
 from chappe.engine.store.statement import Query, Row
 from chappe.engine.store.store import OutboxBatch, Store
-from chappe.features.deliveries.identifier import NO_IDENTIFIER, is_personal, with_identifier
-from chappe.messaging import Category, DeliveryState, MessageOptions, StoreBusy, StoreFull, StoreUnsure
+from chappe.features.deliveries.identifier import NO_IDENTIFIER, with_identifier
+from chappe.messaging import Category, DeliveryState, StoreBusy, StoreFull, StoreUnsure
 from chappe.rules.consent import Exclusion, exclusion
 from chappe.web.group import Groups
+from chappe.web.intake import relay
 from chappe.web.intake.lookup import Caller, Lookup, Target, now_ms
-from chappe.web.intake.request import MessageIn
+from chappe.web.intake.submission import CATEGORIES, PRIORITY, Accepted, Checked, Submission, message_row
 from chappe.web.wire import BadRequest
 
 MOST_WAITING = 50_000
 """Messages gathered and not yet committed; past that a request is answered 503."""
 LOOK_AGAIN_MS = 50
 IDS = 10_000
-PRIORITY = {Category.TRANSACTIONAL: 2, Category.MARKETING: 4}
-_CATEGORIES = {"transactional": Category.TRANSACTIONAL, "marketing": Category.MARKETING}
 
 # One person of an address is enough: the one who has been known longest, and is known to the provider. NOT and not <>: SQLite
 # uses an index of some rows where the condition is written as the index has it.
@@ -41,37 +39,8 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 log = structlog.get_logger("chappe.intake")
 
 
-@dataclass(slots=True)
-class Checked:
-    """A message that may be stored, with what was found out about it."""
-
-    message: MessageIn
-    target: Target
-    recipient: str
-    due_ms: int
-    segments: int
-    encoding: str
-    body: str = ""
-    """As it goes out; set when it is stored, for then the person is known."""
-
-    @property
-    def is_personal(self) -> bool:
-        return self.target.identifier is not None and is_personal(self.message.text)
-
-
 Blocked = dict[tuple[int, str], dict[str, list[tuple[str, str]]]]
 """Organisation and channel → address → what is known of it."""
-
-
-@dataclass(slots=True)
-class Accepted:
-    """The answer for one message."""
-
-    id: int
-    state: DeliveryState
-    reason: str
-    segments: int
-    encoding: str
 
 
 class Run(msgspec.Struct, array_like=True):
@@ -85,23 +54,6 @@ class Run(msgspec.Struct, array_like=True):
 
 
 _runs = msgspec.json.Decoder(list[Run])
-
-
-@dataclass(slots=True)
-class Submission:
-    """One request: its messages are stored together or not at all."""
-
-    organisation_id: int
-    messages: list[Checked]
-    key: str = ""
-    digest: str = ""
-    accepted: list[Accepted] = field(default_factory=list)
-    is_replay: bool = False
-    error: BadRequest | None = None
-
-    def forget(self) -> None:
-        """As it was before anybody tried to store it."""
-        self.accepted, self.is_replay, self.error = [], False, None
 
 
 class Committer:
@@ -239,34 +191,39 @@ class Committer:
     def _store_group(self, store: Store, submissions: list[Submission]) -> None:
         now = now_ms()
         new = self._without_replays(store, submissions)
-        blocked = self._blocked(store, new)
-        self._personalise(store, new)
-        batches: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
+        self._store_own(store, [one for one in new if not one.is_relayed], now)
+        relay.store(store, [one for one in new if one.is_relayed], now)
         keys: list[Row] = []
         for submission in new:
-            self._take_ids(store, len(submission.messages))
-            for checked in submission.messages:
-                message_id = next(self._ids)
-                category = _CATEGORIES[checked.message.category]
-                why = _exclusion(blocked, submission.organisation_id, checked, category)
-                state = DeliveryState.EXCLUDED if why else DeliveryState.WAITING
-                place = (checked.target.id, PRIORITY[category], checked.due_ms)
-                batches[place].append(_row(message_id, submission, checked, category, state, why, now))
-                submission.accepted.append(Accepted(message_id, state, why, checked.segments, checked.encoding))
-            self._left -= len(submission.messages)
             if submission.key:
                 first = submission.accepted[0].id
                 count = len(submission.accepted)
                 answers = _packed(submission.accepted)
                 keys.append((submission.organisation_id, submission.key, submission.digest, first, count, answers, now))
-        store.enqueue(
-            OutboxBatch(connection_id, 0, priority, due_ms, rows)
-            for (connection_id, priority, due_ms), rows in batches.items()
-        )
         store.database.run(catalogue.INSERT_IDEMPOTENCY, keys)
         assert self._lookup is not None
         for key_id, used_ms in sorted(self._lookup.used.items()):
             store.database.query(catalogue.API_KEY_USED, (used_ms, key_id))
+
+    def _store_own(self, store: Store, new: list[Submission], now: int) -> None:
+        blocked = self._blocked(store, new)
+        self._personalise(store, new)
+        batches: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
+        for submission in new:
+            self._take_ids(store, len(submission.messages))
+            for checked in submission.messages:
+                message_id = next(self._ids)
+                category = CATEGORIES[checked.message.category]
+                why = _exclusion(blocked, submission.organisation_id, checked, category)
+                state = DeliveryState.EXCLUDED if why else DeliveryState.WAITING
+                place = (checked.target.id, PRIORITY[category], checked.due_ms)
+                batches[place].append(message_row(message_id, submission, checked, category, state, why, now))
+                submission.accepted.append(Accepted(message_id, state, why, checked.segments, checked.encoding))
+            self._left -= len(submission.messages)
+        store.enqueue(
+            OutboxBatch(connection_id, 0, priority, due_ms, rows)
+            for (connection_id, priority, due_ms), rows in batches.items()
+        )
 
     def _take_ids(self, store: Store, count: int) -> None:
         """Make the next `count` ids neighbours: an idempotent answer is found again by the first alone."""
@@ -359,52 +316,6 @@ def _exclusion(blocked: Blocked, organisation_id: int, checked: Checked, categor
     options = checked.message.options
     short_code = (options.short_code if options else "") or way.short_code
     return exclusion(entries, category, short_code, transactional_despite_stop=way.despite_stop)
-
-
-def _row(
-    message_id: int,
-    submission: Submission,
-    checked: Checked,
-    category: Category,
-    state: DeliveryState,
-    reason: str,
-    now_ms: int,
-) -> Row:
-    message = checked.message
-    content = message.options.content if message.options else None
-    return catalogue.new_message(
-        message_id,
-        submission.organisation_id,
-        checked.target.id,
-        category=category.value,
-        recipient=checked.recipient,
-        sender=message.sender,
-        body=checked.body or message.text,
-        channel=checked.target.way.channel_of(content).value,
-        options=_options(message, checked.target),
-        segments=checked.segments,
-        state=state.value,
-        reason=reason,
-        client_reference=message.client_reference,
-        created_ms=now_ms,
-        due_ms=checked.due_ms,
-        expires_ms=checked.due_ms + message.validity_s * 1000,
-        done_ms=now_ms if state is DeliveryState.EXCLUDED else 0,
-    )
-
-
-def _options(message: MessageIn, target: Target) -> bytes | None:
-    given = message.options
-    if given is None:
-        return None
-    options = MessageOptions(
-        transmission_mode=given.transmission_mode,
-        maximum_segments=given.maximum_segments,
-        service_id=given.service_id,
-        short_code=given.short_code,
-        content=target.way.carried(given.content),
-    )
-    return None if options == MessageOptions() else msgspec.json.encode(options)
 
 
 def _packed(accepted: Sequence[Accepted]) -> bytes:

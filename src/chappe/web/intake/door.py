@@ -1,17 +1,24 @@
-"""Who calls, by the API key; and how often an address may come with a key that is none.
+"""Who calls, by the API key or, for another Chappe, as an operator; and how often an address may come with what proves nothing.
 
 The limit spares the database, not the keys, which nobody guesses. So it never refuses a key that is good: a key that is
 remembered passes without being looked up, and one that is not is looked up whatever came before it from its address.
 But where too much came, all such keys are looked up together, by one question every `TURN_S` at most.
+
+Passwords may be guessed, and take a while to check: where too much came, only one that proved right a moment ago passes. They
+are checked in a thread, one at a time.
 """
 
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
 
+from chappe.features.accounts.password import checked
+from chappe.features.accounts.services import KEY_PREFIX
+from chappe.messaging import ChappeError
+from chappe.web.basic import SCHEME, read_basic
 from chappe.web.failures import Client, Failures, address_of
 from chappe.web.intake.committer import Committer
-from chappe.web.intake.lookup import Caller
+from chappe.web.intake.lookup import Caller, Relay
 from chappe.web.wire import BadRequest
 
 TURN_S = 0.05
@@ -32,6 +39,58 @@ class Door:
         self._turn: Turn | None = None
         self._one_at_a_time = asyncio.Lock()
         self._next_turn = 0.0
+        self._hashing = asyncio.Lock()
+
+    async def admitted(self, authorization: str, client: Client) -> Caller:
+        """The caller that a header names. Raises BadRequest where it is nobody."""
+        scheme, _, token = authorization.partition(" ")
+        scheme, token = scheme.lower(), token.strip()
+        if scheme == SCHEME and (given := read_basic(token)) is not None:
+            return await self.relay(*given, client)
+        if scheme != "bearer" or not token:
+            raise BadRequest(401, NO_KEY)
+        return await self.caller(token, client)
+
+    async def relay(self, login: str, secret: str, client: Client) -> Caller:
+        """The operator that signs in as another Chappe's account, with its password or one of its keys.
+
+        Raises BadRequest for everybody else.
+        """
+        if secret.startswith(KEY_PREFIX):
+            caller = await self.caller(secret, client)
+            if caller.operator != login:
+                raise BadRequest(401, NO_OPERATOR)
+            if not caller.is_relay:
+                raise BadRequest(403, f"The operator {login} does not have the right administration.")
+            return caller
+        known = (await self._committer.lookup()).relay(login)
+        if known is not None and checked.is_remembered(login, known.password, secret):
+            return known.caller()
+        address = address_of(client)
+        wait_ms = self._failures.add(address)
+        if wait_ms:
+            words = "Too many requests came from this address with a login or a password that is wrong."
+            raise BadRequest(429, words, retry_s=-(-wait_ms // 1000))
+        try:
+            known = await self._proved(login, secret)
+        except ChappeError:
+            self._failures.take_back(address)  # the database did not say that it is wrong
+            raise
+        if known is None:
+            raise BadRequest(401, NO_OPERATOR)
+        self._failures.take_back(address)
+        return known.caller()
+
+    async def _proved(self, login: str, secret: str) -> Relay | None:
+        """The operator whose password this is."""
+        known = (await self._committer.lookup()).relay(login)
+        if known is None:
+            await self._committer.look_again()  # it may have been made a moment ago
+            known = (await self._committer.lookup()).relay(login)
+        stored = known.password if known is not None else ""
+        async with self._hashing:  # in threads they would wait for each other there, and hold up what else needs one
+            is_right = await asyncio.to_thread(checked.is_right, login, stored, secret)
+        return known if is_right else None
 
     async def caller(self, token: str, client: Client) -> Caller:
         """The caller whose key `token` is. Raises BadRequest where it is nobody's."""
@@ -80,4 +139,5 @@ class Door:
                 self._next_turn = loop.time() + TURN_S
 
 
+NO_OPERATOR = "The login, the password or the key is wrong, or the operator is switched off."
 NO_KEY = "Send an API key that is not revoked: Authorization: Bearer chp_…"

@@ -31,6 +31,24 @@ class Caller:
     may_send: bool
     until_ms: int
     last_used_ms: int
+    operator: str = ""
+    """The login of the operator that it is; "" for a key that belongs to none."""
+    is_relay: bool = False
+    """Whether it is another Chappe's account, which sends for it."""
+
+
+@dataclass(frozen=True)
+class Relay:
+    """An operator that signs in as another Chappe's account and is switched on; its password is hashed, or "" for none."""
+
+    login: str
+    organisation_id: int
+    password: str
+    may_send: bool
+
+    def caller(self) -> Caller:
+        """It, where it signed in by its password and not by a key."""
+        return Caller(0, self.organisation_id, self.may_send, 0, 0, self.login, is_relay=True)
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,7 @@ class Target:
     measure: Measure
     identifier: Identifier | None
     """By what an e-mail provider knows a person; None for the others."""
+    internal_name: str = ""
     former: tuple[int, ...] = ()
 
 
@@ -57,9 +76,10 @@ class Lookup:
         self._callers: dict[str, Caller] = {}
         self._nobodies: dict[str, int] = {}
         self._targets: dict[int, list[Target]] = {}
+        self._relays: dict[str, Relay] = {}
         self._versions: dict[int, tuple[int, Target | None]] = {}
         self.read_ms = 0
-        """When the connections were read."""
+        """When the connections and the operators were read."""
         self.used: dict[int, int] = {}
         """Keys whose use is to be noted with the next commit: key → instant."""
 
@@ -81,14 +101,17 @@ class Lookup:
         now = now_ms()
         found: dict[str, Caller] = {}
         refused: set[str] = set()
-        for digest, key_id, organisation_id, scopes, last_used_ms, is_enabled in self._database.query(
+        for digest, key_id, organisation_id, scopes, last_used_ms, is_enabled, *operator in self._database.query(
             catalogue.API_KEYS, (list(digests),)
         ):
             if not is_enabled:  # its operator may be switched on again: it is not remembered as nobody's
                 refused.add(digest)
                 continue
-            granted = json.loads(scopes) if isinstance(scopes, str) else scopes
-            found[digest] = Caller(key_id, organisation_id, "send" in granted, now + KEY_MS, last_used_ms)
+            login, is_relay = operator
+            may_send = "send" in _listed(scopes)
+            found[digest] = Caller(
+                key_id, organisation_id, may_send, now + KEY_MS, last_used_ms, login, is_relay=bool(is_relay)
+            )
             if last_used_ms <= now - USED_EVERY_MS:
                 self.used[key_id] = now
         if len(self._callers) + len(found) > MOST_KEYS:
@@ -103,6 +126,10 @@ class Lookup:
             del self._nobodies[digest]
         return found
 
+    def relay(self, login: str) -> Relay | None:
+        """The operator of this login that may sign in as another Chappe's account."""
+        return self._relays.get(login)
+
     def targets(self, organisation_id: int) -> list[Target]:
         """The enabled connections of an organisation, in the order of its list."""
         return self._targets.get(organisation_id, [])
@@ -111,15 +138,22 @@ class Lookup:
         return not 0 <= now_ms - self.read_ms < CONNECTIONS_MS
 
     def refresh(self, now_ms: int) -> None:
+        self._relays = {
+            login: Relay(login, organisation_id, password, "send" in _listed(scopes))
+            for login, organisation_id, password, scopes in self._database.query(catalogue.RELAY_OPERATORS)
+        }
         found: list[tuple[int, int, Target]] = []
         successors: dict[int, int] = {}
         for identifier, organisation_id, _, *row in self._database.query(catalogue.CONNECTIONS):
-            *facts, is_enabled, version, position, replaced_by = row
+            *facts, is_enabled, version, position, replaced_by, internal_name = row
             if replaced_by:
                 successors[identifier] = replaced_by
             kept = self._versions.get(identifier)
             if kept is None or kept[0] != version:
-                kept = self._versions[identifier] = (version, _target(identifier, organisation_id, *facts))
+                kept = self._versions[identifier] = (
+                    version,
+                    _target(identifier, organisation_id, *facts, internal_name=internal_name),
+                )
             if is_enabled and kept[1] is not None:
                 found.append((position, identifier, kept[1]))
         former = _former(successors)
@@ -132,6 +166,11 @@ class Lookup:
 
 def now_ms() -> int:
     return int(time.time() * 1000)
+
+
+def _listed(scopes: str | list[str]) -> list[str]:
+    listed: list[str] = json.loads(scopes) if isinstance(scopes, str) else scopes
+    return listed
 
 
 def by_number(targets: Iterable[Target]) -> dict[int, Target]:
@@ -152,11 +191,16 @@ def _former(successors: Mapping[int, int]) -> dict[int, tuple[int, ...]]:
 
 
 def _target(
-    identifier: int, organisation_id: int, provider: str, settings: str | dict[str, object], sealed: bytes = b""
+    identifier: int,
+    organisation_id: int,
+    provider: str,
+    settings: str | dict[str, object],
+    sealed: bytes = b"",
+    internal_name: str = "",
 ) -> Target | None:
     values = json.loads(settings) if isinstance(settings, str) else settings
     try:
         way = read_way(organisation_id, identifier, provider, values, bytes(sealed))
     except ConfigError:
         return None  # one that is not complete must not keep the others from being used
-    return Target(identifier, organisation_id, way, Measure.of(way, 0), Identifier.of(way))
+    return Target(identifier, organisation_id, way, Measure.of(way, 0), Identifier.of(way), internal_name)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from chappe.engine.store.relay_catalogue import RELAY_BITS
 from chappe.features.connections.way import LONGEST_SENDER, Way
 from chappe.messaging import FieldError
 from chappe.messaging.content import Content
@@ -17,6 +18,7 @@ LONGEST_RECIPIENT = 320
 LONGEST_VALIDITY_S = 14 * 86_400
 DEFAULT_VALIDITY_S = 72 * 3600
 FARTHEST_S = 366 * 86_400
+MOST_RELAYED = (1 << RELAY_BITS) - 1
 
 PRINTABLE = r"^[ -~]*(?!\n)$"
 """Printable ASCII to the very end: `$` alone would let a line break through."""
@@ -28,6 +30,13 @@ _PATH = re.compile(r" - at `\$\.?(?P<path>[a-z_.\[\]0-9]*)`$")
 _NAMED = re.compile(r"(?P<what>missing required|unknown) field `(?P<name>.*)`$", re.DOTALL)
 _INTERNATIONAL = re.compile(r"\+?[1-9][0-9]{5,14}")
 _AS_TYPED = re.compile(r"[ -~]{1,20}")
+
+
+class ParameterIn(msgspec.Struct, forbid_unknown_fields=True):
+    """An optional parameter, its value ready to be sent."""
+
+    tag: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+    value: Annotated[str, msgspec.Meta(max_length=2 * 0xFFFF, pattern="^([0-9a-fA-F]{2})*$", description="hexadecimal")]
 
 
 class OptionsIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -51,6 +60,10 @@ class OptionsIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     short_code: Annotated[
         str, msgspec.Meta(max_length=21, description="whose quarantine counts; empty: the connection's own")
     ] = ""
+    tlvs: Annotated[
+        tuple[ParameterIn, ...],
+        msgspec.Meta(max_length=50, description="SMPP: optional parameters, sent as they are in this order"),
+    ] = ()
     content: Annotated[
         Content | None,
         msgspec.Meta(
@@ -127,6 +140,26 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
         str, msgspec.Meta(max_length=200, description="your own name for it, given back with its status")
     ] = ""
     options: OptionsIn | None = None
+    relay_id: (
+        Annotated[
+            int,
+            msgspec.Meta(
+                ge=1,
+                le=MOST_RELAYED,
+                description="with ?account=: your own number of the message; the same one again is the same message, "
+                "and gets the same answer",
+            ),
+        ]
+        | None
+    ) = None
+    relay_delivery: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            le=MOST_RELAYED,
+            description="with ?account=: your own number of the delivery that it is part of; 0: none",
+        ),
+    ] = 0
 
 
 _one = msgspec.json.Decoder(MessageIn)
