@@ -88,20 +88,26 @@ class Invitation(models.Model):
 class Operator(models.Model):
     """A machine that signs in: another Chappe, a CRM. It may have several keys, so that they rotate without a stop.
 
-    What its keys may do is in its `scopes`; switched off, none of them lets it in.
+    What its keys may do is in its `scopes`; switched off, none of them lets it in. One that signs in as another Chappe's
+    account (`is_relay`) may do so by its login and `password` too, so its login is the only one of the installation.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="operators")
     login = models.CharField(max_length=64, help_text="in small letters")
     label = models.CharField(max_length=200)
     scopes = models.JSONField(default=list)
+    is_relay = models.BooleanField(default=False, help_text="whether administration is among its scopes")
+    password = models.CharField(max_length=200, default="", blank=True, help_text="hashed; empty: it has none")
     is_enabled = models.BooleanField(default=True)
     created_ms = Milliseconds()
     changed_ms = Milliseconds()
 
     class Meta:
         db_table = "operator"
-        constraints = [models.UniqueConstraint(fields=["organisation", "login"], name="operator_login")]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "login"], name="operator_login"),
+            models.UniqueConstraint(fields=["login"], condition=models.Q(is_relay=True), name="operator_relay_login"),
+        ]
 
     def __str__(self) -> str:
         return self.login

@@ -3,13 +3,24 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from chappe.features.accounts.models import ApiKey, Operator
-from chappe.features.accounts.services import NewApiKey, checked_name, checked_scopes, new_key
+from chappe.features.accounts.password import hashed
+from chappe.features.accounts.services import (
+    ADMINISTRATION,
+    KEY_PREFIX,
+    OPERATOR_SCOPES,
+    REPLIES,
+    SCOPES,
+    NewApiKey,
+    checked_name,
+    checked_scopes,
+    new_key,
+)
 from chappe.features.page import LARGEST_ID, Page, newest_first
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
 
@@ -19,22 +30,46 @@ _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Change:
-    """What to change of an operator; None leaves it as it is."""
+    """What to change of an operator; None leaves it as it is. An empty password takes the one it has away."""
 
     label: str | None = None
     scopes: Sequence[str] | None = None
     is_enabled: bool | None = None
+    password: str | None = field(default=None, repr=False)
 
 
-def create_operator(organisation_id: int, login: str, label: str, scopes: Sequence[str], now_ms: int) -> Operator:
+def create_operator(
+    organisation_id: int, login: str, label: str, scopes: Sequence[str], now_ms: int, password: str = ""
+) -> Operator:
     """A new operator, without keys. Raises InvalidInput naming each field, or Conflict where the login is taken."""
     row, mistakes = Operator(organisation_id=organisation_id, created_ms=now_ms, changed_ms=now_ms), Mistakes()
     with mistakes.noted():
-        row.login = _login(login)
-    _apply(row, Change(label, scopes), mistakes)
-    with _login_is_free(row.login), transaction.atomic():
+        row.login = checked_login(login)
+    _apply(row, Change(label, scopes, password=password), mistakes)
+    with _login_is_free(row), transaction.atomic():
         row.save()
     return row
+
+
+def warnings_of(row: Operator) -> list[str]:
+    """What is risky about an operator, in words for whoever looks after it; nothing where all is well."""
+    said = []
+    if not row.password:
+        said.append(
+            "This operator has no password: it signs in with its keys alone, and not at all without one. Give it a password "
+            "that is long and used nowhere else."
+        )
+    if row.is_relay and set(row.scopes) & set(SCOPES):
+        said.append(
+            "It may sign in as another Chappe's account, for which the right administration is enough: with its other rights "
+            "it reaches what belongs to the whole organisation."
+        )
+    return said
+
+
+def relay_operators(organisation_id: int) -> list[Operator]:
+    """Those that sign in as another Chappe's account, by login; the first two hundred."""
+    return list(_rows(organisation_id).filter(is_relay=True).order_by("login")[:200])
 
 
 def operators_page(organisation_id: int, cursor: str, limit: int) -> Page[Operator]:
@@ -50,13 +85,14 @@ def find_operator(organisation_id: int, operator_id: int) -> Operator:
 def change_operator(organisation_id: int, operator_id: int, change: Change, now_ms: int) -> Operator:
     """The operator as changed; its keys may do that from now on, and within a second where messages are taken in.
 
-    Raises NotFound, InvalidInput.
+    Raises NotFound, InvalidInput; Conflict where it is to sign in as another Chappe's account and its login is taken.
     """
     with transaction.atomic():
         row = _found(_rows(organisation_id).select_for_update(), operator_id)
         _apply(row, change, Mistakes())
         row.changed_ms = now_ms
-        row.save()
+        with _login_is_free(row), transaction.atomic():
+            row.save()
     return row
 
 
@@ -97,23 +133,55 @@ def _apply(row: Operator, change: Change, mistakes: Mistakes) -> None:
     with mistakes.noted():
         row.label = row.label if change.label is None else checked_name(change.label, "label")
     with mistakes.noted():
-        row.scopes = row.scopes if change.scopes is None else checked_scopes(change.scopes)
+        row.scopes = row.scopes if change.scopes is None else _checked_scopes(change.scopes)
+    with mistakes.noted():
+        if change.password is not None:
+            row.password = hashed(change.password, row.login, row.label, KEY_PREFIX)
+    row.is_relay = ADMINISTRATION in row.scopes
+    with mistakes.noted():
+        _check_apart(row)
     mistakes.refuse()
     row.is_enabled = row.is_enabled if change.is_enabled is None else change.is_enabled
 
 
-def _login(text: str) -> str:
-    """Other systems compare it letter by letter, and some of them know no capitals."""
+def checked_login(text: str) -> str:
+    """Other systems compare it letter by letter, and some of them know no capitals. Raises InvalidInput."""
     text = text.strip()
-    if not _LOGIN.fullmatch(text):
-        words = "must have from 1 to 64 small letters and digits, with . _ - between them"
-        raise InvalidInput.at("login", words)
-    return text
+    if _LOGIN.fullmatch(text):
+        return text
+    if _LOGIN.fullmatch(text.lower()):
+        raise InvalidInput.at("login", f"must be in small letters: write {text.lower()}")
+    raise InvalidInput.at("login", "must have from 1 to 64 small letters and digits, with . _ - between them")
+
+
+def _checked_scopes(scopes: Sequence[str]) -> list[str]:
+    chosen = checked_scopes(scopes, OPERATOR_SCOPES)
+    if REPLIES in chosen and ADMINISTRATION not in chosen:
+        raise InvalidInput.at("scopes", f"must have {ADMINISTRATION} where they have {REPLIES}")
+    return chosen
+
+
+def _check_apart(row: Operator) -> None:
+    """An account is named for its operator: of sms and sms_north nobody could tell whose sms_north_1 is.
+
+    Raises InvalidInput.
+    """
+    if not row.is_relay:
+        return
+    for other in _rows(row.organisation_id).filter(is_relay=True).exclude(pk=row.pk).values_list("login", flat=True):
+        if row.login.startswith(f"{other}_") or other.startswith(f"{row.login}_"):
+            words = (
+                f"begins as the login of the operator {other} does: whose an account is could not be told from its name"
+            )
+            raise InvalidInput.at("login", words)
 
 
 @contextmanager
-def _login_is_free(login: str) -> Iterator[None]:
+def _login_is_free(row: Operator) -> Iterator[None]:
     try:
         yield
     except IntegrityError:
-        raise Conflict(f"There is an operator {login} already.") from None
+        if _rows(row.organisation_id).filter(login=row.login).exclude(pk=row.pk).exists():
+            raise Conflict(f"There is an operator {row.login} already.") from None
+        words = "is taken on this installation: operators that sign in for another Chappe have logins of their own."
+        raise Conflict(f"The login {row.login} {words}") from None

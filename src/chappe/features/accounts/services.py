@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from chappe.features.accounts.models import ApiKey, Organisation, User
+from chappe.features.accounts import password
+from chappe.features.accounts.models import ApiKey, Operator, Organisation, User
 from chappe.features.audit.record import together
 from chappe.features.page import LARGEST_ID, Page, newest_first
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
 from chappe.messaging import FieldError
 
 SCOPES = ("send", "read", "manage")
+ADMINISTRATION, REPLIES = "administration", "replies"
+"""Rights of operators alone: to sign in as another Chappe's account here, and to change its automatic replies."""
+OPERATOR_SCOPES = (*SCOPES, ADMINISTRATION, REPLIES)
 KEY_PREFIX = "chp_"
 SHOWN_CHARACTERS = 12
 USED_EVERY_MS = 60_000
@@ -109,6 +113,30 @@ def authenticate(secret: str, now_ms: int) -> ApiKey | None:
     return key
 
 
+def sign_in_operator(login: str, secret: str, now_ms: int, *, is_patient: bool = True) -> Operator | None:
+    """The operator that proves to be `login`, by its password or by one of its keys; None for one that is switched off, too.
+
+    A password takes as long to check as its hash does, unless it proved right within the last minute. Without patience
+    nothing slow is done: such a password is none.
+    """
+    if secret.startswith(KEY_PREFIX):
+        key = authenticate(secret, now_ms)
+        owner = key.operator if key is not None else None
+        return owner if owner is not None and owner.login == login else None
+    found = _operator_called(login)
+    proof = (login, found.password if found is not None else "", secret)
+    is_right = password.checked.is_remembered(*proof) or (is_patient and password.checked.is_right(*proof))
+    return found if is_right and found is not None and found.is_enabled else None
+
+
+def _operator_called(login: str) -> Operator | None:
+    """The one that signs in as another Chappe's account, or the only one; two of the same login cannot be told apart."""
+    if "\0" in login:
+        return None
+    found = list(Operator.objects.filter(login=login).order_by("-is_relay", "pk")[:2])
+    return found[0] if found and (found[0].is_relay or len(found) == 1) else None
+
+
 def revoke_api_key(organisation_id: int, key_id: int, now_ms: int) -> ApiKey:
     """The key lets nobody in from now on; it stays in the list. Raises NotFound."""
     with together("revoke"):
@@ -124,11 +152,11 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def checked_scopes(scopes: Sequence[str]) -> list[str]:
+def checked_scopes(scopes: Sequence[str], known: Sequence[str] = SCOPES) -> list[str]:
     """Scopes as they are kept. Raises InvalidInput."""
-    chosen = [scope for scope in SCOPES if scope in scopes]
-    if not chosen or set(scopes) - set(SCOPES):
-        raise InvalidInput.at("scopes", f"must be one or more of {', '.join(SCOPES)}")
+    chosen = [scope for scope in known if scope in scopes]
+    if not chosen or set(scopes) - set(known):
+        raise InvalidInput.at("scopes", f"must be one or more of {', '.join(known)}")
     return chosen
 
 

@@ -24,7 +24,7 @@ follow(
     name=lambda row: row.user.name,
     organisation=lambda row: int(row.user.organisation_id or 0),
 )
-follow(Operator, kind="operator", fields=("login", "label", "scopes", "is_enabled"))
+follow(Operator, kind="operator", fields=("login", "label", "scopes", "is_enabled"), hidden=("password",))
 follow(ApiKey, kind="key", fields=("name", "scopes", "operator_id", "revoked_ms"), name=lambda row: row.name)
 follow(PeopleGroup, kind="group", fields=("name", "withheld"), name=lambda row: row.name)
 follow(

@@ -47,6 +47,22 @@ PROBLEM_RESPONSE = {
 log = structlog.get_logger(__name__)
 
 
+class NotSignedIn(Exception):
+    """Nobody who may call; `challenge` says how to sign in (RFC 9110, 11.6.1)."""
+
+    def __init__(self, detail: str, challenge: str) -> None:
+        self.challenge = challenge
+        super().__init__(detail)
+
+
+class TooOften(Exception):
+    """It may be tried again after `retry_s`."""
+
+    def __init__(self, detail: str, retry_s: int) -> None:
+        self.retry_s = retry_s
+        super().__init__(detail)
+
+
 def problem(status: int, detail: str, errors: Iterable[FieldError] = ()) -> HttpResponse:
     """An error as the API answers it. `errors` name each field; nobody reads a secret or a message body in it."""
     content: dict[str, object] = {
@@ -82,6 +98,14 @@ def _answer(request: HttpRequest, error: object) -> HttpResponse:
             return problem(409, str(error))
         case AuthenticationError():
             return problem(401, "Send an API key that is not revoked: Authorization: Bearer chp_…")
+        case NotSignedIn():
+            answer = problem(401, str(error))
+            answer["WWW-Authenticate"] = error.challenge
+            return answer
+        case TooOften():
+            answer = problem(429, str(error))
+            answer["Retry-After"] = str(error.retry_s)
+            return answer
         case HttpError(__cause__=InvalidInput() | HttpError() as cause):
             return _answer(request, cause)  # the framework hides what the parser raised behind an error of its own
         case RequestDataTooBig():
@@ -101,6 +125,8 @@ _ANSWERED = (
     NotFound,
     Conflict,
     AuthenticationError,
+    NotSignedIn,
+    TooOften,
     HttpError,
     RequestDataTooBig,
     OperationalError,
