@@ -22,7 +22,7 @@ from chappe.features.accounts.letter import link_to, send_invitation
 from chappe.features.accounts.models import User
 from chappe.features.accounts.right import ROLE_LABELS, Right, Role
 from chappe.features.clock import now_ms
-from chappe.features.form import ConfirmForm
+from chappe.features.confirmation import Question, when_confirmed
 from chappe.features.refusal import NotFound
 from chappe.features.view import PageRequest, forbidden, page, public
 
@@ -142,19 +142,18 @@ def edit_group(request: PageRequest, group_id: int = 0) -> HttpResponseBase:
 @page(Right.MANAGE_PEOPLE)
 def delete_group(request: PageRequest, group_id: int) -> HttpResponseBase:
     group = people.find_group(request.person.organisation_id, group_id)
-    form = ConfirmForm(request.POST or None, name=group.name)
-    if request.method == "POST" and form.is_valid():
-        people.delete_group(request.person.organisation_id, group_id, request.person)
-        messages.success(request, _("The group is gone."))
-        return redirect("accounts:groups")
-    shown = {
-        "title": _("Delete the group %(name)s") % {"name": group.name},
-        "words": _("Its people stay, and have again every right that their roles give them."),
-        "label": _("Delete the group"),
-        "cancel_url": reverse("accounts:groups"),
-        "form": form,
-    }
-    return render(request, "console/confirm.html", shown)
+    question = Question(
+        name=group.name,
+        title=_("Delete the group %(name)s") % {"name": group.name},
+        words=_("Its people stay, and have again every right that their roles give them."),
+        label=_("Delete the group"),
+        done=_("The group is gone."),
+        next_url=reverse("accounts:groups"),
+        cancel_url=reverse("accounts:groups"),
+    )
+    return when_confirmed(
+        request, question, lambda: people.delete_group(group.organisation_id, group_id, request.person)
+    )
 
 
 @page()

@@ -12,7 +12,8 @@ from chappe.features.accounts.right import Right
 from chappe.features.callbacks import services
 from chappe.features.callbacks.forms import EVENT_LABELS, EndpointForm
 from chappe.features.clock import now_ms
-from chappe.features.form import ConfirmForm, chosen_ids
+from chappe.features.confirmation import Question, when_confirmed
+from chappe.features.form import chosen_ids
 from chappe.features.view import PageRequest, page
 
 LETTERS_OF_A_PAGE = 50
@@ -108,16 +109,15 @@ def replay(request: PageRequest, callback_id: int) -> HttpResponseBase:
 @page(Right.MANAGE_HOOKS)
 def delete_callback(request: PageRequest, callback_id: int) -> HttpResponseBase:
     row = services.find_endpoint(request.person.organisation_id, callback_id)
-    form = ConfirmForm(request.POST or None, name=row.url)
-    if request.method == "POST" and form.is_valid():
-        services.delete_endpoint(request.person.organisation_id, callback_id, now_ms())
-        messages.success(request, _("The callback is gone."))
-        return redirect("callbacks:list")
-    shown = {
-        "title": _("Delete this callback"),
-        "words": _("Nothing is called any more, and what was still to be called is forgotten."),
-        "label": _("Delete the callback"),
-        "cancel_url": reverse("callbacks:callback", args=[callback_id]),
-        "form": form,
-    }
-    return render(request, "console/confirm.html", shown)
+    question = Question(
+        name=row.url,
+        title=_("Delete this callback"),
+        words=_("Nothing is called any more, and what was still to be called is forgotten."),
+        label=_("Delete the callback"),
+        done=_("The callback is gone."),
+        next_url=reverse("callbacks:list"),
+        cancel_url=reverse("callbacks:callback", args=[callback_id]),
+    )
+    return when_confirmed(
+        request, question, lambda: services.delete_endpoint(row.organisation_id, callback_id, now_ms())
+    )

@@ -17,6 +17,7 @@ from chappe.features.accounts.right import Right
 from chappe.features.audit.actor import ActorKind
 from chappe.features.audit.wording import ACTORS
 from chappe.features.clock import now_ms
+from chappe.features.confirmation import Question, when_confirmed
 from chappe.features.connections import history, services
 from chappe.features.connections.certificate import Expiry, expiries
 from chappe.features.connections.edit import logged_in_alike
@@ -30,7 +31,7 @@ from chappe.features.connections.performance import Line, line_of, lines_of
 from chappe.features.connections.risk import Risk, risks
 from chappe.features.connections.version import BEGIN, CHANGE, CREATE, REPLACE, REPLACED, REVERT
 from chappe.features.connections.wall import ShownLine, drawn_line
-from chappe.features.form import ConfirmForm, ConsoleForm
+from chappe.features.form import ConsoleForm
 from chappe.features.messages.models import Exchange
 from chappe.features.view import PageRequest, back, page
 from chappe.messaging import Channel, ConfigError
@@ -265,45 +266,35 @@ def reverted(request: PageRequest, connection_id: int, number: int) -> HttpRespo
     organisation_id = request.person.organisation_id
     connection = services.find_connection(organisation_id, connection_id)
     history.find_version(organisation_id, connection_id, number)
-    form = ConfirmForm(request.POST or None, name=connection.name)
-    if request.method == "POST" and form.is_valid():
-        with form.refusals():
-            history.revert(organisation_id, connection_id, number, now_ms())
-        if not form.is_refused:
-            messages.success(request, _("The settings of version %(number)s are back.") % {"number": number})
-            return redirect("connections:overview", connection_id)
-    context = {
-        "form": form,
-        "title": _("Bring back version %(number)s of %(name)s?") % {"number": number, "name": connection.name},
-        "words": _(
+    question = Question(
+        name=connection.name,
+        title=_("Bring back version %(number)s of %(name)s?") % {"number": number, "name": connection.name},
+        words=_(
             "All settings, and the secrets, become what they were in that version. Name, place in the list, and whether it is "
             "switched on stay. What is in use now stays in the history, and can be brought back likewise."
         ),
-        "label": _("Bring back"),
-        "cancel_url": reverse("connections:version", args=(connection_id, number)),
-    }
-    return render(request, "console/confirm.html", context)
+        label=_("Bring back"),
+        done=_("The settings of version %(number)s are back.") % {"number": number},
+        next_url=reverse("connections:overview", args=(connection_id,)),
+        cancel_url=reverse("connections:version", args=(connection_id, number)),
+    )
+    return when_confirmed(request, question, lambda: history.revert(organisation_id, connection_id, number, now_ms()))
 
 
 @page(Right.MANAGE_CONNECTIONS)
 def deleted(request: PageRequest, connection_id: int) -> HttpResponseBase:
     organisation_id = request.person.organisation_id
     connection = services.find_connection(organisation_id, connection_id)
-    form = ConfirmForm(request.POST or None, name=connection.name)
-    if request.method == "POST" and form.is_valid():
-        with form.refusals():
-            services.delete_connection(organisation_id, connection_id)
-        if not form.is_refused:
-            messages.success(request, _("%(name)s is deleted.") % {"name": connection.name})
-            return redirect("connections:list")
-    context = {
-        "form": form,
-        "title": _("Delete %(name)s?") % {"name": connection.name},
-        "words": _(
+    question = Question(
+        name=connection.name,
+        title=_("Delete %(name)s?") % {"name": connection.name},
+        words=_(
             "Its settings, secrets, history and hooks go. Receipts that its provider still brings match nothing any more. "
             "Where it was used by deliveries, switch it off instead."
         ),
-        "label": _("Delete"),
-        "cancel_url": reverse("connections:overview", args=(connection_id,)),
-    }
-    return render(request, "console/confirm.html", context)
+        label=_("Delete"),
+        done=_("%(name)s is deleted.") % {"name": connection.name},
+        next_url=reverse("connections:list"),
+        cancel_url=reverse("connections:overview", args=(connection_id,)),
+    )
+    return when_confirmed(request, question, lambda: services.delete_connection(organisation_id, connection_id))

@@ -1,5 +1,7 @@
 """People: found, made, changed, deleted, erased everywhere."""
 
+from functools import partial
+
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -8,10 +10,11 @@ from django.utils.translation import gettext as _
 
 from chappe.features.accounts.right import Right
 from chappe.features.clock import now_ms
+from chappe.features.confirmation import Question, when_confirmed
 from chappe.features.contacts import profile, services
 from chappe.features.contacts.forms import PersonForm, SearchForm
 from chappe.features.contacts.models import Contact, ContactList
-from chappe.features.form import ConfirmForm, number_of
+from chappe.features.form import number_of
 from chappe.features.settings.services import settings_of
 from chappe.features.view import PageRequest, page
 
@@ -105,37 +108,35 @@ def change_person(request: PageRequest, contact_id: int) -> HttpResponseBase:
 def delete_person(request: PageRequest, contact_id: int) -> HttpResponseBase:
     organisation_id = request.person.organisation_id
     contact = services.find_contact(organisation_id, contact_id)
-    form = ConfirmForm(request.POST or None, name=_title(request, contact))
-    if request.method == "POST" and form.is_valid():
-        services.delete_contact(organisation_id, contact_id)
-        messages.success(request, _("The person is off your contacts and off every list."))
-        return redirect("contacts:people")
-    values = {
-        "title": _("Delete this contact"),
-        "words": _(
+    question = Question(
+        name=_title(request, contact),
+        title=_("Delete this contact"),
+        words=_(
             "The contact goes, off every list. What was sent to the person and came from them stays, and so does what they "
             "said of consent. To take that away as well, erase the person."
         ),
-        "form": form,
-        "label": _("Delete the contact"),
-        "cancel_url": reverse("contacts:person", args=[contact_id]),
-    }
-    return render(request, "console/confirm.html", values)
+        label=_("Delete the contact"),
+        done=_("The person is off your contacts and off every list."),
+        next_url=reverse("contacts:people"),
+        cancel_url=reverse("contacts:person", args=[contact_id]),
+    )
+    return when_confirmed(request, question, lambda: services.delete_contact(organisation_id, contact_id))
 
 
 @page(Right.ERASE_PEOPLE)
 def erase_person(request: PageRequest, contact_id: int) -> HttpResponseBase:
     organisation_id = request.person.organisation_id
     contact = services.find_contact(organisation_id, contact_id)
-    form = ConfirmForm(request.POST or None, name=_title(request, contact))
-    if request.method == "POST" and form.is_valid():
-        services.erase_contact(organisation_id, contact_id, now_ms())
-        messages.success(
-            request, _("The person is being erased: the contact is gone, messages and texts follow within a moment.")
-        )
-        return redirect("contacts:people")
-    values = {"form": form, "contact": contact, "title": _title(request, contact)}
-    return render(request, "contacts/erase.html", values)
+    question = Question(
+        name=_title(request, contact),
+        title=_("Erase a person everywhere"),
+        label=_("Erase the person"),
+        done=_("The person is being erased: the contact is gone, messages and texts follow within a moment."),
+        next_url=reverse("contacts:people"),
+        cancel_url=reverse("contacts:person", args=[contact_id]),
+    )
+    erase = partial(services.erase_contact, organisation_id, contact_id, now_ms())
+    return when_confirmed(request, question, erase, "contacts/erase.html")
 
 
 def _title(request: PageRequest, contact: Contact) -> str:

@@ -11,10 +11,11 @@ from django.views.decorators.http import require_POST
 
 from chappe.features.accounts.right import Right
 from chappe.features.clock import now_ms
+from chappe.features.confirmation import Question, when_confirmed
 from chappe.features.contacts import services
 from chappe.features.contacts.forms import ListForm, MemberForm, SearchForm
 from chappe.features.contacts.models import ContactList
-from chappe.features.form import ConfirmForm, chosen_ids
+from chappe.features.form import chosen_ids
 from chappe.features.view import PageRequest, page
 
 LISTS_OF_A_PAGE = 20
@@ -116,20 +117,16 @@ def rename_list(request: PageRequest, list_id: int) -> HttpResponseBase:
 def delete_list(request: PageRequest, list_id: int) -> HttpResponseBase:
     organisation_id = request.person.organisation_id
     found = services.find_list(organisation_id, list_id)
-    form = ConfirmForm(request.POST or None, name=found.name)
-    if request.method == "POST" and form.is_valid():
-        with form.refusals():
-            services.delete_list(organisation_id, list_id, now_ms())
-            messages.success(request, _("The list %(name)s is gone. Its people stay.") % {"name": found.name})
-            return redirect("contacts:lists")
-    values = {
-        "title": _("Delete the list %(name)s") % {"name": found.name},
-        "words": _(
+    question = Question(
+        name=found.name,
+        title=_("Delete the list %(name)s") % {"name": found.name},
+        words=_(
             "The list goes, with its imports. The people on it stay, on their other lists and in your contacts. "
             "A list that a delivery was made for cannot be deleted."
         ),
-        "form": form,
-        "label": _("Delete the list"),
-        "cancel_url": reverse("contacts:list", args=[list_id]),
-    }
-    return render(request, "console/confirm.html", values)
+        label=_("Delete the list"),
+        done=_("The list %(name)s is gone. Its people stay.") % {"name": found.name},
+        next_url=reverse("contacts:lists"),
+        cancel_url=reverse("contacts:list", args=[list_id]),
+    )
+    return when_confirmed(request, question, lambda: services.delete_list(organisation_id, list_id, now_ms()))

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
@@ -14,10 +15,11 @@ from django.views.decorators.http import require_POST
 
 from chappe.features.accounts.right import Right
 from chappe.features.clock import instant, now_ms
+from chappe.features.confirmation import Question, when_confirmed
 from chappe.features.deliveries import proof, services
 from chappe.features.deliveries.composer import Composition, compose
 from chappe.features.deliveries.export import figure_lines, message_lines
-from chappe.features.deliveries.forms import Editor, NumberForm, ProofForm
+from chappe.features.deliveries.forms import BeginForm, Editor, NumberForm, ProofForm
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.progress import (
     DAY_MS,
@@ -32,11 +34,12 @@ from chappe.features.deliveries.progress import (
 )
 from chappe.features.deliveries.sample import Sample, samples
 from chappe.features.deliveries.state import STARTED, STATUSES, TONES, reason_words
-from chappe.features.form import ConfirmForm
 from chappe.features.mask import masked
 from chappe.features.refusal import InvalidInput, NotFound
 from chappe.features.state import STATES
 from chappe.features.stream import download
+from chappe.features.templates.models import DeliveryTemplate
+from chappe.features.templates.services import find_template, templates_offered
 from chappe.features.view import PageRequest, page
 from chappe.features.words import localised
 from chappe.gsm import Encoding, transliterate
@@ -82,14 +85,24 @@ def _edited(request: PageRequest, delivery: Delivery | None) -> HttpResponseBase
         return redirect("deliveries:delivery", delivery.pk)
     organisation_id = request.person.organisation_id
     typed = _typed(request)
-    editor = Editor(organisation_id, typed, delivery, _whole(request.GET.get("list", "")))
+    template = _template(request) if delivery is None else None
+    editor = Editor(organisation_id, typed, delivery, _whole(request.GET.get("list", "")), template)
     done = request.POST.get("do", "")
     if done in ("save", "analyse", "proof") and editor.is_valid():
         saved = _saved(organisation_id, editor, delivery)
         if saved is not None:
             return _after(request, saved, done)
     composition = _composed(request, editor)
-    return render(request, "deliveries/edit.html", {"editor": editor, "delivery": delivery, "composition": composition})
+    values: dict[str, Any] = {"editor": editor, "delivery": delivery, "composition": composition}
+    if delivery is None:
+        values["begin"] = BeginForm(templates_offered(organisation_id), template)
+    return render(request, "deliveries/edit.html", values)
+
+
+def _template(request: PageRequest) -> DeliveryTemplate | None:
+    """What a new delivery begins with, where the address names it. Raises NotFound."""
+    named = request.GET.get("template", "")
+    return find_template(request.person.organisation_id, _whole(named)) if named else None
 
 
 def _typed(request: PageRequest) -> QueryDict | None:
@@ -357,42 +370,33 @@ def resume(request: PageRequest, delivery_id: int) -> HttpResponseBase:
 def cancel(request: PageRequest, delivery_id: int) -> HttpResponseBase:
     organisation_id = request.person.organisation_id
     delivery = services.find_delivery(organisation_id, delivery_id)
-    form = ConfirmForm(request.POST or None, name=delivery.label)
-    if request.method == "POST" and form.is_valid():
-        with form.refusals():
-            services.cancel(organisation_id, delivery_id, now_ms())
-        if not form.is_refused:
-            messages.success(request, _("Cancelled: what waited is not sent. What has left cannot be called back."))
-            return redirect("deliveries:delivery", delivery_id)
-    values = {
-        "form": form,
-        "title": _("Cancel “%(label)s”") % {"label": delivery.label},
-        "words": _("What still waits is never sent. What has left cannot be called back. This cannot be undone."),
-        "label": _("Cancel the delivery"),
-        "cancel_url": request.path.removesuffix("cancel/"),
-    }
-    return render(request, "console/confirm.html", values)
+    url = reverse("deliveries:delivery", args=[delivery_id])
+    question = Question(
+        name=delivery.label,
+        title=_("Cancel “%(label)s”") % {"label": delivery.label},
+        words=_("What still waits is never sent. What has left cannot be called back. This cannot be undone."),
+        label=_("Cancel the delivery"),
+        done=_("Cancelled: what waited is not sent. What has left cannot be called back."),
+        next_url=url,
+        cancel_url=url,
+    )
+    return when_confirmed(request, question, lambda: services.cancel(organisation_id, delivery_id, now_ms()))
 
 
 @page(USE)
 def delete(request: PageRequest, delivery_id: int) -> HttpResponseBase:
     organisation_id = request.person.organisation_id
     delivery = services.find_delivery(organisation_id, delivery_id)
-    form = ConfirmForm(request.POST or None, name=delivery.label)
-    if request.method == "POST" and form.is_valid():
-        with form.refusals():
-            services.delete_delivery(organisation_id, delivery_id, now_ms())
-        if not form.is_refused:
-            messages.success(request, _("“%(label)s” is deleted.") % {"label": delivery.label})
-            return redirect("deliveries:list")
-    values = {
-        "form": form,
-        "title": _("Delete “%(label)s”") % {"label": delivery.label},
-        "words": _("The draft and what was prepared of it are taken away. Nothing of it was sent."),
-        "label": _("Delete the delivery"),
-        "cancel_url": request.path.removesuffix("delete/"),
-    }
-    return render(request, "console/confirm.html", values)
+    question = Question(
+        name=delivery.label,
+        title=_("Delete “%(label)s”") % {"label": delivery.label},
+        words=_("The draft and what was prepared of it are taken away. Nothing of it was sent."),
+        label=_("Delete the delivery"),
+        done=_("“%(label)s” is deleted.") % {"label": delivery.label},
+        next_url=reverse("deliveries:list"),
+        cancel_url=reverse("deliveries:delivery", args=[delivery_id]),
+    )
+    return when_confirmed(request, question, lambda: services.delete_delivery(organisation_id, delivery_id, now_ms()))
 
 
 # -- proofs ----------------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_POST
 from chappe.engine.address import HOOKS, hook_url
 from chappe.features.accounts.right import Right
 from chappe.features.clock import now_ms
+from chappe.features.confirmation import Question, when_confirmed
 from chappe.features.connections.services import connections_of
-from chappe.features.form import ConfirmForm, number_of
+from chappe.features.form import number_of
 from chappe.features.hooks import services
 from chappe.features.hooks.forms import KIND_LABELS, HookForm, NewHookForm
 from chappe.features.hooks.models import Hook, HookCount
@@ -138,19 +139,16 @@ def rotate(request: PageRequest, hook_id: int) -> HttpResponseBase:
 @page(Right.MANAGE_HOOKS)
 def delete_hook(request: PageRequest, hook_id: int) -> HttpResponseBase:
     hook = services.find_hook(request.person.organisation_id, hook_id)
-    form = ConfirmForm(request.POST or None, name=hook.name)
-    if request.method == "POST" and form.is_valid():
-        services.delete_hook(request.person.organisation_id, hook_id)
-        messages.success(request, _("The hook is gone."))
-        return redirect("hooks:list")
-    shown = {
-        "title": _("Delete the hook %(name)s") % {"name": hook.name},
-        "words": _("Calls to its address are refused from then on, and what they would have told is lost."),
-        "label": _("Delete the hook"),
-        "cancel_url": reverse("hooks:hook", args=[hook_id]),
-        "form": form,
-    }
-    return render(request, "console/confirm.html", shown)
+    question = Question(
+        name=hook.name,
+        title=_("Delete the hook %(name)s") % {"name": hook.name},
+        words=_("Calls to its address are refused from then on, and what they would have told is lost."),
+        label=_("Delete the hook"),
+        done=_("The hook is gone."),
+        next_url=reverse("hooks:list"),
+        cancel_url=reverse("hooks:hook", args=[hook_id]),
+    )
+    return when_confirmed(request, question, lambda: services.delete_hook(hook.organisation_id, hook_id))
 
 
 def _url(request: HttpRequest, hook: Hook) -> str:

@@ -1,11 +1,9 @@
 """API keys, and operators with theirs. A secret is on the page that answers its making, and on none after it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -13,7 +11,8 @@ from chappe.features.accounts import operator, services
 from chappe.features.accounts.right import Right
 from chappe.features.accounts.services import NewApiKey
 from chappe.features.clock import now_ms
-from chappe.features.form import ConfirmForm, ConsoleForm
+from chappe.features.confirmation import Question, when_confirmed
+from chappe.features.form import ConsoleForm
 from chappe.features.keys.forms import KeyForm, NewOperatorForm, OperatorForm, OperatorKeyForm
 from chappe.features.view import PageRequest, page
 
@@ -41,14 +40,17 @@ def new_key(request: PageRequest) -> HttpResponseBase:
 @page(Right.MANAGE_KEYS)
 def revoke_key(request: PageRequest, key_id: int) -> HttpResponseBase:
     key = services.find_key(request.person.organisation_id, key_id)
-    back = ("keys:operator", key.operator_id) if key.operator_id else ("keys:list",)
-    form = ConfirmForm(request.POST or None, name=key.name)
-    if request.method == "POST" and form.is_valid():
-        services.revoke_api_key(request.person.organisation_id, key_id, now_ms())
-        messages.success(request, _("The key “%(name)s” lets nobody in any more.") % {"name": key.name})
-        return redirect(*back)
-    words = _("Whatever uses this key is refused within a second, and for good. A key cannot be brought back.")
-    return _confirm(request, form, _("Revoke “%(name)s”") % {"name": key.name}, words, _("Revoke the key"), back)
+    url = reverse("keys:operator", args=[key.operator_id]) if key.operator_id else reverse("keys:list")
+    question = Question(
+        name=key.name,
+        title=_("Revoke “%(name)s”") % {"name": key.name},
+        words=_("Whatever uses this key is refused within a second, and for good. A key cannot be brought back."),
+        label=_("Revoke the key"),
+        done=_("The key “%(name)s” lets nobody in any more.") % {"name": key.name},
+        next_url=url,
+        cancel_url=url,
+    )
+    return when_confirmed(request, question, lambda: services.revoke_api_key(key.organisation_id, key_id, now_ms()))
 
 
 @page(Right.MANAGE_KEYS)
@@ -105,14 +107,18 @@ def switch_operator(request: PageRequest, operator_id: int) -> HttpResponseBase:
 @page(Right.MANAGE_KEYS)
 def delete_operator(request: PageRequest, operator_id: int) -> HttpResponseBase:
     found = operator.find_operator(request.person.organisation_id, operator_id)
-    form = ConfirmForm(request.POST or None, name=found.login)
-    if request.method == "POST" and form.is_valid():
-        operator.delete_operator(request.person.organisation_id, operator_id)
-        messages.success(request, _("The operator %(login)s and its keys are gone.") % {"login": found.login})
-        return redirect("keys:operators")
-    title = _("Delete the operator %(login)s") % {"login": found.login}
-    words = _("Its keys go with it, and whatever uses them is refused. To stop it for a while, switch it off instead.")
-    return _confirm(request, form, title, words, _("Delete the operator"), ("keys:operator", operator_id))
+    question = Question(
+        name=found.login,
+        title=_("Delete the operator %(login)s") % {"login": found.login},
+        words=_(
+            "Its keys go with it, and whatever uses them is refused. To stop it for a while, switch it off instead."
+        ),
+        label=_("Delete the operator"),
+        done=_("The operator %(login)s and its keys are gone.") % {"login": found.login},
+        next_url=reverse("keys:operators"),
+        cancel_url=reverse("keys:operator", args=[operator_id]),
+    )
+    return when_confirmed(request, question, lambda: operator.delete_operator(found.organisation_id, operator_id))
 
 
 @page(Right.MANAGE_KEYS)
@@ -132,19 +138,6 @@ def _form(
 ) -> HttpResponseBase:
     values = {"form": form, "title": title, "label": label, "back": resolve_url(back, *args)}
     return render(request, "keys/form.html", values)
-
-
-def _confirm(
-    request: PageRequest, form: ConfirmForm, title: str, words: str, label: str, back: tuple[Any, ...]
-) -> HttpResponseBase:
-    values: Mapping[str, object] = {
-        "form": form,
-        "title": title,
-        "words": words,
-        "label": label,
-        "cancel_url": resolve_url(*back),
-    }
-    return render(request, "console/confirm.html", values)
 
 
 def _secret(request: PageRequest, made: NewApiKey) -> HttpResponseBase:
