@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "chappe.features.inbox",
     "chappe.features.relay",
     "chappe.features.deliveries",
+    "chappe.features.templates",
     "chappe.features.jobs",
     "chappe.features.hooks",
     "chappe.features.callbacks",

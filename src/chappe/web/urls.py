@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("contacts/", include("chappe.features.contacts.urls")),
     path("consent/", include("chappe.features.consent.urls")),
     path("deliveries/", include("chappe.features.deliveries.urls")),
+    path("deliveries/", include("chappe.features.templates.urls")),
     path("inbox/", include("chappe.features.inbox.urls")),
     path("errors/", include("chappe.features.errors.urls")),
     path("messages/", include("chappe.features.messages.urls")),

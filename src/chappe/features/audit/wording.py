@@ -81,6 +81,7 @@ SUBJECTS: Mapping[str, Words] = {
     "quarantine": _("Quarantine"),
     "consent": _("Consent"),
     "delivery": _("Delivery"),
+    "template": _("Delivery template"),
     "test_number": _("Test number"),
     "trace": _("Trace"),
     "conversation": _("Conversation"),
@@ -101,6 +102,7 @@ PAGES: Mapping[str, str] = {
     "list": "contacts:list",
     "contact": "contacts:person",
     "delivery": "deliveries:delivery",
+    "template": "templates:template",
     "person": "accounts:person",
     "group": "accounts:group",
     "operator": "keys:operator",
@@ -111,6 +113,7 @@ PAGES: Mapping[str, str] = {
 FIELDS: Mapping[str, Words] = {
     "name": _("Name"),
     "label": _("Label"),
+    "internal_name": _("Internal name"),
     "login": _("Login"),
     "provider": _("Provider"),
     "is_enabled": _("Switched on"),

@@ -17,6 +17,7 @@ from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.messages.models import Message, MessageNow, Outbox
 from chappe.features.refusal import Conflict
+from chappe.features.templates.models import DeliveryTemplate
 from chappe.messaging import DeliveryState
 
 MOVE = "connections.move"
@@ -58,7 +59,10 @@ def replace_connection(
 
 
 def _hand_over(old: Connection, made: Connection) -> None:
-    """Deliveries that are not over go on through the new one."""
+    """Deliveries that are not over go on through the new one, and templates are routed through it."""
+    templates = DeliveryTemplate.objects.filter(connection_id=old.pk)
+    _note_moved(templates, old, made)
+    templates.update(connection_id=made.pk)
     deliveries = Delivery.objects.filter(connection_id=old.pk)
     moving = deliveries.filter(status__in=MOVING)
     _note_moved(moving, old, made)
@@ -67,7 +71,9 @@ def _hand_over(old: Connection, made: Connection) -> None:
         raise Conflict("A delivery is being analysed for this connection. Try again when it is ready.")
 
 
-def _note_moved(rows: "QuerySet[Hook] | QuerySet[Delivery]", old: Connection, made: Connection) -> None:
+def _note_moved(
+    rows: "QuerySet[Hook] | QuerySet[Delivery] | QuerySet[DeliveryTemplate]", old: Connection, made: Connection
+) -> None:
     for row in rows:
         note(subject_of(row), CHANGE, before={"connection_id": old.pk}, after={"connection_id": made.pk})
 

@@ -183,7 +183,9 @@ _MOST = {"tlvs": MOST_PARAMETERS, "suggestions": 11, "cards": 10}
 
 
 class Template(Written, Protocol):
-    """A template of deliveries, as far as the editor of a delivery must know one. None routes nothing."""
+    """A template of deliveries, as far as the editor of a delivery must know one."""
+
+    pk: int
 
     @property
     def connection_id(self) -> int | None: ...
@@ -428,6 +430,16 @@ def _row(one: Any) -> dict[str, Any]:
         "format": one.format.value,
         "maximum_octets": one.maximum_octets or None,
     }
+
+
+class BeginForm(ConsoleForm):
+    """The template that a new delivery begins with."""
+
+    template = forms.ChoiceField(label=_("Template"))
+
+    def __init__(self, templates: Sequence[Template], chosen: Template | None) -> None:
+        super().__init__(initial={"template": chosen.pk if chosen else None})
+        self.fields["template"].choices = [(one.pk, str(one)) for one in templates]  # type: ignore[attr-defined]
 
 
 class ProofForm(ConsoleForm):

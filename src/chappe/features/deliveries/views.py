@@ -19,7 +19,7 @@ from chappe.features.confirmation import Question, when_confirmed
 from chappe.features.deliveries import proof, services
 from chappe.features.deliveries.composer import Composition, compose
 from chappe.features.deliveries.export import figure_lines, message_lines
-from chappe.features.deliveries.forms import Editor, NumberForm, ProofForm
+from chappe.features.deliveries.forms import BeginForm, Editor, NumberForm, ProofForm
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.progress import (
     DAY_MS,
@@ -38,6 +38,8 @@ from chappe.features.mask import masked
 from chappe.features.refusal import InvalidInput, NotFound
 from chappe.features.state import STATES
 from chappe.features.stream import download
+from chappe.features.templates.models import DeliveryTemplate
+from chappe.features.templates.services import find_template, templates_offered
 from chappe.features.view import PageRequest, page
 from chappe.features.words import localised
 from chappe.gsm import Encoding, transliterate
@@ -83,14 +85,24 @@ def _edited(request: PageRequest, delivery: Delivery | None) -> HttpResponseBase
         return redirect("deliveries:delivery", delivery.pk)
     organisation_id = request.person.organisation_id
     typed = _typed(request)
-    editor = Editor(organisation_id, typed, delivery, _whole(request.GET.get("list", "")))
+    template = _template(request) if delivery is None else None
+    editor = Editor(organisation_id, typed, delivery, _whole(request.GET.get("list", "")), template)
     done = request.POST.get("do", "")
     if done in ("save", "analyse", "proof") and editor.is_valid():
         saved = _saved(organisation_id, editor, delivery)
         if saved is not None:
             return _after(request, saved, done)
     composition = _composed(request, editor)
-    return render(request, "deliveries/edit.html", {"editor": editor, "delivery": delivery, "composition": composition})
+    values: dict[str, Any] = {"editor": editor, "delivery": delivery, "composition": composition}
+    if delivery is None:
+        values["begin"] = BeginForm(templates_offered(organisation_id), template)
+    return render(request, "deliveries/edit.html", values)
+
+
+def _template(request: PageRequest) -> DeliveryTemplate | None:
+    """What a new delivery begins with, where the address names it. Raises NotFound."""
+    named = request.GET.get("template", "")
+    return find_template(request.person.organisation_id, _whole(named)) if named else None
 
 
 def _typed(request: PageRequest) -> QueryDict | None:
