@@ -49,6 +49,7 @@ class ConnectionVersion(models.Model):
     action = models.CharField(max_length=12, help_text="begin, create, change, revert, replace or replaced")
     reverted_to = models.BigIntegerField(default=0, help_text="of a revert: the version whose settings came back")
     name = models.CharField(max_length=200)
+    internal_name = models.CharField(max_length=130, default="", blank=True)
     settings = models.JSONField(default=dict)
     secrets = models.BinaryField(default=bytes, help_text="sealed as those of the connection are")
     changed_secrets = models.JSONField(

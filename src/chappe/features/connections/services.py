@@ -18,6 +18,7 @@ from chappe.features.audit.following import subject_of
 from chappe.features.audit.record import Subject as Audited
 from chappe.features.audit.record import note, together
 from chappe.features.connections import version
+from chappe.features.connections.account import checked_internal_name
 from chappe.features.connections.link import held_slots
 from chappe.features.connections.models import Connection, ConnectionVersion, LinkLease, LinkState
 from chappe.features.connections.way import Way
@@ -56,6 +57,7 @@ class Change:
     is_enabled: bool | None = None
     version: int | None = None
     position: int | None = None
+    internal_name: str | None = None
 
 
 def connections_of(organisation_id: int, *, with_replaced: bool = False) -> "QuerySet[Connection]":
@@ -132,11 +134,14 @@ def create_connection(
     now_ms: int,
     *,
     is_enabled: bool = True,
+    internal_name: str = "",
 ) -> Connection:
     """A new connection. Raises InvalidInput naming each field, or Conflict where the name is taken."""
     mistakes, public, secrets = Mistakes(), dict[str, Any](), dict[str, str]()
     with mistakes.noted():
         name = checked_name(name)
+    with mistakes.noted():
+        internal_name = checked_internal_name(organisation_id, internal_name)
     with mistakes.noted():
         spec = provider_spec(provider)
         public, secrets = _parsed(spec, _with_defaults(organisation_id, spec, settings), {})
@@ -145,6 +150,7 @@ def create_connection(
     connection = Connection(
         organisation_id=organisation_id,
         name=name,
+        internal_name=internal_name,
         provider=provider,
         settings=public,
         is_enabled=is_enabled,
@@ -152,7 +158,7 @@ def create_connection(
         created_ms=now_ms,
         changed_ms=now_ms,
     )
-    with _name_is_free(connection.name), together():
+    with _names_are_free(connection), together():
         _save_new(connection, secrets, version.CREATE)
     return connection
 
@@ -201,7 +207,7 @@ def change_connection(
         if _apply(connection, change):
             connection.version += 1
             connection.changed_ms = now_ms
-            with _name_is_free(connection.name), transaction.atomic():
+            with _names_are_free(connection), transaction.atomic():
                 connection.save()
             action = version.REVERT if reverted_to else version.CHANGE
             changed = version.changed_names(old_secrets, _secrets_or_none(connection))
@@ -218,7 +224,7 @@ def _secrets_or_none(connection: Connection) -> dict[str, str]:
 
 
 def made_from(old: Connection, settings: Mapping[str, object], now_ms: int, name: str | None = None) -> Connection:
-    """A new connection in the place of `old`, which is switched off and gives up its name; within the caller's transaction.
+    """A new connection in the place of `old`, which is switched off and gives up its names; within the caller's transaction.
 
     Raises InvalidInput, or Conflict where another has the name.
     """
@@ -233,6 +239,7 @@ def made_from(old: Connection, settings: Mapping[str, object], now_ms: int, name
     made = Connection(
         organisation_id=old.organisation_id,
         name=name,
+        internal_name=old.internal_name,
         provider=old.provider,
         settings=public,
         is_enabled=old.is_enabled,
@@ -241,10 +248,11 @@ def made_from(old: Connection, settings: Mapping[str, object], now_ms: int, name
         changed_ms=now_ms,
     )
     old.name, old.is_enabled = old.name[: LONGEST_NAME - len(mark)] + mark, False
+    old.internal_name = ""
     old.version, old.changed_ms = old.version + 1, now_ms
-    with _name_is_free(old.name), transaction.atomic():
+    with _names_are_free(old), transaction.atomic():
         old.save()
-    with _name_is_free(made.name), transaction.atomic():
+    with _names_are_free(made), transaction.atomic():
         _save_new(made, secrets, version.REPLACE)
     old.replaced_by = made.pk
     old.save(update_fields=["replaced_by"])
@@ -409,6 +417,8 @@ def _apply(connection: Connection, change: Change) -> bool:
     with mistakes.noted():
         connection.name = connection.name if change.name is None else checked_name(change.name)
     with mistakes.noted():
+        _apply_internal_name(connection, change.internal_name)
+    with mistakes.noted():
         if change.settings is not None:
             _apply_settings(connection, change.settings)
     with mistakes.noted():
@@ -419,10 +429,21 @@ def _apply(connection: Connection, change: Change) -> bool:
     return before != _facts(connection)
 
 
+def _apply_internal_name(connection: Connection, internal_name: str | None) -> None:
+    """Where it differs: what was right when it was given is no mistake of a change of something else."""
+    if internal_name is None or internal_name.strip() == connection.internal_name:
+        return
+    if connection.replaced_by:
+        raise Conflict(
+            f"This connection was replaced by connection {connection.replaced_by}, which has its internal name."
+        )
+    connection.internal_name = checked_internal_name(connection.organisation_id, internal_name, connection.pk)
+
+
 def _facts(connection: Connection) -> tuple[object, ...]:
     """What a change may change."""
-    secrets = bytes(connection.secrets)
-    return (connection.name, connection.is_enabled, connection.position, connection.settings, secrets)
+    names = (connection.name, connection.internal_name)
+    return (*names, connection.is_enabled, connection.position, connection.settings, bytes(connection.secrets))
 
 
 def _checked_position(position: int) -> int:
@@ -511,8 +532,13 @@ def _sealed(connection: Connection, secrets: Mapping[str, str]) -> bytes:
 
 
 @contextmanager
-def _name_is_free(name: str) -> Iterator[None]:
+def _names_are_free(connection: Connection) -> Iterator[None]:
     try:
         yield
     except IntegrityError:
-        raise Conflict(f"There is a connection named {name} already.") from None
+        others = _all_of(connection.organisation_id).exclude(pk=connection.pk)
+        if connection.internal_name and others.filter(internal_name=connection.internal_name).exists():
+            raise Conflict(
+                f"There is a connection with the internal name {connection.internal_name} already."
+            ) from None
+        raise Conflict(f"There is a connection named {connection.name} already.") from None

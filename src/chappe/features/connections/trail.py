@@ -24,6 +24,6 @@ def _blank(connection: Connection) -> Connection:
     return Connection(settings=plain(spec.split(spec.defaults())[0]) if spec is not None else {})
 
 
-FIELDS = ("name", "provider", "settings", "is_enabled", "position", "replaced_by")
+FIELDS = ("name", "internal_name", "provider", "settings", "is_enabled", "position", "replaced_by")
 
 follow(Connection, kind="connection", fields=FIELDS, secrets={"secrets": _secrets}, blank=_blank)

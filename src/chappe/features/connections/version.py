@@ -57,6 +57,7 @@ def _write(
         action=action,
         reverted_to=reverted_to,
         name=connection.name,
+        internal_name=connection.internal_name,
         settings=connection.settings,
         secrets=bytes(connection.secrets),
         changed_secrets=list(changed_secrets),
@@ -82,6 +83,7 @@ def differences(
         Difference(label, before, after)
         for label, before, after in (
             (_("Name"), old.name, new.name),
+            (_("Internal name"), old.internal_name, new.internal_name),
             (_("Switched on"), _shown(old.is_enabled), _shown(new.is_enabled)),
             (_("Place in the list"), str(old.position), str(new.position)),
         )

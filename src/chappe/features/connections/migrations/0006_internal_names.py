@@ -4,20 +4,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0003_operators'),
-        ('connections', '0005_latest_unmatched_receipts'),
+        ("accounts", "0003_operators"),
+        ("connections", "0005_latest_unmatched_receipts"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='connection',
-            name='internal_name',
-            field=models.CharField(blank=True, default='', help_text='by which another Chappe finds it: <operator>_<its account>', max_length=130),
+            model_name="connection",
+            name="internal_name",
+            field=models.CharField(
+                blank=True,
+                default="",
+                help_text="by which another Chappe finds it: <operator>_<its account>",
+                max_length=130,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.UniqueConstraint(condition=models.Q(('internal_name', ''), _negated=True), fields=('organisation', 'internal_name'), name='connection_internal_name'),
+            model_name="connection",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("internal_name", ""), _negated=True),
+                fields=("organisation", "internal_name"),
+                name="connection_internal_name",
+            ),
         ),
     ]
