@@ -3,15 +3,16 @@
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from chappe.features.accounts.right import Right
 from chappe.features.clock import now_ms
+from chappe.features.confirmation import Question, when_confirmed
 from chappe.features.deliveries.forms import MODES
 from chappe.features.deliveries.options import Options
 from chappe.features.deliveries.services import find_delivery
-from chappe.features.form import ConfirmForm
 from chappe.features.refusal import InvalidInput
 from chappe.features.templates import services
 from chappe.features.templates.forms import KeepForm, TemplateEditor
@@ -90,21 +91,16 @@ def delete(request: PageRequest, template_id: int) -> HttpResponseBase:
     template = services.find_template(organisation_id, template_id)
     if template.is_built_in:
         return _refused(request, services.NOT_DELETED)
-    form = ConfirmForm(request.POST or None, name=template.label)
-    if request.method == "POST" and form.is_valid():
-        with form.refusals():
-            services.delete_template(organisation_id, template_id)
-        if not form.is_refused:
-            messages.success(request, _("“%(label)s” is deleted.") % {"label": template.label})
-            return redirect("templates:list")
-    values = {
-        "form": form,
-        "title": _("Delete “%(label)s”") % {"label": template.label},
-        "words": _("New deliveries cannot begin with it any more. Those that were made from it stay as they are."),
-        "label": _("Delete the template"),
-        "cancel_url": request.path.removesuffix("delete/"),
-    }
-    return render(request, "console/confirm.html", values)
+    question = Question(
+        name=template.label,
+        title=_("Delete “%(label)s”") % {"label": template.label},
+        words=_("New deliveries cannot begin with it any more. Those that were made from it stay as they are."),
+        label=_("Delete the template"),
+        done=_("“%(label)s” is deleted.") % {"label": template.label},
+        next_url=reverse("templates:list"),
+        cancel_url=reverse("templates:template", args=[template_id]),
+    )
+    return when_confirmed(request, question, lambda: services.delete_template(organisation_id, template_id))
 
 
 @page(USE)

@@ -11,6 +11,7 @@ from chappe.web.api import (
     consent,
     contacts,
     deliveries,
+    delivery_templates,
     hooks,
     inbound,
     messages,
@@ -57,6 +58,7 @@ api.add_router("/callbacks", callbacks.router)
 api.add_router("/quarantine", quarantine.router)
 api.add_router("/consent", consent.router)
 api.add_router("/error-qualifications", qualifications.router)
+api.add_router("/delivery-templates", delivery_templates.router)
 # These two name their addresses whole: each answers several.
 api.add_router("", contacts.router)
 api.add_router("", deliveries.router)

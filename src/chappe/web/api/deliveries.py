@@ -1,6 +1,6 @@
 """/v1/deliveries: one text to a list, from draft to report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,9 @@ from chappe.features.clock import now_ms
 from chappe.features.deliveries import services
 from chappe.features.deliveries.analysis import Excluded, Prepared
 from chappe.features.deliveries.models import Delivery
-from chappe.features.deliveries.options import Options
+from chappe.features.deliveries.terms import Written
+from chappe.features.deliveries.terms import terms_of as row_terms
+from chappe.features.templates import services as templates
 from chappe.messaging import Category
 from chappe.web.api.auth import may_read, may_send, organisation_of
 from chappe.web.api.field import Body, Cursor, Limit, shown_time
@@ -33,7 +35,9 @@ class ParameterBody(Body):
     maximum_octets: int = Field(default=0, ge=0, le=65535, description="0: no limit of its own")
 
 
-class DeliveryFields(Body):
+class TermsFields(Body):
+    """How messages go out, as a delivery says it and a template of deliveries."""
+
     sender: str | None = Field(default=None, max_length=64, description="empty: the connection's own")
     category: CategoryName | None = None
     short_code: str | None = Field(default=None, max_length=21, description="empty: the connection's own")
@@ -51,37 +55,33 @@ class DeliveryFields(Body):
     )
 
 
-class DeliveryCreate(DeliveryFields):
+class DeliveryCreate(TermsFields):
     label: str = Field(max_length=200)
     list_id: int
+    template_id: int | None = Field(
+        default=None, description="what is not given is as this delivery template has it; 0: the one that is built in"
+    )
     connection_id: int | None = Field(
         default=None, description="null: the first of the list that is switched on, complete and of the channel"
     )
     channel: Literal["sms", "rcs", "email"] | None = Field(
         default=None, description="of the connection, where none is named; null: what the content needs, else sms"
     )
-    body: str = Field(
-        description="{{ name }} stands for an attribute of the person, {{ phone }} for the number, {{ email }} for the "
-        "address; for e-mail the JSON that the provider expects, with {{ user_identifier }}"
+    body: str | None = Field(
+        default=None,
+        description="needed, unless the template has one: {{ name }} stands for an attribute of the person, {{ phone }} for "
+        "the number, {{ email }} for the address; for e-mail the JSON that the provider expects, with {{ user_identifier }}",
     )
 
 
-class DeliveryChange(DeliveryFields):
+class DeliveryChange(TermsFields):
     label: str | None = Field(default=None, max_length=200)
     list_id: int | None = None
     connection_id: int | None = None
     body: str | None = None
 
 
-class DeliveryOut(Schema):
-    id: int
-    label: str
-    status: str = Field(
-        description="draft, analysing, ready, sending, paused, finished, cancelled, or failed: not analysed"
-    )
-    error: str = Field(description="why the analysis failed")
-    list_id: int
-    connection_id: int
+class TermsOut(Schema):
     category: CategoryName
     sender: str
     body: str
@@ -92,6 +92,17 @@ class DeliveryOut(Schema):
     service_id: str
     tlvs: list[dict[str, Any]]
     content: dict[str, Any] | None
+
+
+class DeliveryOut(TermsOut):
+    id: int
+    label: str
+    status: str = Field(
+        description="draft, analysing, ready, sending, paused, finished, cancelled, or failed: not analysed"
+    )
+    error: str = Field(description="why the analysis failed")
+    list_id: int
+    connection_id: int
     warnings: list[str] = Field(description="what to think about before it is sent")
     cost: float = Field(description="always 0: what your own provider charges is between you and it")
     audience: int
@@ -150,7 +161,10 @@ def list_deliveries(request: HttpRequest, cursor: Cursor = "", limit: Limit = 50
 
 @router.post("/deliveries", response={201: DeliveryOut}, auth=may_send, summary="Create a delivery")
 def create_delivery(request: HttpRequest, payload: DeliveryCreate) -> Status[DeliveryOut]:
-    return Status(201, _out(services.create_delivery(organisation_of(request), _draft(payload), now_ms())))
+    organisation_id, draft = organisation_of(request), services.Draft(**terms_of(payload, but={"template_id"}))
+    if payload.template_id is None:
+        return Status(201, _out(services.create_delivery(organisation_id, draft, now_ms())))
+    return Status(201, _out(templates.create_delivery(organisation_id, payload.template_id, draft, now_ms())))
 
 
 @router.get("/deliveries/{int:delivery_id}", response=DeliveryOut, auth=may_read, summary="Read a delivery")
@@ -160,7 +174,9 @@ def read_delivery(request: HttpRequest, delivery_id: int) -> DeliveryOut:
 
 @router.patch("/deliveries/{int:delivery_id}", response=DeliveryOut, auth=may_send, summary="Change a draft")
 def change_delivery(request: HttpRequest, delivery_id: int, payload: DeliveryChange) -> DeliveryOut:
-    return _out(services.change_delivery(organisation_of(request), delivery_id, _draft(payload), now_ms()))
+    return _out(
+        services.change_delivery(organisation_of(request), delivery_id, services.Draft(**terms_of(payload)), now_ms())
+    )
 
 
 @router.delete(
@@ -242,17 +258,23 @@ def _preview(one: Prepared | Excluded) -> PreviewOut:
     return PreviewOut.model_validate(shown | msgspec.structs.asdict(one))
 
 
-def _draft(payload: DeliveryFields) -> services.Draft:
-    given = payload.dict(exclude_unset=True)
+def terms_of(payload: TermsFields, but: Set[str] = frozenset()) -> dict[str, Any]:
+    """What a body gives, as services name it."""
+    given = payload.dict(exclude_unset=True, exclude=set(but))
     if (category := given.pop("category", None)) is not None:
         given["category"] = int(Category[category.upper()])
     if payload.tlvs is not None:
         given["tlvs"] = [row.dict() for row in payload.tlvs]
-    return services.Draft(**given)
+    return given
+
+
+def shown_terms(row: Written) -> dict[str, Any]:
+    """What a row says of how messages go out."""
+    category: CategoryName = "transactional" if row.category == Category.TRANSACTIONAL else "marketing"
+    return row_terms(row) | {"category": category}
 
 
 def _out(row: Delivery) -> DeliveryOut:
-    options = Options.of(row)
     return DeliveryOut(
         id=row.pk,
         label=row.label,
@@ -260,16 +282,7 @@ def _out(row: Delivery) -> DeliveryOut:
         error=row.error,
         list_id=row.contact_list_id,
         connection_id=row.connection_id,
-        category="transactional" if row.category == Category.TRANSACTIONAL else "marketing",
-        sender=row.sender,
-        body=row.body,
-        short_code=row.short_code,
-        validity_s=row.validity_s,
-        maximum_segments=options.maximum_segments,
-        transmission_mode=options.transmission_mode,
-        service_id=options.service_id,
-        tlvs=[msgspec.to_builtins(tlv) for tlv in options.tlvs],
-        content=options.content,
+        **shown_terms(row),
         warnings=services.warnings_of(row),
         cost=0,
         audience=row.audience,
