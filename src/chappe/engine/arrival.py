@@ -11,11 +11,11 @@ import structlog
 
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import InboundPiece, Received
-from chappe.engine.store.hook_event import HeldInbound, read
+from chappe.engine.store.hook_event import HeldInbound, HeldRest, read
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
 from chappe.gsm import Encoding
-from chappe.messaging import InboundMessage, OptIn, OptOut, Receipt
+from chappe.messaging import InboundMessage, OptIn, OptOut, Pages, Receipt
 
 log = structlog.get_logger("chappe.arrival")
 
@@ -45,6 +45,10 @@ class Told:
     receipts: list[Received] = field(default_factory=list)
     spoken: list[InboundPiece | Wished] = field(default_factory=list)
     """What people said, in the order it came."""
+    pages: list[tuple[int, Pages]] = field(default_factory=list)
+    """Of connections with another Chappe."""
+    rests: list[tuple[int, HeldRest, int]] = field(default_factory=list)
+    """What was left of such pages, with the time when they came."""
 
 
 class Arrivals:
@@ -68,6 +72,10 @@ class Arrivals:
                     told.receipts.append(_received(event_id, connection_id, receipt, received_ms))
                 case HeldInbound() as held:
                     told.spoken.append(_piece(event_id, connection_id, held, received_ms))
+                case Pages() as pages:
+                    told.pages.append((connection_id, pages))
+                case HeldRest() as rest:
+                    told.rests.append((connection_id, rest, received_ms))
                 case (OptOut() | OptIn()) as wish:
                     told.spoken.append(Wished(connection_id, wish))
         self._forget_repeated(told)

@@ -5,12 +5,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chappe.engine.callback import Happening, of_consent, of_messages
+from chappe.engine.relay_feed import Feed
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import Configure, ProviderError, PutOff, Received, Settled
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
 from chappe.engine.traffic import Tally, count_changed
-from chappe.messaging import ENDS, Channel, DeliveryState, ErrorKind, ReceiptKind, TrafficKind, may_become
+from chappe.messaging import (
+    ENDS,
+    Channel,
+    DeliveryState,
+    ErrorKind,
+    ReceiptKind,
+    StateTold,
+    TrafficKind,
+    WishTold,
+    may_become,
+)
 from chappe.rules import error as error_rules
 from chappe.rules import quarantine as quarantine_rules
 from chappe.rules import retry as retry_rules
@@ -54,6 +65,7 @@ class Policy:
     large_account_from_short_code: bool
     provider: str
     channel: str
+    hands_over: bool
 
     @property
     def kin(self) -> tuple[int, str]:
@@ -75,6 +87,7 @@ class Policy:
             configure.large_account_from_short_code,
             configure.provider,
             configure.channel,
+            configure.hands_over,
         )
 
 
@@ -168,6 +181,7 @@ class Changes:
     blocked: list[tuple[int, str, str, str]]
     happened: list[Happening]
     tally: Tally
+    feed: Feed
     _messages: dict[int, MessageNow] = field(default_factory=dict)
     _segments: list[Row] = field(default_factory=list)
     _closed: list[Row] = field(default_factory=list)
@@ -268,8 +282,18 @@ class Changes:
         entry = self._entry(organisation_id, channel, address, short_code)
         released, stopped = quarantine_rules.after_release(entry), quarantine_rules.after_stop(entry, wish.evidence)
         self._set_entry(organisation_id, channel, address, released if wish.is_given else stopped)
+        told = WishTold(address, wish.is_given, wish.evidence[:400], self.now_ms, wish.sender)
+        self.feed.wish(wish.connection_id, told)
         head = (organisation_id, channel, address, wish.sender or short_code, wish.is_given, self.now_ms)
         self._consent.append((*head, wish.source, wish.evidence[:400], wish.connection_id))
+
+    def told(self, states: Sequence[tuple[StateTold, int]]) -> None:
+        """States that messages went to at another Chappe, which they were handed over to, with their segments."""
+        self._load(segment_id >> 12 for _, segment_id in states)
+        for told, segment_id in states:
+            message, state = self._messages.get(segment_id >> 12), DeliveryState(told.state)
+            if message is not None and message.become(state, told.reason, told.at_ms):
+                self._event(message, state.name.lower(), told.reason)
 
     # -- receipts ----------------------------------------------------------------------------------------------------
 
@@ -407,6 +431,7 @@ class Changes:
         database.run(catalogue.INSERT_EVENTS, self._events)
         database.run(catalogue.INSERT_CONSENT_EVENTS, self._consent)
         count_changed(changed, self.tally)
+        self.feed.changed(changed, self.now_ms)
         self.happened += [*of_messages(changed, self.now_ms), *of_consent(self._consent)]
         statuses = self.store.statuses(delivery_id for _, delivery_id, _ in self._back)
         for (connection_id, delivery_id, due_ms), waiting in self._back.items():

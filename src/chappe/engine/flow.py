@@ -57,6 +57,7 @@ class ConnectionSettings:
             [dict(row) for row in settings.rows("automatic_replies")] if is_smpp else [],
             provider=self.spec.key,
             channel=self.channel.value,
+            hands_over=self.spec.hands_over,
         )
 
 

@@ -12,7 +12,7 @@ from chappe.engine.store.frame import InboundPiece
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.gsm import Encoding, decode
-from chappe.messaging import Category, Channel, MessageOptions, TrafficKind
+from chappe.messaging import Category, Channel, MessageOptions, TextTold, TrafficKind
 from chappe.rules.answer import Answer, find_answer
 from chappe.rules.email_address import sender_email
 from chappe.rules.hook_keyword import KeywordRules
@@ -159,6 +159,9 @@ class Inbox:
             rows.append(_inbound_row(inbound_id, text, policy, answer, reply_id))
             changes.tally[text.connection_id, 0, TrafficKind.INBOUND] += 1
             changes.happened.append(of_text(policy.organisation_id, inbound_id, text.at_ms))
+            person, is_answered = _person(text, policy), bool(reply_id) or text.details.is_answered
+            told = TextTold(inbound_id, person, text.recipient, text.body, text.at_ms, is_answered)
+            changes.feed.text(text.connection_id, told)
         self._database.run(catalogue.INSERT_INBOUND, rows)
         self._database.run(catalogue.KEEP_CONVERSATIONS, _conversations(rows))
 

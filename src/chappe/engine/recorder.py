@@ -9,6 +9,7 @@ whose row count proves that every message was where we believed; when the proof 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 import msgspec
@@ -19,6 +20,8 @@ from chappe.engine.callback import Callbacks, Happening
 from chappe.engine.change import Changes, Hit, Policy, Wish
 from chappe.engine.inbound import Inbox
 from chappe.engine.quiet import QuietTimes
+from chappe.engine.relay_feed import Feed, Pages
+from chappe.engine.relay_word import Found, Reader
 from chappe.engine.store import catalogue, trace_catalogue
 from chappe.engine.store.callback_frame import CallbacksDue, CallbackWork
 from chappe.engine.store.frame import (
@@ -41,10 +44,14 @@ from chappe.engine.store.frame import (
     Request,
     Want,
 )
+from chappe.engine.store.hook_event import HeldRest, keep_rest
+from chappe.engine.store.relay_frame import PagesHeard, PagesMissing, PagesTold, PagesWanted
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import LEASE_MS, LeaseRequest, LeaseResult, Store
 from chappe.engine.traffic import Tally, Traffic, count_delivered
-from chappe.messaging import DeliveryState, OptIn, ReceiptKind, StoreBusy, StoreFull, StoreUnsure, TrafficKind
+from chappe.messaging import DeliveryState, OptIn, ReceiptKind, StoreBusy, StoreFull, StoreUnsure, Told, TrafficKind
+from chappe.messaging import Pages as PagesOfMid
+from chappe.messaging.relay import read_pages
 
 log = structlog.get_logger("chappe.recorder")
 
@@ -55,6 +62,8 @@ RECENT_SEGMENTS = 500_000
 EARLY_RECEIPTS = 50_000
 """Receipts kept waiting for their message's id; past that they are answered as unknown at once."""
 RECHECK_MS = 1_000
+SAME_CLOCK_MS = 2_000
+"""Clocks of two installations that are so near are taken to be the same: what is told takes a while to come."""
 RECORDED_MS = 300
 """How long after its answer a message's id is surely in the store, whichever engine got the answer."""
 NEWS_OVERLAP_MS = 30_000
@@ -102,6 +111,14 @@ class Outcome:
     """What customers' programs may want to be told."""
     due: list[CallbacksDue] = field(default_factory=list)
     tally: Tally = field(default_factory=Counter)
+    feed: Feed = field(default_factory=Feed)
+    """What another Chappe is told of messages that it handed over to us."""
+    handed: dict[int, Ids] = field(default_factory=dict)
+    """Segments of messages that were handed over to another Chappe, by connection."""
+    moved: list[Key] = field(default_factory=list)
+    """Those of them that are sent now."""
+    missing: list[int] = field(default_factory=list)
+    """Connections of which pages are missing."""
     answers: list[Answer] = field(default_factory=list)
 
 
@@ -137,6 +154,8 @@ class Recorder:
         self._owner = owner
         self._policies: dict[int, Policy] = {}
         self._recent = Recent(RECENT_SEGMENTS)
+        self._handed = Recent(RECENT_SEGMENTS)
+        """The same of messages that wait with another Chappe."""
         self._early: dict[Key, list[Early]] = defaultdict(list)
         self._early_count = 0
         self._answered_ms: dict[int, int] = {}
@@ -146,6 +165,8 @@ class Recorder:
         self._callbacks = Callbacks(store)
         self._traffic = Traffic(store)
         self._quiet = QuietTimes(store)
+        self._pages = Pages(store, owner)
+        self._words = Reader(store)
         self._held: set[int] = set()
         """Outbox rows that this engine's workers have."""
         self._heard: dict[tuple[object, ...], int] = {}
@@ -158,7 +179,7 @@ class Recorder:
                 self._policies[request.connection_id] = Policy.of(request)
             elif isinstance(request, Answered):
                 self._answered_ms[request.connection_id] = request.until_ms
-        outcome = Outcome(now_ms)
+        outcome = self._outcome(now_ms)
         if all(isinstance(request, Answered | Configure) for request in requests):
             return []
         collect = [request.number for request in requests if isinstance(request, Collect)]
@@ -171,22 +192,33 @@ class Recorder:
             if records:
                 self._record(records, outcome)
             for request in requests:
-                match request:
-                    case Want():
-                        outcome.answers.append(self._lease(request, outcome))
-                    case Links():
-                        outcome.answers.append(self._links(request, now_ms))
-                    case CallbackWork():
-                        outcome.answers.append(self._callbacks.work(request, now_ms))
-                    case LoadConnections(number):
-                        outcome.answers.append(self._quiet.load())
-                        outcome.answers.append(self._connections(number, now_ms))
-                        outcome.answers.append(self._callbacks.load())
+                self._carry_out_request(request, outcome)
             self._count(outcome)
         self._hold(records, outcome)
         self._remember(outcome)
         answers: list[Answer] = [Recorded(records[-1].number, outcome.lost)] if records else []
         return [*answers, *self._told(outcome), *outcome.answers]
+
+    def _carry_out_request(self, request: Request, outcome: Outcome) -> None:
+        """What is asked for beside records, which are committed together."""
+        match request:
+            case Want():
+                outcome.answers.append(self._lease(request, outcome))
+            case Links():
+                outcome.answers.append(self._links(request, outcome.now_ms))
+            case CallbackWork():
+                outcome.answers.append(self._callbacks.work(request, outcome.now_ms))
+            case LoadConnections(number):
+                outcome.answers.append(self._quiet.load())
+                outcome.answers.append(self._connections(number, outcome.now_ms))
+                outcome.answers.append(self._callbacks.load())
+                outcome.answers.append(self._pages.load())
+            case PagesWanted():
+                outcome.answers.append(self._pages.find(request, outcome.now_ms))
+            case PagesTold():
+                self._pages.told(request, outcome.now_ms)
+            case PagesHeard():
+                self._hear(request, outcome)
 
     def _connections(self, number: int, now_ms: int) -> Connections:
         hooks = self._database.query(catalogue.DESCRIBED_HOOKS, (True,))
@@ -232,17 +264,21 @@ class Recorder:
         known = list(self._policies)
         if not self._arrivals.are_due(now_ms, known):
             return 0, []
-        outcome = Outcome(now_ms)
+        outcome = self._outcome(now_ms)
         with self._store.transaction():
             told = self._arrivals.take(now_ms, known, most)
             self._record([Record(0, receipts=told.receipts)], outcome)
             self._heed(told.spoken, outcome)
             self._arrivals.settle(told, self._still_early(outcome), now_ms)
+            for connection_id, pages in told.pages:
+                self._read_pages(connection_id, pages, outcome)
+            for connection_id, rest, received_ms in told.rests:
+                self._read_told(connection_id, (rest.told,), rest.clock_ms, outcome, since_ms=received_ms)
             self._count(outcome)
         outcome.taken = [token for token in outcome.taken if token > 0]
         outcome.unknown = [one for one in outcome.unknown if one[1] > 0]
         self._remember(outcome)
-        return len(told.ids), self._told(outcome)
+        return len(told.ids), [*self._told(outcome), *outcome.answers]
 
     def _heed(self, spoken: Iterable[InboundPiece | Wished], outcome: Outcome) -> None:
         """Texts and wishes in the order they came: a person's last word is the one that holds."""
@@ -258,6 +294,63 @@ class Recorder:
             changes.person_asked(organisation_id, wish.address, "", said)
         self._inbox.take(texts, changes)
         changes.write()
+
+    # -- what another Chappe tells -----------------------------------------------------------------------------------
+
+    def _hear(self, heard: PagesHeard, outcome: Outcome) -> None:
+        pages = read_pages(heard.pages)
+        if heard.is_again:
+            told = [msgspec.structs.replace(one, wishes=[]) for one in pages.told]
+            self._read_told(heard.connection_id, told, pages.now_ms - outcome.now_ms, outcome)
+        else:
+            self._read_pages(heard.connection_id, pages, outcome)
+
+    def _read_pages(self, connection_id: int, pages: PagesOfMid, outcome: Outcome) -> None:
+        told, is_missing = self._words.due(connection_id, pages, outcome.now_ms)
+        if is_missing:
+            outcome.missing.append(connection_id)
+        self._read_told(connection_id, told, pages.now_ms - outcome.now_ms, outcome)
+
+    def _read_told(
+        self, connection_id: int, told: Sequence[Told], clock_ms: int, outcome: Outcome, *, since_ms: int = 0
+    ) -> None:
+        """Act on it. What is about messages that nobody knows is looked at again for a while: the answer by which they are
+        known may be on its way through this engine."""
+        if not told:
+            return
+        clock_ms = clock_ms if abs(clock_ms) > SAME_CLOCK_MS else 0
+        word = self._words.read(connection_id, told, clock_ms, partial(self._found, outcome))
+        outcome.new.setdefault(connection_id, {}).update(word.taken)
+        outcome.moved += [(connection_id, theirs) for theirs in word.taken]
+        self._record([Record(0, sent=word.sent, receipts=word.receipts)], outcome, word.segments)
+        changes = self._changes(outcome)
+        changes.told(word.states)
+        changes.write()
+        self._heed(word.spoken, outcome)
+        since_ms = since_ms or outcome.now_ms
+        if word.rest.size and outcome.now_ms - since_ms < self._policies[connection_id].unknown_receipt_wait_ms:
+            organisation_id = self._policies[connection_id].organisation_id
+            keep_rest(
+                self._store, connection_id, organisation_id, HeldRest(word.rest, clock_ms), since_ms, outcome.now_ms
+            )
+
+    def _found(self, outcome: Outcome, connection_id: int, ids: Sequence[str]) -> dict[str, Found]:
+        """Segments by the provider's ids, as they are believed to be."""
+        new, recent = outcome.new.get(connection_id, {}), self._recent.of(connection_id)
+        handed, waiting, sent = self._handed.of(connection_id), DeliveryState.WAITING, DeliveryState.SENT
+        found: dict[str, Found] = {}
+        unknown: set[str] = set()
+        for theirs in ids:
+            if one := new.get(theirs) or recent.get(theirs):
+                found[theirs] = (*one, sent)
+            elif one := handed.get(theirs):
+                found[theirs] = (*one, waiting)
+            else:
+                unknown.add(theirs)
+        if unknown:
+            for theirs, hit in self._look_up(connection_id, unknown).items():
+                found[theirs] = (hit.segment_id, hit.delivery_id, hit.segment_state)
+        return found
 
     def _still_early(self, outcome: Outcome) -> list[Received]:
         """Of the receipts with ids that nobody knows, those that are worth another look: the rest is given up.
@@ -301,7 +394,7 @@ class Recorder:
 
     def tick(self, now_ms: int) -> list[Answer]:
         """What time brings: receipts given up, incomplete texts, cancelled and expired messages."""
-        outcome = Outcome(now_ms)
+        outcome = self._outcome(now_ms)
         due = [early for waiting in self._early.values() for early in waiting if self._is_due(early, now_ms)]
         is_sweep = self._sweep_ms <= now_ms
         if due or is_sweep:
@@ -315,6 +408,7 @@ class Recorder:
                     changes.write()
                     self._callbacks.sweep(now_ms)
                     self._traffic.sweep(now_ms)
+                    self._pages.sweep(now_ms)
                 self._count(outcome)
             self._sweep_ms = now_ms + RECHECK_MS
         self._remember(outcome)
@@ -322,7 +416,11 @@ class Recorder:
 
     # -- records -----------------------------------------------------------------------------------------------------
 
-    def _record(self, records: Sequence[Record], outcome: Outcome) -> None:
+    def _outcome(self, now_ms: int) -> Outcome:
+        return Outcome(now_ms, feed=self._pages.feed())
+
+    def _record(self, records: Sequence[Record], outcome: Outcome, before: Segments | None = None) -> None:
+        """`before` are segments of messages in `sent` that were recorded earlier."""
         segments = list(chain.from_iterable(record.segments for record in records))
         sent = list(chain.from_iterable(record.sent for record in records))
         receipts = list(chain.from_iterable(record.receipts for record in records))
@@ -333,18 +431,20 @@ class Recorder:
                 new, connection = outcome.new.setdefault(connection_id, {}), connection_id
             if theirs and segment_id >> 8 in turns:
                 new[theirs] = (segment_id, delivery_id)
+            elif theirs and self._policies[connection_id].hands_over:
+                outcome.handed.setdefault(connection_id, {})[theirs] = (segment_id, delivery_id)
             elif theirs:
                 outcome.begun[connection_id, theirs] = (segment_id, delivery_id)
-        if self._early:
+        if self._early and segments:
             self._join(outcome)
             receipts = [*receipts, *(receipt for _, receipt in outcome.joined)]
         delivered, others = self._match(receipts, outcome)
         changes = self._changes(outcome)
-        if not self._fast(segments, sent, delivered, outcome):
+        if not self._fast(segments, sent, delivered, outcome, before or []):
             turns -= changes.sent(sent)  # before its segment says so
             self._database.run(catalogue.INSERT_SEGMENTS, _segment_rows(segments, turns, {}))
+            self._complete([one for one in sent if one[0] in turns], segments)
             others = [*((receipt, Hit(*found)) for receipt, found in delivered), *others]
-        self._complete(turns, segments)
         for record in records:
             changes.settled(record.settled)
             changes.put_off(record.put_off)
@@ -363,7 +463,14 @@ class Recorder:
         for connection_id in {row[0] for row in rows}:
             self._database.query(catalogue.TRIM_EXCHANGES, (connection_id, "out", connection_id, "out", EXCHANGES))
 
-    def _fast(self, segments: Segments, sent: list[tuple[int, int, int]], delivered: Plain, outcome: Outcome) -> bool:
+    def _fast(
+        self,
+        segments: Segments,
+        sent: list[tuple[int, int, int]],
+        delivered: Plain,
+        outcome: Outcome,
+        before: Segments,
+    ) -> bool:
         """The bulk updates; False (and nothing done) when a message was not in the state it was believed to be in.
 
         Segments alone are written, and one that is taken and delivered in one transaction is written once: see
@@ -376,7 +483,7 @@ class Recorder:
         turns = {turn for turn, _, _ in sent}
         rows = _segment_rows(segments, turns, said)
         is_right = self._database.run(catalogue.INSERT_SEGMENTS, rows) == len(rows)
-        is_right = is_right and self._all_wait(turns)
+        is_right = is_right and self._all_wait(turns) and self._complete(sent, segments)
         # In the order of the table: neighbours share a page.
         ended = [(said[one].status, said[one].code, said[one].at_ms, one) for one in sorted(said)]
         is_right = is_right and self._database.run(catalogue.SEGMENT_DELIVERED, ended) == len(ended)
@@ -391,9 +498,12 @@ class Recorder:
             if delivery_id:
                 outcome.counts[delivery_id, taken] -= messages
                 outcome.counts[delivery_id, ended_state] += messages
-        self._traffic.count_sent(sent, segments, outcome.tally)
+        of_sent = [*segments, *before] if before else segments
+        self._traffic.count_sent(sent, of_sent, outcome.tally)
         count_delivered(delivered, outcome.tally)
-        outcome.happened += self._callbacks.sent(sent, segments, self._policies)
+        outcome.feed.sent(sent)
+        outcome.feed.delivered(delivered)
+        outcome.happened += self._callbacks.sent(sent, of_sent, self._policies)
         outcome.happened += self._callbacks.delivered(delivered, self._policies)
         return True
 
@@ -405,14 +515,16 @@ class Recorder:
         ids = [turn >> 4 for turn in turns]
         return {turn for (turn,) in self._database.query(catalogue.STILL_WAITING, (ids,))} == turns
 
-    def _complete(self, turns: set[int], segments: Segments) -> None:
-        """Messages whose last segment was taken now, and the first in an earlier transaction."""
-        late = turns - {segment[0] >> 8 for segment in segments if not segment[0] & 255}
-        self._database.run(catalogue.SEGMENT_SENT, [(turn << 8,) for turn in late])
+    def _complete(self, sent: Sequence[tuple[int, int, int]], segments: Segments) -> bool:
+        """Messages whose last segment was taken now, and the first in an earlier transaction. False where one of these says
+        already that it is sent."""
+        here = {segment[0] >> 8 for segment in segments if not segment[0] & 255}
+        late = [(at_ms, turn << 8) for turn, _, at_ms in sent if turn not in here]
+        return self._database.run(catalogue.SEGMENT_SENT, late) == len(late)
 
     def _changes(self, outcome: Outcome) -> Changes:
         heads = (self._store, self._policies, outcome.now_ms, outcome.counts, outcome.blocked)
-        return Changes(*heads, outcome.happened, outcome.tally)
+        return Changes(*heads, outcome.happened, outcome.tally, outcome.feed)
 
     def _outbox(self, records: Sequence[Record], outcome: Outcome) -> None:
         """Move horizons, end or release leases; those that somebody else has by now are told back."""
@@ -506,7 +618,7 @@ class Recorder:
             else:
                 self._orphan(early.receipt, outcome)
                 outcome.joined.append((_key(early.receipt), early.receipt))
-        if not self._fast([], [], fast, outcome):
+        if not self._fast([], [], fast, outcome, []):
             careful = [*((receipt, Hit(*found)) for receipt, found in fast), *careful]
         changes = self._changes(outcome)
         changes.receipts(careful)
@@ -538,6 +650,9 @@ class Recorder:
             self._database.query(catalogue.FINISH_DELIVERY, (outcome.now_ms, outcome.now_ms, delivery_id))
         self._traffic.write(outcome.tally, self._policies, outcome.now_ms)
         outcome.due = self._callbacks.write(outcome.happened, outcome.now_ms)
+        outcome.answers += self._pages.write(outcome.feed, outcome.now_ms)
+        if outcome.missing:
+            outcome.answers.append(PagesMissing(sorted(set(outcome.missing))))
 
     def _hold(self, records: Iterable[Record], outcome: Outcome) -> None:
         for record in records:
@@ -550,6 +665,8 @@ class Recorder:
     def _remember(self, outcome: Outcome) -> None:
         self._recent.add(outcome.new)
         self._recent.drop(outcome.done)
+        self._handed.add(outcome.handed)
+        self._handed.drop(outcome.moved)
         for key, receipt in outcome.joined:
             left = [early for early in self._early.get(key, ()) if early.receipt.token != receipt.token]
             if left:

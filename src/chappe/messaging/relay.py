@@ -65,3 +65,7 @@ class Pages(msgspec.Struct, frozen=True):
     now_ms: int
     told: tuple[Told, ...]
     number: int = 0
+
+
+read_pages = msgspec.json.Decoder(Pages).decode
+"""Raises msgspec.DecodeError."""

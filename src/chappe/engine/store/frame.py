@@ -8,6 +8,15 @@ from typing import Any
 import msgspec
 
 from chappe.engine.store.callback_frame import CallbackCalls, CallbackEndpoints, CallbacksDue, CallbackWork
+from chappe.engine.store.relay_frame import (
+    PagesDue,
+    PagesFound,
+    PagesHeard,
+    PagesMissing,
+    PagesTold,
+    PagesWanted,
+    RelayAccounts,
+)
 from chappe.engine.store.rule_frame import Rules
 from chappe.messaging import OutboundMessage
 from chappe.rules.hook_keyword import KeywordRules
@@ -146,6 +155,7 @@ class Configure(msgspec.Struct, array_like=True, tag="configure", gc=False):
     large_account_from_short_code: bool = True
     provider: str = "smpp"
     channel: str = "sms"
+    hands_over: bool = False
 
 
 class Links(msgspec.Struct, array_like=True, tag="links", gc=False):
@@ -187,7 +197,20 @@ class Traced(msgspec.Struct, array_like=True, tag="traced", gc=False):
     left_out: list[tuple[int, int]] = []
 
 
-Request = Record | Want | Configure | Links | LoadConnections | Answered | Collect | CallbackWork | Traced
+Request = (
+    Record
+    | Want
+    | Configure
+    | Links
+    | LoadConnections
+    | Answered
+    | Collect
+    | CallbackWork
+    | Traced
+    | PagesWanted
+    | PagesTold
+    | PagesHeard
+)
 
 
 class Recorded(msgspec.Struct, array_like=True, tag="recorded", gc=False):
@@ -275,4 +298,8 @@ Answer = (
     | CallbackCalls
     | CallbacksDue
     | Rules
+    | PagesFound
+    | PagesDue
+    | PagesMissing
+    | RelayAccounts
 )

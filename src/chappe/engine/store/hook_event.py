@@ -7,7 +7,7 @@ import msgspec
 from chappe.engine.store import catalogue
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
-from chappe.messaging import HookEvent, InboundMessage, OptIn, OptOut, Receipt
+from chappe.messaging import HookEvent, InboundMessage, OptIn, OptOut, Pages, Receipt, Told
 from chappe.rules.hook_keyword import KeywordRules
 
 AT_ONCE = 0
@@ -27,9 +27,24 @@ class HeldInbound(msgspec.Struct, frozen=True, omit_defaults=True):
     keywords: KeywordRules | None = None
 
 
-Held = Receipt | HeldInbound | OptOut | OptIn
+class HeldRest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What another Chappe told of messages that were not known yet; `clock_ms` is by how much its clock is ahead."""
 
-_KINDS: dict[type, str] = {Receipt: "receipt", HeldInbound: "inbound", OptOut: "opt_out", OptIn: "opt_in"}
+    told: Told
+    clock_ms: int = 0
+
+
+Held = Receipt | HeldInbound | OptOut | OptIn | Pages | HeldRest
+
+_KINDS: dict[type, str] = {
+    Receipt: "receipt",
+    HeldInbound: "inbound",
+    OptOut: "opt_out",
+    OptIn: "opt_in",
+    Pages: "pages",
+    HeldRest: "rest",
+}
+REST_AGAIN_MS = 200
 _READERS: dict[str, Callable[[bytes], Held]] = {
     kind: msgspec.json.Decoder(held).decode for held, kind in _KINDS.items()
 }
@@ -52,6 +67,15 @@ def keep(store: Store, arrived: Sequence[Arrived]) -> None:
     store.database.run(catalogue.INSERT_HOOK_EVENTS, [_row(i, one) for i, one in zip(ids, arrived, strict=True)])
 
 
+def keep_rest(
+    store: Store, connection_id: int, organisation_id: int, rest: HeldRest, since_ms: int, now_ms: int
+) -> None:
+    """Insert what is to be looked at again, in the caller's transaction."""
+    (event_id,) = store.take_ids("hook_event", 1)
+    row = (event_id, connection_id, organisation_id, _KINDS[HeldRest], _write(rest), since_ms, now_ms + REST_AGAIN_MS)
+    store.database.run(catalogue.INSERT_HOOK_EVENTS, [row])
+
+
 def read(kind: str, data: bytes) -> Held:
     """Raises msgspec.DecodeError or KeyError for a row that this version did not write."""
     held: Held = _READERS[kind](data)
@@ -70,6 +94,8 @@ def _row(event_id: int, one: Arrived) -> Row:
                 status=_bounded(receipt.status, 40),
                 code=_bounded(receipt.code, 40),
             )
+        case Pages() as pages:
+            held = pages
         case OptOut() | OptIn() as wish:
             held = msgspec.structs.replace(
                 wish,

@@ -30,3 +30,46 @@ INSERT_RELAY_DELIVERIES = Insert(
     (_ID, Column("organisation_id"), Column("status", "text"), Column("created_ms"), Column("changed_ms")),
     on_conflict="ON CONFLICT (id) DO NOTHING",
 )
+
+# -- mid: telling what became of them --------------------------------------------------------------------------------
+
+INSERT_RELAY_PAGES = Insert("relay_page", (_ID, Column("at_ms"), Column("size", "integer"), Column("told", "bytea")))
+RELAY_ACCOUNTS = Query(
+    "SELECT connection_id, organisation_id, push_url, secrets, allowed_networks, version FROM relay_account",
+    ("connection_id", "organisation_id", "push_url", "secrets", "allowed_networks", "version"),
+)
+LEASE_RELAY_ACCOUNT = Query(
+    # Numbers of pushes go by the clock, so that they rise also where the database is restored from a backup.
+    "UPDATE relay_account SET lease_owner = ?, lease_until_ms = ?, "
+    "push_number = CASE WHEN push_number < ? THEN ? ELSE push_number + 1 END "
+    "WHERE connection_id = ? AND (lease_owner = ? OR lease_until_ms <= ?) RETURNING told, push_number",
+    ("told", "push_number"),
+)
+RELAY_PAGES = Query(
+    "SELECT id, size, told FROM relay_page WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", ("id", "size", "told")
+)
+RELAY_PUSHED = Query(
+    "UPDATE relay_account SET told = ?, told_ms = ?, error = '' WHERE connection_id = ? AND told < ?",
+)
+RELAY_PUSH_FAILED = Query("UPDATE relay_account SET error = ? WHERE connection_id = ? AND lease_owner = ?")
+DROP_RELAY_PAGES = Query(
+    "DELETE FROM relay_page WHERE id IN (SELECT id FROM relay_page WHERE at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING id",
+    ("id",),
+)
+
+# -- marketing: heeding it -------------------------------------------------------------------------------------------
+
+RELAY_PUSH_TAKEN = Query(
+    "INSERT INTO relay_link (connection_id, page, push_number, clock_ms, pushed_ms, heard_ms, reread_ms, quarantine_ms, "
+    "deliveries_ms, mid_version, error) VALUES (?, 0, ?, 0, ?, 0, 0, 0, 0, '', '') "
+    "ON CONFLICT (connection_id) DO UPDATE SET push_number = excluded.push_number, pushed_ms = excluded.pushed_ms "
+    "WHERE relay_link.push_number < excluded.push_number RETURNING connection_id",
+    ("connection_id",),
+)
+RELAY_PAGE_NOW = Query(
+    "INSERT INTO relay_link (connection_id, page, push_number, clock_ms, pushed_ms, heard_ms, reread_ms, quarantine_ms, "
+    "deliveries_ms, mid_version, error) VALUES (?, 0, 0, ?, 0, ?, 0, 0, 0, '', '') "
+    "ON CONFLICT (connection_id) DO UPDATE SET clock_ms = excluded.clock_ms, heard_ms = excluded.heard_ms RETURNING page",
+    ("page",),
+)
+RELAY_PAGE_HEEDED = Query("UPDATE relay_link SET page = ? WHERE connection_id = ?")

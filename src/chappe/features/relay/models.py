@@ -20,6 +20,7 @@ class RelayAccount(models.Model):
     operator = models.CharField(max_length=64)
     push_url = models.CharField(max_length=2000, default="", help_text="empty: it only asks")
     secrets = models.BinaryField(default=bytes)
+    allowed_networks = models.TextField(default="", help_text="private networks that `push_url` may be in")
     version = models.BigIntegerField(default=1, help_text="grows when the address or the secret changes")
     told = models.BigIntegerField(default=0)
     push_number = models.BigIntegerField(default=0)

@@ -145,15 +145,13 @@ class Lookup:
         found: list[tuple[int, int, Target]] = []
         successors: dict[int, int] = {}
         for identifier, organisation_id, _, *row in self._database.query(catalogue.CONNECTIONS):
-            *facts, is_enabled, version, position, replaced_by, internal_name = row
+            provider, settings, sealed, is_enabled, version, position, replaced_by, internal_name = row
             if replaced_by:
                 successors[identifier] = replaced_by
             kept = self._versions.get(identifier)
             if kept is None or kept[0] != version:
-                kept = self._versions[identifier] = (
-                    version,
-                    _target(identifier, organisation_id, *facts, internal_name=internal_name),
-                )
+                target = _target(identifier, organisation_id, provider, settings, sealed, internal_name)
+                kept = self._versions[identifier] = (version, target)
             if is_enabled and kept[1] is not None:
                 found.append((position, identifier, kept[1]))
         former = _former(successors)
