@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.console.browser import Browser, Page
-from tests.row import NOW_MS
+from tests.row import NOW_MS, connection
 
 from chappe.features.accounts import operator, services
 from chappe.features.accounts.models import ApiKey, Operator, Organisation
@@ -123,6 +123,48 @@ def test_an_operator_has_a_bounded_number_of_keys(admin: Browser, machine: Opera
     assert "Revoke one first" in shown.text
 
 
+PASSWORD = "a winter sea without any boats"
+
+
+@pytest.mark.usefixtures("quick_hashes")
+def test_an_operator_of_another_chappe_is_made_with_its_password_and_its_right(
+    admin: Browser, organisation: Organisation
+) -> None:
+    given = {"login": "SMS", "label": "Marketing", "scopes": ["administration", "replies"], "password": PASSWORD}
+    assert admin.post("/keys/operators/new/", given).error_of("login") == "must be in small letters: write sms"
+    made = admin.post("/keys/operators/new/", given | {"login": "sms"})
+    found = services.sign_in_operator("sms", PASSWORD, now_ms())
+    assert found is not None
+    assert found.scopes == ["administration", "replies"]
+    assert "ADMINISTRATION" in made.text
+    assert "no password" not in made.text
+    assert PASSWORD not in made.html
+    assert "sms_" in made.text  # what its account must be called
+    connection(organisation.pk, "North", internal_name="sms_crm")
+    shown = admin.get(f"/keys/operators/{found.pk}/")
+    assert "North sms_crm" in shown.text
+
+
+@pytest.mark.usefixtures("quick_hashes")
+def test_a_password_is_set_changed_and_taken_away_and_its_lack_is_warned_about(
+    admin: Browser, machine: Operator
+) -> None:
+    at = f"/keys/operators/{machine.pk}/"
+    assert "This operator has no password" in admin.get(at).text
+    assert "no password" in admin.get("/keys/operators/").text
+    assert admin.post(f"{at}password/", {"password": ""}).error_of("password")
+    assert "too short" in admin.post(f"{at}password/", {"password": "short"}).error_of("password")
+    shown = admin.post(f"{at}password/", {"password": PASSWORD})
+    assert "The password is set" in shown.text
+    assert "This operator has no password" not in shown.text
+    assert services.sign_in_operator("crm", PASSWORD, now_ms()) is not None
+    assert PASSWORD not in admin.get(f"{at}password/").html
+    assert "is taken away" in admin.post(f"{at}password/remove", {}).text
+    assert services.sign_in_operator("crm", PASSWORD, now_ms()) is None
+    changes = AuditEvent.objects.filter(subject_kind="operator", action="change")
+    assert [set(event.after) for event in changes] == [{"password"}, {"password"}]
+
+
 PATHS = ["/keys/", "/keys/new/", "/keys/operators/", "/keys/operators/new/"]
 
 
@@ -131,7 +173,8 @@ def test_keys_are_for_those_with_the_right_to_them(
     browse_as: Callable[..., Browser], role: str, machine: Operator
 ) -> None:
     someone = browse_as(role)
-    paths = [*PATHS, f"/keys/operators/{machine.pk}/", f"/keys/operators/{machine.pk}/delete/"]
+    at = f"/keys/operators/{machine.pk}/"
+    paths = [*PATHS, at, f"{at}password/", f"{at}delete/"]
     assert {someone.get(path).status for path in paths} == {403}
     assert {someone.post(path, NEW_KEY | NEW_OPERATOR).status for path in paths} == {403}
     assert Operator.objects.count() == 1
@@ -142,9 +185,17 @@ def test_a_stranger_finds_no_key_and_no_operator_of_ours(
 ) -> None:
     key = services.create_api_key(organisation, "Website", ["send"], NOW_MS).row
     at = f"/keys/operators/{machine.pk}"
-    paths = [f"{at}/", f"{at}/change/", f"{at}/delete/", f"{at}/keys/new/", f"/keys/{key.pk}/revoke/"]
+    paths = [
+        f"{at}/",
+        f"{at}/change/",
+        f"{at}/password/",
+        f"{at}/delete/",
+        f"{at}/keys/new/",
+        f"/keys/{key.pk}/revoke/",
+    ]
     assert {stranger.get(path).status for path in paths} == {404}
     assert stranger.post(f"{at}/switch", {"is_enabled": "0"}).status == 404
+    assert stranger.post(f"{at}/password/remove", {}).status == 404
     assert stranger.post(f"/keys/{key.pk}/revoke/", {"confirmation": "Website"}).status == 404
     assert "crm" not in stranger.get("/keys/operators/").text
     machine.refresh_from_db()
@@ -155,4 +206,5 @@ def test_the_pages_of_keys_are_read_in_french(browse_as: Callable[..., Browser],
     reader = browse_as(language="fr")
     assert "Clés et opérateurs" in reader.get("/keys/").text
     assert "Désactiver" in reader.get(f"/keys/operators/{machine.pk}/").text
+    assert "pas de mot de passe" in reader.get(f"/keys/operators/{machine.pk}/").text
     assert "minuscules" in reader.post("/keys/operators/new/", NEW_OPERATOR | {"login": "X"}).error_of("login")

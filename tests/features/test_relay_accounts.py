@@ -53,8 +53,7 @@ def test_what_the_name_must_be_is_said_with_the_one_that_comes_close(organisatio
     sms = relay(organisation)
     with pytest.raises(NotFound) as caught:
         account.find_account(sms, "crm")
-    assert "has the internal name sms_crm." in str(caught.value)
-    assert f"There is {mid.internal_name}." in str(caught.value)
+    assert f"has the internal name sms_crm, but there is {mid.internal_name}." in str(caught.value)
 
 
 def test_nothing_is_told_of_names_that_are_another_operators(organisation: Organisation) -> None:
@@ -73,7 +72,7 @@ def test_an_account_of_another_organisation_is_not_found(organisation: Organisat
     made(create_organisation("Another", NOW_MS), "sms_crm")
     with pytest.raises(NotFound) as caught:
         account.find_account(sms, "crm")
-    assert "There is" not in str(caught.value)
+    assert "there is" not in str(caught.value)
 
 
 def test_of_two_operators_whose_logins_begin_alike_each_finds_its_own(organisation: Organisation) -> None:

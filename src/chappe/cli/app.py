@@ -15,6 +15,7 @@ from chappe.cli import (
     doctor,
     import_file,
     key,
+    operator,
     organisation,
     person,
     secrets,
@@ -47,6 +48,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(organisation.app, name="organisation")
 app.add_typer(person.app, name="person")
 app.add_typer(key.app, name="key")
+app.add_typer(operator.app, name="operator")
 app.add_typer(connection.app, name="connection")
 app.add_typer(secrets.app, name="secrets")
 

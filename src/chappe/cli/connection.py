@@ -256,11 +256,11 @@ def given_secrets(spec: "ProviderSpec", password_file: Path | None, environ: Map
         variable = _variable(name)
         file = environ.get(f"{variable}_FILE")
         if name == "password" and password_file is not None:
-            found[name] = _secret_in(password_file, "--password-file")
+            found[name] = secret_in(password_file, "--password-file")
         elif variable in environ:
             found[name] = environ[variable]
         elif file:
-            found[name] = _secret_in(Path(file), f"{variable}_FILE")
+            found[name] = secret_in(Path(file), f"{variable}_FILE")
     return found
 
 
@@ -274,7 +274,8 @@ def _variable(name: str) -> str:
     return f"{SECRET_PREFIX}{name.upper()}"
 
 
-def _secret_in(file: Path, where: str) -> str:
+def secret_in(file: Path, where: str) -> str:
+    """What a file holds, without the line that ends it. Raises ConfigError."""
     try:
         return file.read_text("utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError):

@@ -42,16 +42,17 @@ def list_(organisation: OrganisationName = "", as_json: AsJson = False) -> None:
             "id": key.pk,
             "name": key.name,
             "begins": key.prefix,
-            "scopes": ", ".join(key.scopes),
+            "operator": key.operator.login if key.operator else "",
+            "scopes": ", ".join(key.granted),
             "last_used": moment(key.last_used_ms),
             "revoked": moment(key.revoked_ms),
         }
-        for key in api_keys(chosen_organisation(organisation).pk)
+        for key in api_keys(chosen_organisation(organisation).pk).select_related("operator")
     ]
     if as_json:
         show_json(rows)
     else:
-        columns = (">Id", "Name", "Begins", "Scopes", "Last used (UTC)", "Revoked (UTC)")
+        columns = (">Id", "Name", "Begins", "Operator", "Scopes", "Last used (UTC)", "Revoked (UTC)")
         show_table(columns, [row.values() for row in rows])
 
 

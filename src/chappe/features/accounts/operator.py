@@ -67,6 +67,11 @@ def warnings_of(row: Operator) -> list[str]:
     return said
 
 
+def every_operator(organisation_id: int) -> "QuerySet[Operator]":
+    """The organisation's operators, by login."""
+    return _rows(organisation_id).order_by("login")
+
+
 def relay_operators(organisation_id: int) -> list[Operator]:
     """Those that sign in as another Chappe's account, by login; the first two hundred."""
     return list(_rows(organisation_id).filter(is_relay=True).order_by("login")[:200])
@@ -183,5 +188,7 @@ def _login_is_free(row: Operator) -> Iterator[None]:
     except IntegrityError:
         if _rows(row.organisation_id).filter(login=row.login).exclude(pk=row.pk).exists():
             raise Conflict(f"There is an operator {row.login} already.") from None
-        words = "is taken on this installation: operators that sign in for another Chappe have logins of their own."
-        raise Conflict(f"The login {row.login} {words}") from None
+        raise Conflict(
+            f"The login {row.login} is taken on this installation: operators that sign in for another Chappe have logins of "
+            "their own."
+        ) from None

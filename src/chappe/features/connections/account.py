@@ -58,13 +58,17 @@ def find_account(operator: Operator, internal_name: str) -> Connection:
     if found is not None and owner_among(operators, name) == operator:
         return found
     owners = {one.internal_name: owner_among(operators, one.internal_name) for one in _named(operator.organisation_id)}
-    words = (
+    # What belongs to another operator is no business of this one
+    close = _close(name, [one for one, owner in owners.items() if owner in (None, operator)])
+    if close:
+        raise NoAccount(
+            f"No connection here has the internal name {name}, but there is {close}. It must be written exactly so: the "
+            "operator's login, _ and the internal name that the account has on the other side."
+        )
+    raise NoAccount(
         f"No connection here has the internal name {name}. It must be written exactly so: the operator's login, _ and the "
         "internal name that the account has on the other side."
     )
-    # What belongs to another operator is no business of this one
-    close = _close(name, [one for one, owner in owners.items() if owner in (None, operator)])
-    raise NoAccount(f"{words} There is {close}." if close else words)
 
 
 def checked_internal_name(organisation_id: int, text: str, connection_id: int = 0) -> str:

@@ -12,8 +12,9 @@ from chappe.features.accounts.right import Right
 from chappe.features.accounts.services import NewApiKey
 from chappe.features.clock import now_ms
 from chappe.features.confirmation import Question, when_confirmed
+from chappe.features.connections.account import accounts_of
 from chappe.features.form import ConsoleForm
-from chappe.features.keys.forms import KeyForm, NewOperatorForm, OperatorForm, OperatorKeyForm
+from chappe.features.keys.forms import KeyForm, NewOperatorForm, OperatorForm, OperatorKeyForm, PasswordForm
 from chappe.features.view import PageRequest, page
 
 ROWS_OF_A_PAGE = 50
@@ -66,9 +67,15 @@ def new_operator(request: PageRequest) -> HttpResponseBase:
         given = form.cleaned_data
         with form.refusals():
             made = operator.create_operator(
-                request.person.organisation_id, given["login"], given["label"], given["scopes"], now_ms()
+                request.person.organisation_id,
+                given["login"],
+                given["label"],
+                given["scopes"],
+                now_ms(),
+                given["password"],
             )
-            messages.success(request, _("The operator is made. It signs in with a key: make the first one."))
+            words = _("The operator is made. It signs in with a key: make the first one.")
+            messages.success(request, _("The operator is made.") if made.password else words)
             return redirect("keys:operator", made.pk)
     return _form(request, form, _("New operator"), _("Make the operator"), "keys:operators")
 
@@ -77,7 +84,14 @@ def new_operator(request: PageRequest) -> HttpResponseBase:
 def show_operator(request: PageRequest, operator_id: int) -> HttpResponseBase:
     found = operator.find_operator(request.person.organisation_id, operator_id)
     keys = operator.keys_page(found, request.GET.get("cursor", ""), ROWS_OF_A_PAGE)
-    return render(request, "keys/operator.html", {"operator": found, "page": keys, "form": OperatorKeyForm()})
+    shown = {
+        "operator": found,
+        "page": keys,
+        "form": OperatorKeyForm(),
+        "warnings": operator.warnings_of(found),
+        "accounts": accounts_of(found) if found.is_relay else [],
+    }
+    return render(request, "keys/operator.html", shown)
 
 
 @page(Right.MANAGE_KEYS)
@@ -92,6 +106,29 @@ def edit_operator(request: PageRequest, operator_id: int) -> HttpResponseBase:
             return redirect("keys:operator", operator_id)
     title = _("Change the operator %(login)s") % {"login": found.login}
     return _form(request, form, title, _("Save"), "keys:operator", operator_id)
+
+
+@page(Right.MANAGE_KEYS)
+def operator_password(request: PageRequest, operator_id: int) -> HttpResponseBase:
+    """Set or change it; the old one lets in no longer."""
+    found = operator.find_operator(request.person.organisation_id, operator_id)
+    form = PasswordForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with form.refusals():
+            change = operator.Change(password=form.cleaned_data["password"])
+            operator.change_operator(request.person.organisation_id, operator_id, change, now_ms())
+            messages.success(request, _("The password is set. What signs in by an old one is refused."))
+            return redirect("keys:operator", operator_id)
+    title = _("Password of %(login)s") % {"login": found.login}
+    return _form(request, form, title, _("Set the password"), "keys:operator", operator_id)
+
+
+@page(Right.MANAGE_KEYS)
+@require_POST
+def remove_password(request: PageRequest, operator_id: int) -> HttpResponseBase:
+    operator.change_operator(request.person.organisation_id, operator_id, operator.Change(password=""), now_ms())
+    messages.success(request, _("The password is taken away: the operator signs in with its keys alone."))
+    return redirect("keys:operator", operator_id)
 
 
 @page(Right.MANAGE_KEYS)
