@@ -31,6 +31,7 @@ from chappe.features.deliveries import services as deliveries
 from chappe.features.hooks import services as hooks
 from chappe.features.inbox.models import Conversation
 from chappe.features.messages.models import Exchange
+from chappe.features.templates import services as templates
 from chappe.features.traces import services as traces
 from chappe.features.traces.models import TraceEntry, TraceSession
 from chappe.messaging import DeliveryState
@@ -184,8 +185,10 @@ class _Builder:
         found = deliveries.create_delivery(self.own, draft, self.now)
         deliveries.analyse_now(self.own, found.pk, self.now)
         deliveries.create_delivery(self.own, draft, self.now)
+        names = templates.Change(label=f"{self.mark} template")
+        kept = templates.keep_delivery(self.own, found.pk, names, self.now)
         number = proof.keep_number(self.own, self.phone(8), f"{self.mark} tester")
-        self.ids |= {"delivery_id": found.pk, "number_id": number.pk}
+        self.ids |= {"delivery_id": found.pk, "template_id": kept.pk, "number_id": number.pk}
 
     def _messages(self, connection: Connection) -> None:
         given = {

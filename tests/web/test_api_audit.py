@@ -167,6 +167,12 @@ class Walk:
         jobs.run_until_empty()
         assert AuditEvent.objects.count() == before, "what a job does of what was asked for is not told again"
 
+    def templates(self) -> None:
+        at, one = "/v1/delivery-templates", "/v1/delivery-templates/{template_id}"
+        ids = {"template_id": self.step("POST", at, "create template", {"label": "Shop"})["id"]}
+        self.step("PATCH", one, "change template", {"sender": "36111"}, **ids)
+        self.step("DELETE", one, "delete template", **ids)
+
 
 def test_every_address_that_changes_something_leaves_an_event_and_no_secret(caller: Caller) -> None:
     def is_in_a_transaction(**_: object) -> None:
@@ -179,6 +185,7 @@ def test_every_address_that_changes_something_leaves_an_event_and_no_secret(call
         walk.hooks()
         walk.wishes()
         walk.deliveries(connection_id, list_id)
+        walk.templates()
         secrets = walk.callbacks()
     finally:
         post_save.disconnect(is_in_a_transaction, sender=AuditEvent)

@@ -82,6 +82,8 @@ class DeliveryChange(TermsFields):
 
 
 class TermsOut(Schema):
+    id: int
+    label: str
     category: CategoryName
     sender: str
     body: str
@@ -95,8 +97,6 @@ class TermsOut(Schema):
 
 
 class DeliveryOut(TermsOut):
-    id: int
-    label: str
     status: str = Field(
         description="draft, analysing, ready, sending, paused, finished, cancelled, or failed: not analysed"
     )

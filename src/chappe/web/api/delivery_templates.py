@@ -46,7 +46,6 @@ class TemplateChange(TemplateFields):
 
 class TemplateOut(TermsOut):
     id: int = Field(description="0: the template that is built in")
-    label: str
     internal_name: str
     is_built_in: bool = Field(description="it can be read, duplicated and used, not changed or deleted")
     connection_id: int | None
