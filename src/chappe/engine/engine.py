@@ -26,6 +26,8 @@ from chappe.engine.ledger import Ledger
 from chappe.engine.net.egress import Bound
 from chappe.engine.receipts import Links as LinkNumbers
 from chappe.engine.receipts import acknowledge
+from chappe.engine.relay_flow import RelayFlow
+from chappe.engine.relay_teller import Teller
 from chappe.engine.smpp_flow import SmppFlow
 from chappe.engine.store.callback_frame import CallbackCalls, CallbackEndpoints, CallbacksDue
 from chappe.engine.store.client import StoreClient
@@ -46,6 +48,7 @@ from chappe.engine.store.frame import (
     Trouble,
 )
 from chappe.engine.store.process import GARBAGE_ROWS
+from chappe.engine.store.relay_frame import PagesDue, PagesFound, PagesMissing, RelayAccounts, StepFound
 from chappe.engine.store.rule_frame import OrganisationRules, Rules
 from chappe.engine.store.statement import Row
 from chappe.engine.trace import TraceOrder
@@ -74,6 +77,7 @@ class Engine:
         self._callbacks = CallbackSender(
             self._client, self._vault, is_busy=lambda: not self._ledger.is_empty, bounds=self._bounds
         )
+        self._teller = Teller(self._client, self._vault, bounds=self._bounds)
         self._links = LinkNumbers()
         self._bus = LocalBus(configuration.database_url)
         self._flows: dict[int, Flow[Any]] = {}
@@ -103,9 +107,11 @@ class Engine:
             poll.cancel()
             await asyncio.gather(beat, poll, return_exceptions=True)
         if self._error is not None:
-            await self._callbacks.stop(wait_s=0.0)
+            await asyncio.gather(self._callbacks.stop(wait_s=0.0), self._teller.stop())
             raise self._error
-        await asyncio.gather(self._callbacks.stop(), *(flow.stop() for flow in self._flows.values()))
+        await asyncio.gather(
+            self._callbacks.stop(), self._teller.stop(), *(flow.stop() for flow in self._flows.values())
+        )
         await self._settle()
         self._client.send(Links(self._client.number(), slots=[(connection_id, 0) for connection_id in self._flows]))
         await self._client.stop()
@@ -126,6 +132,7 @@ class Engine:
             if not self._client.is_behind:
                 self._client.send(LoadConnections(self._client.number()))
                 self._callbacks.poll()
+                self._teller.poll()
                 self._keep_links()
             await asyncio.sleep(EVERY_S)
 
@@ -201,6 +208,8 @@ class Engine:
                 self._heed(organisations)
             case CallbackEndpoints() | CallbackCalls() | CallbacksDue():
                 self._callbacks.heard(answer)
+            case RelayAccounts() | PagesDue() | PagesFound() | PagesMissing() | StepFound():
+                self._relayed(answer)
             case Collected(_, is_all):
                 self._is_collecting = False
                 if not is_all:
@@ -208,6 +217,20 @@ class Engine:
                     self._collect()
             case Trouble(text):
                 log.warning("store.trouble", reason=text) if text else log.info("store.recovered")
+
+    def _relayed(self, answer: RelayAccounts | PagesDue | PagesFound | PagesMissing | StepFound) -> None:
+        match answer:
+            case StepFound(_, connection_id):
+                flow = self._flows.get(connection_id)
+                if isinstance(flow, RelayFlow):
+                    flow.step(answer)
+            case PagesMissing(connection_ids):
+                for connection_id in connection_ids:
+                    flow = self._flows.get(connection_id)
+                    if isinstance(flow, RelayFlow):
+                        flow.ask_again()
+            case _:
+                self._teller.heard(answer)
 
     def _hold(self, taken: Sequence[tuple[int, int]]) -> None:
         for flow in self._flows.values():
@@ -317,11 +340,11 @@ class Engine:
             flow.change(connection)
             return
         adapter = registry.HTTP.get(connection.spec.key)
-        flow = (
-            SmppFlow(connection, self._ledger, self._client, self._links)
-            if adapter is None
-            else HttpFlow(connection, self._ledger, self._client, adapter, urls)
-        )
+        if adapter is None:
+            flow = SmppFlow(connection, self._ledger, self._client, self._links)
+        else:
+            kind = RelayFlow if adapter.SPEC.hands_over else HttpFlow
+            flow = kind(connection, self._ledger, self._client, adapter, urls)
         flow.worker.quiet = self._watches.get(connection.organisation_id, NEVER)
         self._flows[connection.id] = flow
 

@@ -21,6 +21,7 @@ from chappe.engine.change import Changes, Hit, Policy, Wish
 from chappe.engine.inbound import Inbox
 from chappe.engine.quiet import QuietTimes
 from chappe.engine.relay_feed import Feed, Pages
+from chappe.engine.relay_step import Steps
 from chappe.engine.relay_word import Found, Reader
 from chappe.engine.store import catalogue, trace_catalogue
 from chappe.engine.store.callback_frame import CallbacksDue, CallbackWork
@@ -45,7 +46,7 @@ from chappe.engine.store.frame import (
     Want,
 )
 from chappe.engine.store.hook_event import HeldRest, keep_rest
-from chappe.engine.store.relay_frame import PagesHeard, PagesMissing, PagesTold, PagesWanted
+from chappe.engine.store.relay_frame import PagesHeard, PagesMissing, PagesTold, PagesWanted, StepTaken, StepWanted
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import LEASE_MS, LeaseRequest, LeaseResult, Store
 from chappe.engine.traffic import Tally, Traffic, count_delivered
@@ -167,6 +168,7 @@ class Recorder:
         self._quiet = QuietTimes(store)
         self._pages = Pages(store, owner)
         self._words = Reader(store)
+        self._steps = Steps(store)
         self._held: set[int] = set()
         """Outbox rows that this engine's workers have."""
         self._heard: dict[tuple[object, ...], int] = {}
@@ -219,6 +221,10 @@ class Recorder:
                 self._pages.told(request, outcome.now_ms)
             case PagesHeard():
                 self._hear(request, outcome)
+            case StepWanted():
+                outcome.answers.append(self._steps.find(request, outcome.now_ms))
+            case StepTaken():
+                outcome.blocked += self._steps.take(request, outcome.now_ms)
 
     def _connections(self, number: int, now_ms: int) -> Connections:
         hooks = self._database.query(catalogue.DESCRIBED_HOOKS, (True,))

@@ -46,7 +46,7 @@ class Reader:
     def due(self, connection_id: int, pages: Pages, now_ms: int) -> tuple[Sequence[Told], bool]:
         """Those of these pages that come next, in the caller's transaction; and whether some before them are missing."""
         clock_ms = pages.now_ms - now_ms
-        ((heeded,),) = self._database.query(catalogue.RELAY_PAGE_NOW, (connection_id, clock_ms, now_ms))
+        ((heeded,),) = self._database.query(catalogue.RELAY_PAGE_NOW, (connection_id, 0, clock_ms, 0, now_ms))
         if pages.first > heeded + 1:
             return (), True
         if pages.last > heeded:

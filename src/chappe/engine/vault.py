@@ -101,6 +101,11 @@ def hook_place(organisation_id: int, hook_id: int) -> str:
     return f"organisation/{organisation_id}/hook/{hook_id}"
 
 
+def relay_place(organisation_id: int, connection_id: int) -> str:
+    """Where the secret belongs that calls to another Chappe are signed with, which sends through this connection."""
+    return f"organisation/{organisation_id}/relay/{connection_id}"
+
+
 def _id_of(key: bytes) -> bytes:
     """Names a key without telling anything of it."""
     return hashlib.sha256(b"chappe key id\0" + key).digest()[:ID_OCTETS]

@@ -100,3 +100,17 @@ def quarantine_address(number: str, *, full_phone_number: bool) -> str:
     numbers exactly as they are.
     """
     return number if full_phone_number or number.startswith("+") else f"+{number}"
+
+
+def is_later(new: QuarantineStatus, new_ms: int, own: QuarantineStatus, own_ms: int) -> bool:
+    """Whether what another installation says of a number, changed at `new_ms`, is to hold here: it is `own` since `own_ms`.
+
+    Errors are each side's own, and a stop outweighs them whenever they were. Between a stop and a release the later one holds,
+    at the same instant the stop; a person's own word outweighs what errors led to.
+    """
+    if new is own or new is QuarantineStatus.WITH_ERRORS:
+        return False
+    if is_stopped(new):
+        is_released_since = own is QuarantineStatus.VALID and own_ms > new_ms
+        return own is not QuarantineStatus.DENYLISTED and not is_released_since
+    return is_stopped(own) and new_ms > own_ms

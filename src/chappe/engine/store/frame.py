@@ -16,6 +16,9 @@ from chappe.engine.store.relay_frame import (
     PagesTold,
     PagesWanted,
     RelayAccounts,
+    StepFound,
+    StepTaken,
+    StepWanted,
 )
 from chappe.engine.store.rule_frame import Rules
 from chappe.messaging import OutboundMessage
@@ -210,6 +213,8 @@ Request = (
     | PagesWanted
     | PagesTold
     | PagesHeard
+    | StepWanted
+    | StepTaken
 )
 
 
@@ -302,4 +307,5 @@ Answer = (
     | PagesDue
     | PagesMissing
     | RelayAccounts
+    | StepFound
 )

@@ -59,17 +59,60 @@ DROP_RELAY_PAGES = Query(
 
 # -- marketing: heeding it -------------------------------------------------------------------------------------------
 
-RELAY_PUSH_TAKEN = Query(
+_LINK = (
     "INSERT INTO relay_link (connection_id, page, push_number, clock_ms, pushed_ms, heard_ms, reread_ms, quarantine_ms, "
-    "deliveries_ms, mid_version, error) VALUES (?, 0, ?, 0, ?, 0, 0, 0, 0, '', '') "
-    "ON CONFLICT (connection_id) DO UPDATE SET push_number = excluded.push_number, pushed_ms = excluded.pushed_ms "
+    "deliveries_ms, mid_quarantine_ms, told_push, mid_version, error) "
+    "VALUES (?, 0, ?, ?, ?, ?, 0, 0, 0, 0, '', '', '') ON CONFLICT (connection_id) DO UPDATE SET "
+)
+RELAY_PUSH_TAKEN = Query(
+    f"{_LINK} push_number = excluded.push_number, pushed_ms = excluded.pushed_ms "
     "WHERE relay_link.push_number < excluded.push_number RETURNING connection_id",
     ("connection_id",),
 )
-RELAY_PAGE_NOW = Query(
-    "INSERT INTO relay_link (connection_id, page, push_number, clock_ms, pushed_ms, heard_ms, reread_ms, quarantine_ms, "
-    "deliveries_ms, mid_version, error) VALUES (?, 0, 0, ?, 0, ?, 0, 0, 0, '', '') "
-    "ON CONFLICT (connection_id) DO UPDATE SET clock_ms = excluded.clock_ms, heard_ms = excluded.heard_ms RETURNING page",
-    ("page",),
-)
+RELAY_PAGE_NOW = Query(f"{_LINK} clock_ms = excluded.clock_ms, heard_ms = excluded.heard_ms RETURNING page", ("page",))
 RELAY_PAGE_HEEDED = Query("UPDATE relay_link SET page = ? WHERE connection_id = ?")
+
+
+# -- marketing: keeping in step --------------------------------------------------------------------------------------
+
+RELAY_LINK = Query(
+    f"{_LINK} page = relay_link.page RETURNING page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_quarantine_ms",
+    ("page", "clock_ms", "reread_ms", "quarantine_ms", "deliveries_ms", "mid_quarantine_ms"),
+)
+QUARANTINE_TO_TELL = Query(
+    "SELECT id, address, short_code, status, reason, changed_ms FROM quarantine "
+    "WHERE changed_ms >= ? AND (changed_ms > ? OR id > ?) AND organisation_id = ? AND channel = 'sms' "
+    "AND status <> 'with_errors' ORDER BY changed_ms, id LIMIT ?",
+    ("id", "address", "short_code", "status", "reason", "changed_ms"),
+)
+DELIVERIES_TO_TELL = Query(
+    "SELECT id, status, changed_ms FROM delivery WHERE changed_ms >= ? AND connection_id = ? "
+    "AND status IN ('sending', 'paused', 'cancelled', 'finished') ORDER BY changed_ms LIMIT ?",
+    ("id", "status", "changed_ms"),
+)
+RELAY_OPEN_DELIVERIES = Query(
+    "SELECT id FROM delivery WHERE connection_id = ? AND (status IN ('sending', 'paused') OR changed_ms >= ?) "
+    "ORDER BY id DESC LIMIT ?",
+    ("id",),
+)
+QUARANTINE_AT = Query(
+    "SELECT status, changed_ms FROM quarantine "
+    "WHERE organisation_id = ? AND channel = 'sms' AND address = ? AND short_code = ?",
+    ("status", "changed_ms"),
+)
+RELAY_LINK_IS = Query(
+    "UPDATE relay_link SET reread_ms = ?, quarantine_ms = ?, deliveries_ms = ?, mid_quarantine_ms = ?, told_push = ?, "
+    "mid_version = ?, error = ?, heard_ms = CASE WHEN ? > 0 THEN ? ELSE heard_ms END WHERE connection_id = ?"
+)
+SET_RELAY_FIGURES = Insert(
+    "relay_figure",
+    (
+        Column("connection_id"),
+        Column("delivery_id"),
+        Column("state", "smallint"),
+        Column("messages"),
+        Column("at_ms"),
+    ),
+    on_conflict="ON CONFLICT (connection_id, delivery_id, state) "
+    "DO UPDATE SET messages = excluded.messages, at_ms = excluded.at_ms",
+)

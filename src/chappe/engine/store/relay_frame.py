@@ -62,5 +62,50 @@ class RelayAccounts(msgspec.Struct, array_like=True, tag="relay_accounts", gc=Fa
     accounts: list[Row]
 
 
-RelayRequest = PagesWanted | PagesTold | PagesHeard
-RelayAnswer = PagesFound | PagesDue | PagesMissing | RelayAccounts
+class StepWanted(msgspec.Struct, array_like=True, tag="step_wanted", gc=False):
+    """On marketing: how far an account is in step with mid, and what mid is to be told: of the quarantine what comes after this
+    place, (0, 0) being where mid was told last."""
+
+    number: int
+    connection_id: int
+    organisation_id: int
+    after_ms: int = 0
+    after_id: int = 0
+
+
+class StepFound(msgspec.Struct, array_like=True, tag="step_found", gc=False):
+    """`quarantine`: rows of `relay_catalogue.QUARANTINE_TO_TELL`; `deliveries`: those of `DELIVERIES_TO_TELL`. Both reach a
+    little further back than was told: see `relay_step.OVERLAP_MS`. `open_deliveries`: those whose figures are of interest."""
+
+    number: int
+    connection_id: int
+    page: int
+    clock_ms: int
+    reread_ms: int
+    quarantine_ms: int
+    deliveries_ms: int
+    mid_quarantine_ms: int
+    quarantine: list[tuple[int, str, str, str, str, int]] = []
+    deliveries: list[tuple[int, str, int]] = []
+    open_deliveries: list[int] = []
+
+
+class StepTaken(msgspec.Struct, array_like=True, tag="step_taken", gc=False):
+    """On marketing: what mid was told, and said. `entries`: mid's (address, short code, status, reason, changed ms by our
+    clock); `figures`: rows of `relay_catalogue.SET_RELAY_FIGURES`. `heard_ms` 0: mid did not answer, and `error` says why."""
+
+    number: int
+    connection_id: int
+    organisation_id: int
+    reread_ms: int
+    quarantine_ms: int
+    deliveries_ms: int
+    mid_quarantine_ms: int
+    told_push: str
+    mid_version: str
+    error: str
+    heard_ms: int
+    page: int = -1
+    """Where pages begin anew; -1: they go on."""
+    entries: list[tuple[str, str, str, str, int]] = []
+    figures: list[Row] = []

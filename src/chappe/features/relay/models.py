@@ -77,7 +77,7 @@ class RelayLink(models.Model):
     """On marketing: how far an account with mid is in step.
 
     Pages up to `page` have been heeded. `clock_ms` is by how much mid's clock is ahead of ours. `quarantine_ms` and
-    `deliveries_ms` are the instants up to which mid was told of changes here.
+    `deliveries_ms` are the instants up to which mid was told of changes here. `told_push` is the address that mid was given.
     """
 
     connection_id = AssignedId()
@@ -87,8 +87,10 @@ class RelayLink(models.Model):
     pushed_ms = Milliseconds(help_text="when mid called last")
     heard_ms = Milliseconds(help_text="when mid answered last")
     reread_ms = Milliseconds(help_text="when the pages of a day were read again last")
+    mid_quarantine_ms = Milliseconds(help_text="up to when mid's own changes were taken over, by its clock")
     quarantine_ms = Milliseconds()
     deliveries_ms = Milliseconds()
+    told_push = models.CharField(max_length=2000, default="")
     mid_version = models.CharField(max_length=40, default="")
     error = models.CharField(max_length=400, default="", help_text="why mid could not be asked")
 

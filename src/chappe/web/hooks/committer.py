@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from chappe.engine.store.hook_event import keep
+from chappe.engine.store.relay_catalogue import RELAY_PUSH_TAKEN
 from chappe.engine.store.store import Store
 from chappe.engine.vault import Vault
-from chappe.messaging import StoreBusy, StoreError, StoreFull, StoreUnsure
+from chappe.messaging import Pages, StoreBusy, StoreError, StoreFull, StoreUnsure
 from chappe.web.group import Groups
 from chappe.web.hooks import tally
 from chappe.web.hooks.lookup import Lookup
-from chappe.web.hooks.reader import Heard
+from chappe.web.hooks.reader import Heard, Refusal
 from chappe.web.hooks.tally import Tally
 from chappe.web.wire import BadRequest
 
@@ -131,7 +132,8 @@ class Committer:
         assert self._store is not None
         try:
             with self._store.transaction():
-                keep(self._store, [arrived for heard in calls for arrived in heard.arrived])
+                new = [heard for heard in calls if not _is_played_again(self._store, heard, self._now_ms())]
+                keep(self._store, [arrived for heard in new for arrived in heard.arrived])
         except (StoreBusy, StoreFull) as error:
             return _refuse(calls, BadRequest(503, f"Nothing was stored: {error}. Try again."))
         except StoreUnsure as error:
@@ -144,7 +146,7 @@ class Committer:
                 return any(written)
             log.exception("hooks.failed")
             return _refuse(calls, BadRequest(500, "Nothing was stored; the log of the web process says why."))
-        return True
+        return bool(new)
 
     def _flush(self, written: tally.Written) -> bool:
         try:
@@ -157,6 +159,17 @@ class Committer:
         except Exception:
             log.exception("hooks.not_counted")
         return True
+
+
+def _is_played_again(store: Store, heard: Heard, now_ms: int) -> bool:
+    """Whether a call of another Chappe is one that was taken before, which its number tells; then that is its error."""
+    for event in heard.events:
+        if isinstance(event, Pages):
+            values = (heard.connection_id, event.number, 0, now_ms, 0)
+            if not store.database.query(RELAY_PUSH_TAKEN, values):
+                heard.error = Refusal(409, "This call, or one after it, was taken before.", "played again")
+                return True
+    return False
 
 
 def _refuse(calls: list[Heard], error: BadRequest) -> bool:
