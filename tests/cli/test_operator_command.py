@@ -93,3 +93,15 @@ def test_an_operator_is_switched_off_and_on_and_may_more(given: Shell) -> None:
     assert given.done("operator", "list").out.count("sms") == 1
     assert given("operator", "off", "crm").code == 1
     assert "There is: sms." in given("operator", "off", "crm").err
+
+
+def test_the_account_of_an_operator_is_named_from_the_command_line(given: Shell, organisation: Organisation) -> None:
+    given.done("operator", "create", "sms", "--label", "Marketing")
+    host = ("--set", "host=smsc.example.org", "--set", "account=relais")
+    wrong = given("connection", "create", "North", *host, "--internal-name", "sms-crm")
+    assert wrong.code == 2
+    assert "internal_name: must be sms_crm" in wrong.err
+    given.done("connection", "create", "North", *host, "--internal-name", "sms_crm")
+    assert given.done("connection", "list", "--json").json[0]["internal_name"] == "sms_crm"
+    assert "Warning: No operator" in given.done("connection", "change", "North", "--internal-name", "web_crm").err
+    assert given.done("connection", "show", "North", "--json").json["internal_name"] == "web_crm"

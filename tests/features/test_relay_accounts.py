@@ -41,7 +41,7 @@ def test_an_operator_finds_its_account_by_the_name_it_has_on_the_other_side(orga
     sms = relay(organisation)
     mid = made(organisation, "sms_crm")
     assert account.find_account(sms, "crm") == mid
-    assert account.owner_of(mid) == sms
+    assert account.Naming(organisation.pk).owner(mid) == sms
     assert account.accounts_of(sms) == [mid]
     services.change_connection(organisation.pk, mid.pk, Change(is_enabled=False), NOW_MS)
     assert account.find_account(sms, "crm").is_enabled is False
@@ -136,17 +136,17 @@ def test_connections_need_no_internal_name(organisation: Organisation) -> None:
 
 def test_a_name_that_belongs_to_nobody_is_warned_about_until_its_operator_is_there(organisation: Organisation) -> None:
     mid = made(organisation, "sms_crm")
-    assert "sms_crm begins with" in account.warnings_of(mid)[0]
+    assert "sms_crm begins with" in account.Naming(organisation.pk).warnings(mid)[0]
     sms = relay(organisation)
-    assert account.warnings_of(mid) == []
+    assert account.Naming(organisation.pk).warnings(mid) == []
     operator.change_operator(organisation.pk, sms.pk, OperatorChange(is_enabled=False), NOW_MS)
-    assert "switched off" in account.warnings_of(mid)[0]
+    assert "switched off" in account.Naming(organisation.pk).warnings(mid)[0]
 
 
 def test_two_accounts_that_were_there_before_their_operator_are_warned_about(organisation: Organisation) -> None:
     mid, other = made(organisation, "sms_crm"), made(organisation, "sms_erp")
     relay(organisation)
-    assert "another account here, sms_erp" in account.warnings_of(mid)[0]
+    assert "another account here, sms_erp" in account.Naming(organisation.pk).warnings(mid)[0]
     # What was right when it was given does not keep anything else from being changed
     change = Change(internal_name="sms_erp", name="Renamed")
     assert services.change_connection(organisation.pk, other.pk, change, NOW_MS).name == "Renamed"
@@ -155,16 +155,37 @@ def test_two_accounts_that_were_there_before_their_operator_are_warned_about(org
 @pytest.mark.parametrize(
     ("typed", "written"),
     [
-        ("crm", "sms_crm"),
-        ("sms_crm", "sms_crm"),
-        ("SMS_crm", "SMS_crm"),
-        ("sms-crm", "sms-crm"),
-        ("", ""),
-        (" crm ", "sms_crm"),
+        *[("crm", "sms_crm"), (" crm ", "sms_crm"), ("sms_crm", "sms_crm")],
+        # Left as they are, to be refused with the right one
+        *[("SMS_crm", "SMS_crm"), ("sms-crm", "sms-crm")],
     ],
 )
-def test_the_operator_is_written_in_front_of_a_name_that_lacks_it(typed: str, written: str) -> None:
-    assert account.written_for("sms", typed) == written
+def test_the_operator_is_written_in_front_of_a_name_that_lacks_it(
+    organisation: Organisation, typed: str, written: str
+) -> None:
+    relay(organisation)
+    assert account.asked_name(organisation.pk, "sms", typed) == written
+    assert account.asked_name(organisation.pk, "", typed) == typed
+
+
+@pytest.mark.parametrize(
+    ("login", "typed", "field", "words"),
+    [
+        ("sms", "  ", "internal_name", "is needed"),
+        ("crm", "x", "operator", "there is no crm"),
+        ("sms", "web_crm", "internal_name", "begins with the operator web"),
+    ],
+)
+def test_what_is_wrong_with_a_chosen_operator_is_said(
+    organisation: Organisation, login: str, typed: str, field: str, words: str
+) -> None:
+    relay(organisation)
+    relay(organisation, "web")
+    with pytest.raises(InvalidInput) as caught:
+        account.asked_name(organisation.pk, login, typed)
+    ((named, message),) = [(one.field, one.message) for one in caught.value.errors]
+    assert named == field
+    assert words in message
 
 
 # -- over time -------------------------------------------------------------------------------------------------------
@@ -196,3 +217,17 @@ def test_the_connection_that_replaces_another_has_its_internal_name(organisation
     assert mid.internal_name == ""
     with pytest.raises(Conflict, match="has its internal name"):
         services.change_connection(organisation.pk, mid.pk, Change(internal_name="old"), NOW_MS)
+
+
+# -- the other side --------------------------------------------------------------------------------------------------
+
+
+def test_a_secret_that_makes_itself_is_made_once_and_kept(organisation: Organisation) -> None:
+    settings = {"internal_name": "crm", "base_url": "https://mid.example.com", "operator": "sms", "password": "x"}
+    made = services.create_connection(organisation.pk, "Mid", "relay", settings, NOW_MS)
+    secret = services.open_secrets(made)["signing_secret"]
+    assert secret.startswith("whsec_")
+    changed = services.change_connection(organisation.pk, made.pk, Change(settings={"password": "y"}), NOW_MS)
+    assert services.open_secrets(changed)["signing_secret"] == secret
+    anew = services.change_connection(organisation.pk, made.pk, Change(settings={"signing_secret": ""}), NOW_MS)
+    assert services.open_secrets(anew)["signing_secret"] not in ("", secret)

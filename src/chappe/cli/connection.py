@@ -49,6 +49,12 @@ FromEnvironment = Annotated[
         "CHAPPE_CONNECTION_RECEIVER_PASSWORD), which are not looked at otherwise.",
     ),
 ]
+InternalName = Annotated[
+    str | None,
+    typer.Option(
+        help="The name by which another Chappe finds it, whose operator signs in here: <operator>_<its account there>."
+    ),
+]
 
 
 @app.command("create")
@@ -59,6 +65,7 @@ def create(
     settings: SettingsFile = None,
     password_file: PasswordFile = None,
     enabled: Annotated[bool, typer.Option(help="Whether the engine opens it at once.")] = True,
+    internal_name: InternalName = None,
     organisation: OrganisationName = "",
 ) -> None:
     """Make a connection; `chappe check NAME` tries it."""
@@ -72,8 +79,11 @@ def create(
         values = given_settings(spec, set_ or [], settings) | given_secrets(spec, password_file, os.environ)
         if "password" in spec.secrets and "password" not in values and sys.stdin.isatty():
             values["password"] = prompted()
-        made = create_connection(owner.pk, name, provider, values, now_ms(), is_enabled=enabled)
+        made = create_connection(
+            owner.pk, name, provider, values, now_ms(), is_enabled=enabled, internal_name=internal_name or ""
+        )
     screen().print(f"The connection {made.name} is made, as number {made.pk}. `chappe check {made.pk}` tries it.")
+    _warn(made)
 
 
 @app.command("change")
@@ -88,6 +98,7 @@ def change(
     position: Annotated[
         int | None, typer.Option(help="Its place in the list, whose first is used where none is named; from 0.")
     ] = None,
+    internal_name: InternalName = None,
     organisation: OrganisationName = "",
 ) -> None:
     """Change what is given and leave the rest, the password too; a running engine takes it over within seconds.
@@ -104,10 +115,24 @@ def change(
         values = _changed(spec, set_, settings, password_file, from_env=password_from_env)
         if new_password:
             values["password"] = prompted()
-        wanted = Change(name=rename or None, settings=values, version=row.version, position=position)
+        wanted = Change(
+            name=rename or None,
+            settings=values,
+            version=row.version,
+            position=position,
+            internal_name=internal_name,
+        )
         changed = change_connection(row.organisation_id, row.pk, wanted, now_ms())
     same = changed.version == row.version
     screen().print(f"{changed.name} {'stays as it was' if same else f'is changed, now at version {changed.version}'}.")
+    _warn(changed)
+
+
+def _warn(connection: "Connection") -> None:
+    from chappe.features.connections.account import Naming
+
+    for words in Naming(connection.organisation_id).warnings(connection):
+        screen(stderr=True).print(f"Warning: {words}", style="yellow")
 
 
 @app.command("replace")
@@ -165,10 +190,11 @@ def show(
     row = chosen_connection(chosen_organisation(organisation), name)
     values = shown_settings(row)
     if as_json:
-        facts = {"id": row.pk, "name": row.name, "provider": row.provider, "is_enabled": row.is_enabled}
-        show_json({**facts, "settings": values})
+        facts = {"id": row.pk, "name": row.name, "internal_name": row.internal_name, "provider": row.provider}
+        show_json({**facts, "is_enabled": row.is_enabled, "settings": values})
     else:
-        show_table(("Setting", "Value"), values.items(), f"{row.name} ({row.provider})")
+        title = f"{row.name} ({row.provider}{f', {row.internal_name}' if row.internal_name else ''})"
+        show_table(("Setting", "Value"), values.items(), title)
 
 
 @app.command("list")
@@ -185,6 +211,7 @@ def list_(organisation: OrganisationName = "", as_json: AsJson = False) -> None:
         {
             "id": row.pk,
             "name": row.name,
+            "internal_name": row.internal_name,
             "provider": row.provider,
             "server": _server(row.settings),
             "account": row.settings.get("account", ""),
@@ -196,7 +223,7 @@ def list_(organisation: OrganisationName = "", as_json: AsJson = False) -> None:
     if as_json:
         show_json(rows)
     else:
-        columns = (">Id", "Name", "Provider", "Server", "Account", "Enabled", ">Links")
+        columns = (">Id", "Name", "Internal name", "Provider", "Server", "Account", "Enabled", ">Links")
         show_table(columns, [row.values() for row in rows])
 
 

@@ -38,12 +38,6 @@ def owner_among(operators: Iterable[Operator], internal_name: str) -> Operator |
     return max(owners, key=lambda one: len(one.login), default=None)
 
 
-def owner_of(connection: Connection) -> Operator | None:
-    """The operator whose account the connection is."""
-    name = connection.internal_name
-    return owner_among(relay_operators(connection.organisation_id), name) if name else None
-
-
 def accounts_of(operator: Operator) -> list[Connection]:
     """The connections that are this operator's accounts, by name; there should be one."""
     operators = relay_operators(operator.organisation_id)
@@ -95,36 +89,57 @@ def checked_internal_name(organisation_id: int, text: str, connection_id: int = 
     return name
 
 
-def written_for(login: str, typed: str) -> str:
-    """What somebody typed as a name for an operator's account, with the operator in front where it was left out."""
+def asked_name(organisation_id: int, login: str, typed: str) -> str:
+    """The internal name that somebody means who chose an operator ("" for none) and typed a name. Raises InvalidInput."""
+    if not login:
+        return typed
+    operators = relay_operators(organisation_id)
+    if login not in [one.login for one in operators]:
+        raise InvalidInput.at("operator", f"must be an operator with the right administration: there is no {login}")
+    if not typed.strip():
+        raise InvalidInput.at(_FIELD, "is needed: the internal name that the account has on the other side")
+    owner = owner_among(operators, typed.strip())
+    if owner is not None and owner.login != login:
+        raise InvalidInput.at(_FIELD, f"begins with the operator {owner.login}, and {login} was chosen")
+    return _written_for(login, typed)
+
+
+def _written_for(login: str, typed: str) -> str:
+    """A name for an operator's account, with the operator in front where it was left out."""
     name = typed.strip()
     operator = Operator(login=login)
     is_whole = owner_among([operator], name) is not None or _meant(name, [operator]) is not None
-    return name if not name or is_whole else account_name(login, name)
+    return name if is_whole else account_name(login, name)
 
 
-def warnings_of(connection: Connection) -> list[str]:
-    """What to know of a connection's internal name, in words; nothing where all is well."""
-    name = connection.internal_name
-    if not name or connection.replaced_by:
-        return []
-    operators = relay_operators(connection.organisation_id)
-    owner = owner_among(operators, name)
-    if owner is None:
+class Naming:
+    """Whose accounts an organisation's connections are, for several of them at once."""
+
+    def __init__(self, organisation_id: int) -> None:
+        self.operators = relay_operators(organisation_id)
+        self._named = _named(organisation_id)
+
+    def owner(self, connection: Connection) -> Operator | None:
+        return owner_among(self.operators, connection.internal_name)
+
+    def warnings(self, connection: Connection) -> list[str]:
+        """What to know of a connection's internal name, in words; nothing where all is well."""
+        name, owner = connection.internal_name, self.owner(connection)
+        if not name:
+            return []
+        if owner is None:
+            return [
+                f"No operator with the right administration has a login that {name} begins with, so no other Chappe finds "
+                "this connection."
+            ]
+        if not owner.is_enabled:
+            return [f"The operator {owner.login} is switched off: nothing comes for this account."]
+        others = (one for one in self._named if one.pk != connection.pk and self.owner(one) == owner)
         return [
-            f"No operator with the right administration has a login that {name} begins with, so no other Chappe finds this "
-            "connection."
-        ]
-    if not owner.is_enabled:
-        return [f"The operator {owner.login} is switched off: nothing comes for this account."]
-    others = [one for one in _named(connection.organisation_id) if one.pk != connection.pk]
-    second = next((one for one in others if owner_among(operators, one.internal_name) == owner), None)
-    if second is None:
-        return []
-    return [
-        f"The operator {owner.login} has another account here, {second.internal_name}. An operator is for one account: whoever "
-        "has its password reaches both."
-    ]
+            f"The operator {owner.login} has another account here, {other.internal_name}. An operator is for one account: "
+            "whoever has its password reaches both."
+            for other in others
+        ][:1]
 
 
 def _refuse_nearly(name: str, operators: Sequence[Operator]) -> None:

@@ -461,7 +461,10 @@ def _need_every_secret(
     missing = [
         setting.name
         for setting in spec.settings
-        if setting.is_secret and applies(setting, values) and given.get(setting.name, MASK) in (MASK, None)
+        if setting.is_secret
+        and setting.made is None
+        and applies(setting, values)
+        and given.get(setting.name, MASK) in (MASK, None)
     ]
     for setting in spec.settings:
         for index, _ in setting.locked_cells(values[setting.name]):
@@ -520,7 +523,12 @@ def _parsed(
         public, secrets = spec.split(spec.parse(spec.unmasked(given, old_secrets, MASK)))
     except ConfigError as error:
         raise InvalidInput([FieldError(f"settings.{one.field}", one.message) for one in error.errors]) from None
-    return public, {name: str(value) for name, value in secrets.items()}
+    return public, {name: str(value) for name, value in secrets.items()} | _made(spec, secrets)
+
+
+def _made(spec: "ProviderSpec", secrets: Mapping[str, object]) -> dict[str, str]:
+    """Secrets that make themselves where they were left empty."""
+    return {one.name: one.made() for one in spec.settings if one.made is not None and not secrets.get(one.name)}
 
 
 def _place(connection: Connection) -> str:

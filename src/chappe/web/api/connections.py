@@ -11,6 +11,7 @@ from pydantic import Field
 
 from chappe.features.clock import now_ms
 from chappe.features.connections import services, trial
+from chappe.features.connections.account import MOST_CHARACTERS, Naming
 from chappe.features.connections.exchange import exchanges_page
 from chappe.features.connections.link import Link, links_of
 from chappe.features.connections.models import Connection
@@ -24,12 +25,18 @@ if TYPE_CHECKING:
 
 router = Router(tags=["connections"])
 
+INTERNAL_NAME = (
+    "letters, digits, _ . - and the only one of the organisation; <operator>_<its account> where another Chappe sends through "
+    "the connection; may be empty"
+)
+
 
 class ConnectionCreate(Body):
     name: str = Field(max_length=200)
     provider: str = Field(max_length=40, examples=["smpp"])
     settings: dict[str, Any] = Field(default={}, description="by name, as the provider's settings page lists them")
     is_enabled: bool = True
+    internal_name: str = Field(default="", max_length=MOST_CHARACTERS, description=INTERNAL_NAME)
 
 
 class ConnectionChange(Body):
@@ -42,6 +49,7 @@ class ConnectionChange(Body):
         default=None, description="in the list, whose first is used where a message or a delivery names none"
     )
     version: int | None = Field(default=None, description="the version you read: 409 when somebody changed it since")
+    internal_name: str | None = Field(default=None, max_length=MOST_CHARACTERS, description=INTERNAL_NAME)
 
 
 class ConnectionReplacement(Body):
@@ -89,6 +97,9 @@ class ConnectionOut(Schema):
     is_enabled: bool
     position: int = Field(description="in the list; the same: the older one first")
     replaced_by: int | None = Field(description="the connection that is used instead of this one")
+    internal_name: str = Field(description=INTERNAL_NAME)
+    operator: str | None = Field(description="the login of the operator whose account it is, by its internal name")
+    warnings: list[str] = Field(description="what to know of its internal name; empty where all is well")
     version: int
     created_at: datetime | None
     changed_at: datetime | None
@@ -143,7 +154,10 @@ def list_connections(
     """The first that is switched on, complete and of the right channel is used where a message or a delivery names none."""
     rows = list(services.connections_of(organisation_of(request), with_replaced=replaced))
     links = links_of([row.pk for row in rows], now_ms())
-    return ConnectionList(items=[_out(row, [link for link in links if link.connection_id == row.pk]) for row in rows])
+    naming = Naming(organisation_of(request))
+    return ConnectionList(
+        items=[_out(row, [link for link in links if link.connection_id == row.pk], naming) for row in rows]
+    )
 
 
 @router.post("", response={201: ConnectionOut}, auth=may_manage, summary="Create a connection")
@@ -155,6 +169,7 @@ def create_connection(request: HttpRequest, payload: ConnectionCreate) -> Status
         payload.settings,
         now_ms(),
         is_enabled=payload.is_enabled,
+        internal_name=payload.internal_name,
     )
     return Status(201, _out(created, []))
 
@@ -249,7 +264,9 @@ def _with_links(row: Connection) -> ConnectionOut:
     return _out(row, links_of([row.pk], now_ms()))
 
 
-def _out(row: Connection, links: list[Link]) -> ConnectionOut:
+def _out(row: Connection, links: list[Link], naming: Naming | None = None) -> ConnectionOut:
+    naming = naming or Naming(row.organisation_id)
+    owner = naming.owner(row)
     return ConnectionOut(
         id=row.pk,
         name=row.name,
@@ -258,6 +275,9 @@ def _out(row: Connection, links: list[Link]) -> ConnectionOut:
         is_enabled=row.is_enabled,
         position=row.position,
         replaced_by=row.replaced_by or None,
+        internal_name=row.internal_name,
+        operator=owner.login if owner is not None else None,
+        warnings=naming.warnings(row),
         version=row.version,
         created_at=shown_time(row.created_ms),
         changed_at=shown_time(row.changed_ms),
