@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -251,6 +251,26 @@ class Bundler(HttpProvider, Protocol):
 def bundler(adapter: HttpProvider) -> Bundler | None:
     """The adapter, if it sends many messages by one request."""
     return cast(Bundler, adapter) if hasattr(adapter, "read_bundle") else None
+
+
+@dataclass(frozen=True)
+class Found:
+    """One of several things that the answer to a `probe` tells, in words for the operator."""
+
+    level: Literal["ok", "warning", "error"]
+    words: str
+
+
+class Examiner(HttpProvider, Protocol):
+    """An adapter whose `probe` shows more than whether the credentials are right."""
+
+    def findings(self, response: HttpResponse, account: Account, now_s: float) -> Sequence[Found]:
+        """All of it, one by one. `now_s` is our time when it was answered. For any octets whatever."""
+
+
+def examiner(adapter: HttpProvider) -> Examiner | None:
+    """The adapter, if its `probe` shows more than one thing."""
+    return cast(Examiner, adapter) if hasattr(adapter, "findings") else None
 
 
 NOTHING = HttpResponse(204)

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from chappe import __version__
 from chappe.messaging import (
     About,
     Accepted,
@@ -37,6 +38,7 @@ from chappe.providers.http import (
     ACCOUNT_PAUSE_S,
     NOTHING,
     Account,
+    Found,
     HookRequest,
     HttpRequest,
     HttpResponse,
@@ -52,10 +54,14 @@ ACCOUNTS = "/v1/relay/accounts/"
 MOST_IN_BUNDLE = 10_000
 MOST_PAGES_OCTETS = 16 << 20
 """Of pages once they are no longer compressed."""
+MOST_WARNINGS = 10
 SLOWEST_S = 2.0
 """Clocks that are further apart are said to be, when the connection is tested."""
 OURS_ONLY = frozenset({"unknown_outcome", "retry_delay_s", "retry_limit", "transactional_despite_stop", "max_per_s"})
 """Settings of other HTTP providers that are mid's to decide."""
+
+MID = "Mid-sourcing"
+"""The group of what leads to mid."""
 
 STATES: Mapping[str, ReceiptKind] = {}
 ACCOUNT_TROUBLE: Mapping[str, str] = {
@@ -169,7 +175,7 @@ SPEC = ProviderSpec(
         }
     ),
     settings=(
-        *(replace(setting, group=ACCOUNT) for setting in _ACCOUNT),
+        *(replace(setting, group=ACCOUNT if setting.name == "internal_name" else MID) for setting in _ACCOUNT),
         *(setting for setting in http_settings(concurrency=2) if setting.name not in OURS_ONLY),
     ),
     check=_check,
@@ -382,9 +388,13 @@ def _said_of(error: Any) -> tuple[int, str, str]:
     return place, field, f"mid: {field} {said(error.get('message'))}".strip()
 
 
+def _detail(response: HttpResponse) -> str:
+    """Mid's own words (RFC 9457); "" where there are none."""
+    return said(response.json.get("detail")) if isinstance(response.json, dict) else ""
+
+
 def _problem(response: HttpResponse) -> str:
-    """Mid's own words (RFC 9457), or the status."""
-    detail = said(response.json.get("detail")) if isinstance(response.json, dict) else ""
+    detail = _detail(response)
     return f"mid answered HTTP {response.status}" + (f": {detail}" if detail else "")
 
 
@@ -396,16 +406,105 @@ def probe(account: Account) -> HttpRequest | None:
 
 
 def probed(response: HttpResponse, account: Account) -> str:
-    status = str(response.status)
-    if status in ACCOUNT_TROUBLE:
-        return f"{ACCOUNT_TROUBLE[status]} ({_problem(response)})"
+    return next((one.words for one in findings(response, account, time.time()) if one.level == "error"), "")
+
+
+def findings(response: HttpResponse, account: Account, now_s: float) -> Sequence[Found]:
+    """Address, sign-in, right, version, clock and account, as far as the answer tells of them."""
+    told = _told(response)
+    if told is not None:
+        return (
+            Found("ok", "Address: a Chappe answers there."),
+            _sign_in(account),
+            *_rights(told),
+            _version(told),
+            _clock(told, now_s),
+            _account_found(told, account),
+            *(Found("warning", f"Mid warns: {said(words)}") for words in told.warnings[:MOST_WARNINGS]),
+        )
+    is_problem = response.headers.get("content-type", "").partition(";")[0].strip() == "application/problem+json"
+    status, words = response.status, _problem(response)
+    if not is_problem:
+        return (Found("error", f"Address: no Chappe answers there ({words})."),)
+    here = Found("ok", "Address: a Chappe answers there.")
+    if status == 404 and _detail(response) == NO_ADDRESS:
+        return (here, Found("error", "Version: that Chappe is of a version that knows no mid-sourcing."))
+    if status == 401:
+        return (here, Found("error", f"Sign-in: {ACCOUNT_TROUBLE['401']} ({words})."))
+    if status == 403:
+        return (here, _sign_in(account), Found("error", f"Right: {ACCOUNT_TROUBLE['403']} ({words})."))
+    if status == 404:
+        return (here, _sign_in(account), _ADMINISTRATION, Found("error", f"Account: {_detail(response) or words}"))
+    return (here, Found("error", f"Sign-in: it is not known whether it works ({words})."))
+
+
+class Told(msgspec.Struct):
+    """What mid says of an account when it is asked for it."""
+
+    account: str
+    is_enabled: bool
+    version: str
+    now_ms: int
+    operator: str = ""
+    rights: list[str] = []
+    connection: str = ""
+    warnings: list[str] = []
+
+
+NO_ADDRESS = "There is nothing at this address."
+"""What a Chappe says of an address that it does not have."""
+_ADMINISTRATION = Found("ok", "Right: the operator has administration.")
+_read_told = msgspec.json.Decoder(Told)
+
+
+def _told(response: HttpResponse) -> Told | None:
     if response.status != 200:
-        return _problem(response)
-    if not isinstance(response.json, dict) or "account" not in response.json:
-        return "this is not the address of a Chappe"
-    if not response.json.get("is_enabled"):
-        return f"the account {said(response.json.get('account'))} is switched off on mid"
-    return ""
+        return None
+    try:
+        return _read_told.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _sign_in(account: Account) -> Found:
+    return Found("ok", f"Sign-in: the operator {account.settings.text('operator')} is let in.")
+
+
+def _rights(told: Told) -> Sequence[Found]:
+    if "administration" not in told.rights:
+        return (Found("error", f"Right: {ACCOUNT_TROUBLE['403']}."),)
+    replies = (
+        Found("ok", "Right: the operator may change automatic replies.")
+        if "replies" in told.rights
+        else Found("ok", "Right: automatic replies are mid's alone.")
+    )
+    return (_ADMINISTRATION, replies)
+
+
+def _account_found(told: Told, account: Account) -> Found:
+    wanted = f"{account.settings.text('operator')}_{account.settings.text('internal_name')}"
+    name = said(told.account)
+    if name != wanted:
+        return Found("error", f"Account: {wanted} was asked for, and mid has another one: {name}.")
+    if not told.is_enabled:
+        return Found("error", f"Account: {name} is switched off on mid.")
+    return Found("ok", f"Account: {name} is there, by the connection {said(told.connection)}.")
+
+
+def _version(told: Told) -> Found:
+    version = said(told.version)
+    if version == __version__:
+        return Found("ok", f"Version: {version} on both sides.")
+    return Found("warning", f"Version: mid has {version}, this installation {__version__}. Bring both to the same one.")
+
+
+def _clock(told: Told, now_s: float) -> Found:
+    """Times that mid tells are moved by the difference; people who compare both sides are to know of it."""
+    ahead_s = told.now_ms / 1000 - now_s
+    if abs(ahead_s) <= SLOWEST_S:
+        return Found("ok", f"Clock: both sides agree within {SLOWEST_S:g} s.")
+    words = f"mid is {ahead_s:.0f} s ahead" if ahead_s > 0 else f"mid is {-ahead_s:.0f} s behind"
+    return Found("warning", f"Clock: {words}. Times are corrected by that; have both clocks set by NTP.")
 
 
 # -- back ------------------------------------------------------------------------------------------------------------

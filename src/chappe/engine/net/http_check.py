@@ -28,7 +28,7 @@ from chappe.engine.net.finding import Report
 from chappe.engine.net.http_client import NoAnswer, NotSent, tls_words
 from chappe.engine.net.http_sender import HttpSender, NoToken
 from chappe.messaging import Accepted, Category, ConfigError, Deferred, OutboundMessage, Refused
-from chappe.providers.http import Account, HttpProvider, HttpRequest, HttpResponse
+from chappe.providers.http import Account, Found, HttpProvider, HttpRequest, HttpResponse, examiner
 
 TEXT = "Test of the connection by Chappe"
 CONNECT_S = 10.0
@@ -83,6 +83,11 @@ class HttpCheck:
 
     def _message(self, number: str, text: str) -> HttpRequest | None:
         """The request of the test message; None where there can be none, which is then said."""
+        if self._adapter.SPEC.hands_over:
+            self._report.error(
+                "No test message goes through another Chappe: send a delivery to your own telephone instead."
+            )
+            return None
         now_ms = int(time.time() * 1000)
         sample = OutboundMessage(
             id=now_ms,
@@ -188,13 +193,27 @@ class HttpCheck:
             return
         with self._exchange("credentials", request) as shown:
             shown.request = await sender.proven(request)
+            began_s = time.time()
             shown.response = response = await sender.send(request)
+            examining = examiner(self._adapter)
+            if examining is not None:
+                # Half of the way there and back is behind us when it is answered.
+                found = examining.findings(response, self._account, (began_s + time.time()) / 2)
+                shown.reading = self._told(found)
+                return
             problem = self._adapter.probed(response, self._account)
             shown.reading = problem or "the credentials are right"
             if problem:
                 self._report.error(f"The provider does not accept the credentials: {self._hidden(problem)}.")
             else:
                 self._report.ok("The credentials are right.")
+
+    def _told(self, found: Sequence[Found]) -> str:
+        """Everything that was found; returned is what is wrong."""
+        for one in found:
+            say = {"ok": self._report.ok, "warning": self._report.warning, "error": self._report.error}[one.level]
+            say(self._hidden(one.words))
+        return next((one.words for one in found if one.level == "error"), "the credentials are right")
 
     async def _send(self, sender: HttpSender, request: HttpRequest) -> None:
         with self._exchange("test message", request) as shown:
@@ -239,6 +258,11 @@ class HttpCheck:
     def _judge_hooks(self) -> None:
         if self._account.status_url:
             self._report.ok(f"Status reports are expected at {self._account.status_url}")
+        elif self._adapter.SPEC.hands_over:
+            self._report.ok(
+                "This installation is not told its public address (CHAPPE_PUBLIC_URL): the other one cannot call it, and what "
+                "became of messages is asked for instead, every few seconds."
+            )
         elif self._adapter.SPEC.has_described_hooks:
             self._report.warning(
                 "No hook of the kind feedback has an address that this provider could call, so nothing will be known of what "

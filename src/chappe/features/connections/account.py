@@ -56,12 +56,12 @@ def find_account(operator: Operator, internal_name: str) -> Connection:
     close = _close(name, [one for one, owner in owners.items() if owner in (None, operator)])
     if close:
         raise NoAccount(
-            f"No connection here has the internal name {name}, but there is {close}. It must be written exactly so: the "
-            "operator's login, _ and the internal name that the account has on the other side."
+            f"No connection has the internal name {name}, but there is {close}. It must be exactly the operator's login, _ and "
+            "the account's own internal name."
         )
     raise NoAccount(
-        f"No connection here has the internal name {name}. It must be written exactly so: the operator's login, _ and the "
-        "internal name that the account has on the other side."
+        f"No connection has the internal name {name}. It must be exactly the operator's login, _ and the account's own "
+        "internal name."
     )
 
 
