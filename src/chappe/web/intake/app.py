@@ -155,7 +155,7 @@ class Intake:
         path, account = scope["path"], _account(scope)
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         caller = await self._door.admitted(authorization, scope.get("client"))
-        if not caller.may_send:
+        if not account and not caller.may_send:
             raise BadRequest(403, "This API key does not have the scope send.")
         if account and not caller.is_relay:
             raise BadRequest(403, "Only an operator with the right administration sends for an account.")
