@@ -221,6 +221,7 @@ def test_content_that_the_form_cannot_show_goes_from_template_to_delivery(stage:
     card = {"type": "card", "title": "One", "suggestions": [{"type": "reply", "text": "Yes"}]}
     content = {"type": "carousel", "cards": [card, card]}
     made = services.create_template(stage.organisation, Change(label="Rich", body="Hi", content=content), NOW_MS)
+    assert "Several cards side by side" in marketer.get(f"{AT}{made.pk}/").text
     at = f"/deliveries/new/?template={made.pk}"
     assert marketer.get(at).value_of("kind") == "kept"
     marketer.post(at, typed(stage.people.pk, stage.connection.pk, body="Hello", kind="kept"))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 CONTENT_FIELDS: Mapping[str, Sequence[str]] = {
@@ -17,6 +18,16 @@ CONTENT_FIELDS: Mapping[str, Sequence[str]] = {
 }
 """What each kind has, by the names of the form's fields."""
 SUGGESTING = ("text", "media", "card", "carousel")
+KINDS: list[tuple[str, str | Promise]] = [
+    ("", _("None: the text alone")),
+    ("text", _("Text with suggestions (RCS)")),
+    ("media", _("Picture, film or file (RCS)")),
+    ("card", _("Card (RCS)")),
+    ("carousel", _("Several cards side by side (RCS)")),
+    ("location", _("Place (RCS)")),
+    ("mms", _("MMS")),
+    ("kept", _("As it is: made by a program, and more than this form can show")),
+]
 _PATH = re.compile(r"content(?:\.(?P<table>cards|suggestions)\[(?P<index>\d+)\])?(?:\.media)?(?:\.(?P<name>\w+))?.*")
 _NAMES = {"text": "rich_text", "url": "media_url", "name": "place_name"}
 
@@ -27,16 +38,7 @@ class ContentFields(forms.Form):
     kind = forms.ChoiceField(
         label=_("Rich content"),
         required=False,
-        choices=[
-            ("", _("None: the text alone")),
-            ("text", _("Text with suggestions (RCS)")),
-            ("media", _("Picture, film or file (RCS)")),
-            ("card", _("Card (RCS)")),
-            ("carousel", _("Several cards side by side (RCS)")),
-            ("location", _("Place (RCS)")),
-            ("mms", _("MMS")),
-            ("kept", _("As it is: made by a program, and more than this form can show")),
-        ],
+        choices=KINDS,
         help_text=_("Phones that cannot show it get the text above, which is needed in any case."),
     )
     rich_text = forms.CharField(

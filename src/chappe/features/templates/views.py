@@ -12,6 +12,7 @@ from chappe.features.clock import now_ms
 from chappe.features.confirmation import Question, when_confirmed
 from chappe.features.deliveries.forms import MODES
 from chappe.features.deliveries.options import Options
+from chappe.features.deliveries.rich import KINDS as CONTENTS
 from chappe.features.deliveries.services import find_delivery
 from chappe.features.refusal import InvalidInput
 from chappe.features.templates import services
@@ -39,6 +40,7 @@ def show(request: PageRequest, template_id: int) -> HttpResponseBase:
         "template": template,
         "options": options,
         "mode": dict(MODES).get("" if options.transmission_mode is None else options.transmission_mode),
+        "content": dict(CONTENTS).get(str((options.content or {}).get("type", ""))),
         "validity_ms": template.validity_s * 1000,
     }
     return render(request, "templates/template.html", values)
