@@ -208,8 +208,6 @@ class Engine:
                 self._heed(organisations)
             case CallbackEndpoints() | CallbackCalls() | CallbacksDue():
                 self._callbacks.heard(answer)
-            case RelayAccounts() | PagesDue() | PagesFound() | PagesMissing() | StepFound():
-                self._relayed(answer)
             case Collected(_, is_all):
                 self._is_collecting = False
                 if not is_all:
@@ -217,6 +215,8 @@ class Engine:
                     self._collect()
             case Trouble(text):
                 log.warning("store.trouble", reason=text) if text else log.info("store.recovered")
+            case _:
+                self._relayed(answer)
 
     def _relayed(self, answer: RelayAccounts | PagesDue | PagesFound | PagesMissing | StepFound) -> None:
         match answer:

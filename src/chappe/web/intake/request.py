@@ -29,6 +29,7 @@ NOTHING_SENT = "Nothing was sent."
 _PATH = re.compile(r" - at `\$\.?(?P<path>[a-z_.\[\]0-9]*)`$")
 _NAMED = re.compile(r"(?P<what>missing required|unknown) field `(?P<name>.*)`$", re.DOTALL)
 _INTERNATIONAL = re.compile(r"\+?[1-9][0-9]{5,14}")
+_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
 _AS_TYPED = re.compile(r"[ -~]{1,20}")
 
 
@@ -212,6 +213,8 @@ def recipient_of(message: MessageIn, way: Way) -> str | None:
         return read_email(message.to) or None
     if way.as_typed:
         return message.to if _AS_TYPED.fullmatch(message.to) else None
+    if _E164.fullmatch(message.to):
+        return message.to
     digits = re.sub(r"[\s().-]", "", message.to)
     if not _INTERNATIONAL.fullmatch(digits):
         return None

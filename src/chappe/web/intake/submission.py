@@ -9,7 +9,7 @@ from chappe.engine.store.statement import Row
 from chappe.features.deliveries.identifier import is_personal
 from chappe.messaging import Category, DeliveryState, MessageOptions, OutgoingTlv
 from chappe.web.intake.lookup import Target
-from chappe.web.intake.request import MessageIn
+from chappe.web.intake.request import MessageIn, OptionsIn
 from chappe.web.wire import BadRequest
 
 PRIORITY = {Category.TRANSACTIONAL: 2, Category.MARKETING: 4}
@@ -74,21 +74,24 @@ def message_row(
     now_ms: int,
     delivery_id: int = 0,
 ) -> Row:
-    message = checked.message
-    content = message.options.content if message.options else None
+    message, options, channel = checked.message, None, checked.target.way.channel
+    if message.options is not None:
+        options = _options(message.options, checked.target)
+        channel = checked.target.way.channel_of(message.options.content)
+    # `_value_` and not `value`, which is a look-up of its own for each: thousands come in a request.
     return catalogue.new_message(
         message_id,
         submission.organisation_id,
         checked.target.id,
         delivery_id,
-        category=category.value,
+        category=category._value_,
         recipient=checked.recipient,
         sender=message.sender,
         body=checked.body or message.text,
-        channel=checked.target.way.channel_of(content).value,
-        options=_options(message, checked.target),
+        channel=channel._value_,
+        options=options,
         segments=checked.segments,
-        state=state.value,
+        state=state._value_,
         reason=reason,
         client_reference=message.client_reference,
         created_ms=now_ms,
@@ -98,10 +101,7 @@ def message_row(
     )
 
 
-def _options(message: MessageIn, target: Target) -> bytes | None:
-    given = message.options
-    if given is None:
-        return None
+def _options(given: OptionsIn, target: Target) -> bytes | None:
     options = MessageOptions(
         transmission_mode=given.transmission_mode,
         maximum_segments=given.maximum_segments,
