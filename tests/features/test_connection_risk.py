@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from chappe.features.connections.risk import is_loopback, risks, said_beside, shares_login
+from chappe.features.connections.risk import login_field, risks, said_beside, shares_login
+from chappe.providers.http_settings import is_loopback_host
 from chappe.providers.registry import PROVIDERS
 
 SMPP: dict[str, Any] = {
@@ -73,5 +74,21 @@ def test_connections_share_a_login_by_host_port_and_account() -> None:
 
 
 def test_loopback_is_this_machine() -> None:
-    assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost")))
-    assert not any(map(is_loopback, ("10.0.0.1", "example.org", "")))
+    assert all(map(is_loopback_host, ("127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost")))
+    assert not any(map(is_loopback_host, ("10.0.0.1", "example.org", "")))
+
+
+def test_accounts_of_one_operator_on_one_mid_are_told_apart_from_others() -> None:
+    own = {"base_url": "https://mid.example.com", "operator": "sms"}
+    others = [
+        ("same", "relay", {"base_url": "https://MID.example.com:443/", "operator": "sms"}),
+        ("another operator", "relay", own | {"operator": "web"}),
+        ("another mid", "relay", own | {"base_url": "https://mid2.example.com"}),
+        ("another port", "relay", own | {"base_url": "https://mid.example.com:8443"}),
+        ("empty", "relay", {"base_url": "", "operator": ""}),
+        ("no address", "relay", {"base_url": "https://[", "operator": "sms"}),
+        ("by SMPP", "smpp", {"host": "mid.example.com", "port": 443, "account": "sms"}),
+    ]
+    assert shares_login("relay", own, others) == ["same"]
+    assert shares_login("relay", {}, others) == []
+    assert (login_field("relay"), login_field("smpp")) == ("operator", "account")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from chappe.features.accounts.right import Right
 from chappe.features.clock import now_ms
 from chappe.features.connections import history, services
+from chappe.features.connections.form_account import asked_of, asks, read_asked, written
 from chappe.features.connections.form_draft import Draft, seal, unseal
 from chappe.features.connections.form_settings import SettingsForm
 from chappe.features.connections.form_step import sample_of, variables
@@ -77,14 +78,15 @@ class Sheet:
         """As it was posted; else as the connection is."""
         spec = services.provider_spec(connection.provider)
         stored = services.stored_secrets(connection)
-        draft = Draft(connection.name, Typed(dict(connection.settings)))
+        draft = Draft(connection.name, Typed(dict(connection.settings)), asked=asked_of(connection))
         if request.method != "POST":
             return cls(request, connection, spec, draft, connection.version, stored)
         carried = unseal(request.POST.get("draft", ""), request.person, str(connection.pk)) or draft
         typed = read(spec, [one.name for one in spec.settings], request.POST, carried.typed, stored)
         posted = request.POST.get("version", "")
         version = int(posted) if posted.isdecimal() and len(posted) < 18 else 0
-        return cls(request, connection, spec, Draft(request.POST.get("name", ""), typed), version, stored)
+        asked = read_asked(request.POST, draft.asked) if asks(spec) else draft.asked
+        return cls(request, connection, spec, Draft(request.POST.get("name", ""), typed, asked=asked), version, stored)
 
     def posted(self, keep: "Callable[[Sheet], Connection]") -> HttpResponseBase:
         """Keeps what was typed, and goes to the connection; else the form again."""
@@ -123,6 +125,8 @@ class Sheet:
             name=self.draft.name,
             errors=self.errors,
             others=logged_in_alike(self.connection, self.draft.typed.values),
+            organisation_id=self.connection.organisation_id,
+            asked=self.draft.asked if asks(self.spec) and not self.is_replacement else None,
         )
         shown = {
             "connection": self.connection,
@@ -160,8 +164,9 @@ def logged_in_alike(connection: Connection, values: Mapping[str, Any]) -> list[s
 
 
 def _change(sheet: Sheet) -> Connection:
-    change = services.Change(name=sheet.draft.name, settings=sheet.given, version=sheet.version)
     organisation_id, connection = sheet.request.person.organisation_id, sheet.connection
+    internal_name = written(organisation_id, sheet.draft.asked)
+    change = services.Change(sheet.draft.name, sheet.given, version=sheet.version, internal_name=internal_name)
     changed = services.change_connection(organisation_id, connection.pk, change, now_ms())
     is_changed = changed.version != connection.version
     messages.success(sheet.request, _("The changes are saved.") if is_changed else _("Nothing was different."))

@@ -13,6 +13,7 @@ import msgspec
 from chappe.engine.vault import Sealed
 from chappe.features.accounts.person import Person
 from chappe.features.clock import now_ms
+from chappe.features.connections.form_account import Asked
 from chappe.features.connections.form_value import Typed
 from chappe.features.sealed import process_vault
 
@@ -26,6 +27,7 @@ class Draft:
     name: str = ""
     typed: Typed = field(default_factory=Typed)
     passed: str = ""
+    asked: Asked = field(default_factory=Asked)
 
     @property
     def mark(self) -> str:
@@ -43,11 +45,14 @@ class _Kept(msgspec.Struct):
     values: dict[str, object]
     secrets: dict[str, str]
     passed: str
+    operator: str = ""
+    internal_name: str = ""
 
 
 def seal(draft: Draft, person: Person, about: str) -> str:
     """`about` is what the form makes or changes: the kind of provider, or the connection."""
-    kept = _Kept(now_ms(), draft.name, dict(draft.typed.values), dict(draft.typed.secrets), draft.passed)
+    asked = (draft.asked.operator, draft.asked.internal_name)
+    kept = _Kept(now_ms(), draft.name, dict(draft.typed.values), dict(draft.typed.secrets), draft.passed, *asked)
     sealed = process_vault().encrypt({"draft": msgspec.json.encode(kept).decode()}, _place(person, about))
     return base64.urlsafe_b64encode(sealed).decode()
 
@@ -61,7 +66,8 @@ def unseal(text: str, person: Person, about: str) -> Draft | None:
         return None
     if kept.at_ms < now_ms() - LONGEST_MS:
         return None
-    return Draft(kept.name, Typed(kept.values, kept.secrets), kept.passed)
+    asked = Asked(kept.operator, kept.internal_name)
+    return Draft(kept.name, Typed(kept.values, kept.secrets), kept.passed, asked)
 
 
 def _place(person: Person, about: str) -> str:

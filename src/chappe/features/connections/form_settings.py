@@ -15,13 +15,15 @@ from django.utils.translation import ngettext, pgettext
 from chappe.features.clock import now_ms
 from chappe.features.connections.certificate import NAMES as CERTIFICATES
 from chappe.features.connections.certificate import days_left
+from chappe.features.connections.form_account import INTERNAL_NAME, OPERATOR, Asked, account_fields
 from chappe.features.connections.form_value import CLEAR, WAS, Typed, cell_name, field_of
-from chappe.features.connections.risk import said_beside
+from chappe.features.connections.risk import login_field, said_beside
 from chappe.features.connections.services import LONGEST_NAME
 from chappe.features.form import ConsoleForm
 from chappe.features.words import localised
 from chappe.messaging import FieldError
 from chappe.providers.contract import ProviderSpec, Setting, SettingType
+from chappe.providers.registry import PROVIDERS
 
 FEW = 4
 """Choices that are shown at once; more are a list that opens."""
@@ -107,16 +109,22 @@ class SettingsForm(ConsoleForm):
         name: str | None = None,
         errors: Iterable[FieldError] = (),
         others: Sequence[str] = (),
+        organisation_id: int = 0,
+        asked: Asked | None = None,
     ) -> None:
-        """`name` is the connection's, where it is part of the form; `others`: connections that log in as this one does."""
+        """`name` is the connection's, where it is part of the form, and so is `asked`; `others`: connections that log in as
+        this one does."""
         self.spec, self.names, self.typed, self.stored = spec, names, typed, stored
+        self.asked = asked
         self.known = {**spec.defaults(), **typed.values}
         self.warnings = said_beside(spec.key, self.known)
         if others:
-            self.warnings["account"] = shared_login_words(others)
+            self.warnings[login_field(spec.key)] = shared_login_words(spec.key, others)
         super().__init__(self._flat(name), use_required_attribute=False)
         if name is not None:
             self.fields["name"] = _name_field()
+        if asked is not None:
+            self.fields |= account_fields(organisation_id)
         for setting in self._settings():
             self.fields |= self._fields_of(setting)
         self.table_errors: dict[str, list[str]] = {}
@@ -131,6 +139,8 @@ class SettingsForm(ConsoleForm):
 
     def _flat(self, name: str | None) -> dict[str, Any]:
         flat: dict[str, Any] = {} if name is None else {"name": name}
+        if self.asked is not None:
+            flat |= {OPERATOR: self.asked.operator, INTERNAL_NAME: self.asked.internal_name}
         for setting in self._settings():
             value = self.typed.values.get(setting.name, setting.empty)
             if setting.type is SettingType.TABLE:
@@ -215,6 +225,11 @@ class SettingsForm(ConsoleForm):
         else:
             self.add_error(None, words)
 
+    @property
+    def opens_account(self) -> bool:
+        """Whether there is something to see of the operator and the internal name."""
+        return self.asked is not None and (self.asked.is_any or bool({OPERATOR, INTERNAL_NAME} & set(self.errors)))
+
     # -- as it is drawn ----------------------------------------------------------------------------------------------
 
     def drawn(self) -> list[Group]:
@@ -284,11 +299,19 @@ def sentence(words: str) -> str:
     return capital if not words or words[-1] in ".!?…" else f"{capital}."
 
 
-def shared_login_words(others: Sequence[str]) -> str:
-    return _(
-        "Another connection logs in with the same account: %(names)s. The provider may send the receipts of one to the "
-        "other, where they match nothing, and counts the links of both together."
-    ) % {"names": ", ".join(others)}
+def shared_login_words(spec_key: str, others: Sequence[str]) -> str:
+    words = (
+        _(
+            "Another connection signs in as the same operator on the same mid: %(names)s. An operator is for one account: make "
+            "another one on mid, or nobody can tell apart whose messages are whose."
+        )
+        if PROVIDERS[spec_key].hands_over
+        else _(
+            "Another connection logs in with the same account: %(names)s. The provider may send the receipts of one to the "
+            "other, where they match nothing, and counts the links of both together."
+        )
+    )
+    return words % {"names": ", ".join(others)}
 
 
 def _validity(pem: str) -> SafeString:

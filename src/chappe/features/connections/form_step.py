@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from chappe.features.connections.form_value import Typed
 from chappe.features.connections.services import MASK
 from chappe.messaging import ConfigError, FieldError
-from chappe.providers import custom_auth, custom_http, http_settings, smpp_settings
+from chappe.providers import custom_auth, custom_http, http_settings, relay, smpp_settings
 from chappe.providers.answer import ANSWER
 from chappe.providers.payload import VARIABLES, PayloadFailed, compiled
 from chappe.providers.registry import PROVIDERS
@@ -66,8 +66,13 @@ _STEPS: Mapping[str, tuple[Step, ...]] = {
         Step(_("Authentication"), (custom_auth.AUTHENTICATION,), is_tried=True),
         _TEST,
     ),
+    "relay": (
+        Step(_("Account"), (http_settings.ACCOUNT,)),
+        Step(_("Mid-sourcing"), (relay.MID,), _DETAILS),
+        Step(_("Test the connection")),
+    ),
 }
-_APART = ("smpp", "custom", "esp")
+_APART = ("smpp", "custom", "esp", "relay")
 
 
 def steps_of(key: str) -> tuple[Step, ...]:
@@ -88,6 +93,11 @@ def kinds() -> list[Kind]:
             _("By any other API"),
             _("A provider that takes JSON over HTTP, described by what it wants and what it answers."),
             ("custom", "esp"),
+        ),
+        Kind(
+            _("By another Chappe"),
+            _("Messages are prepared here and sent by an installation that has the connections to providers."),
+            ("relay",),
         ),
     ]
 

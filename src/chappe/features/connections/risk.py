@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from chappe.providers.http_settings import is_loopback_host
+from chappe.providers.relay import SPEC as RELAY
 from chappe.providers.smpp_settings import SPEC as SMPP
 from chappe.providers.smpp_settings import receiver_has_own
 
@@ -49,7 +50,10 @@ def said_beside(spec_key: str, values: Values) -> dict[str, str | Promise]:
 
 
 def logins(spec_key: str, values: Values) -> frozenset[Login]:
-    """By which a provider may take two connections for one. Providers that are called by HTTP tell each call apart."""
+    """By which a provider may take two connections for one. Providers that are called by HTTP tell each call apart; another
+    Chappe knows an account by its operator."""
+    if spec_key == RELAY.key and values.get("operator") and values.get("base_url"):
+        return frozenset({_login_on_mid(str(values["base_url"]), str(values["operator"]))})
     if spec_key != SMPP.key or not values.get("account"):
         return frozenset()
     prefixes = ("", "receiver_") if receiver_has_own({**SMPP.defaults(), **values}) else ("",)
@@ -58,6 +62,19 @@ def logins(spec_key: str, values: Values) -> frozenset[Login]:
         Login(str(complete[f"{prefix}host"]).lower(), int(complete[f"{prefix}port"]), str(complete[f"{prefix}account"]))
         for prefix in prefixes
     )
+
+
+def _login_on_mid(base_url: str, operator: str) -> Login:
+    try:
+        parts = urlsplit(base_url.strip())
+        return Login(parts.hostname or "", parts.port or (80 if parts.scheme.lower() == "http" else 443), operator)
+    except ValueError:
+        return Login(base_url, 0, operator)
+
+
+def login_field(spec_key: str) -> str:
+    """The setting that says as whom a connection logs in."""
+    return "operator" if spec_key == RELAY.key else "account"
 
 
 def shares_login(spec_key: str, values: Values, others: Iterable[tuple[str, str, Values]]) -> list[str]:

@@ -51,7 +51,9 @@ class TestForm(ConsoleForm):
         super().__init__(*args, use_required_attribute=False, **kwargs)
         number, text = self.fields["number"], self.fields["text"]
         number.required = text.required = is_needed
-        if spec.channels == {Channel.EMAIL}:
+        if spec.hands_over:
+            del self.fields["number"], self.fields["text"]
+        elif spec.channels == {Channel.EMAIL}:
             number.label = _("Recipient")
             number.help_text = _("An address of yours, or the identifier by which the provider knows you.")
             text.label = _("JSON payload")
@@ -72,7 +74,8 @@ class TestForm(ConsoleForm):
     @property
     def given(self) -> dict[str, str | None]:
         """As services take it."""
-        return {"test_number": self.cleaned_data["number"] or None, "test_text": self.cleaned_data["text"] or None}
+        number, text = (self.cleaned_data.get(name) or None for name in ("number", "text"))
+        return {"test_number": number, "test_text": text}
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def headers_told(spec: "ProviderSpec", values: Mapping[str, Any]) -> list[tuple[
 def verify(request: PageRequest, connection_id: int) -> HttpResponseBase:
     connection = services.find_connection(request.person.organisation_id, connection_id)
     spec = services.provider_spec(connection.provider)
-    form, found, pdus = TestForm(request.POST or None, spec=spec), None, Pdus()
+    form, found, pdus = TestForm(request.POST if request.method == "POST" else None, spec=spec), None, Pdus()
     if request.method == "POST" and form.is_valid():
         with form.refusals():
             found = services.verify_connection(connection, **form.given, on_pdu=pdus)

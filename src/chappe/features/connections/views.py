@@ -2,6 +2,7 @@
 
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -19,10 +20,21 @@ from chappe.features.audit.wording import ACTORS
 from chappe.features.clock import now_ms
 from chappe.features.confirmation import Question, when_confirmed
 from chappe.features.connections import history, services
+from chappe.features.connections.account import Naming
 from chappe.features.connections.certificate import Expiry, expiries
 from chappe.features.connections.edit import logged_in_alike
 from chappe.features.connections.exchange import exchanges_page
 from chappe.features.connections.exchange_text import Told, told
+from chappe.features.connections.fact import facts_of
+from chappe.features.connections.form_account import (
+    INTERNAL_NAME,
+    OPERATOR,
+    Asked,
+    account_fields,
+    asked_of,
+    asks,
+    written,
+)
 from chappe.features.connections.form_settings import shared_login_words
 from chappe.features.connections.hook_setup import hook_setup
 from chappe.features.connections.models import Connection, ConnectionVersion
@@ -140,7 +152,24 @@ def switched(request: PageRequest, connection_id: int) -> HttpResponseBase:
 
 
 class NameForm(ConsoleForm):
+    """Its name; and, where others can send through it, for whom it is."""
+
     name = forms.CharField(max_length=services.LONGEST_NAME, label=gettext_lazy("Name"))
+
+    def __init__(self, *args: Any, connection: Connection, **kwargs: Any) -> None:
+        asked = asked_of(connection)
+        initial = {"name": connection.name, OPERATOR: asked.operator, INTERNAL_NAME: asked.internal_name}
+        super().__init__(*args, initial=initial, **kwargs)
+        if asks(PROVIDERS.get(connection.provider)) and not connection.replaced_by:
+            self.fields |= account_fields(connection.organisation_id)
+
+    def change(self, organisation_id: int) -> services.Change:
+        """What to change. Raises InvalidInput."""
+        given = self.cleaned_data
+        if INTERNAL_NAME not in given:
+            return services.Change(name=given["name"])
+        asked = Asked(given[OPERATOR], given[INTERNAL_NAME])
+        return services.Change(name=given["name"], internal_name=written(organisation_id, asked))
 
 
 @page(Right.SEE_CONNECTIONS, change=Right.MANAGE_CONNECTIONS)
@@ -148,11 +177,10 @@ def overview(request: PageRequest, connection_id: int) -> HttpResponseBase:
     """What the connection is and how it is; its name can be changed here, whatever its kind."""
     organisation_id = request.person.organisation_id
     line = line_of(organisation_id, connection_id, now_ms())
-    form = NameForm(request.POST or None, initial={"name": line.connection.name})
+    form = NameForm(request.POST or None, connection=line.connection)
     if request.method == "POST" and form.is_valid():
         with form.refusals():
-            change = services.Change(name=form.cleaned_data["name"])
-            services.change_connection(organisation_id, connection_id, change, now_ms())
+            services.change_connection(organisation_id, connection_id, form.change(organisation_id), now_ms())
         if not form.is_refused:
             messages.success(request, _("The name is changed."))
             return redirect("connections:overview", connection_id)
@@ -161,7 +189,7 @@ def overview(request: PageRequest, connection_id: int) -> HttpResponseBase:
 
 def _facts(line: Line) -> dict[str, object]:
     connection = line.connection
-    spec = PROVIDERS.get(connection.provider)
+    spec, naming = PROVIDERS.get(connection.provider), Naming(connection.organisation_id)
     return {
         "connection": connection,
         "shown": drawn_line(line),
@@ -172,8 +200,16 @@ def _facts(line: Line) -> dict[str, object]:
         "risks": _risks(connection, spec),
         "certificates": _certificates(connection),
         "former": services.former_connection(connection),
-        "shared": shared_login_words(names) if (names := logged_in_alike(connection, connection.settings)) else "",
+        "shared": _shared(connection),
+        "facts": facts_of(spec) if spec is not None else (),
+        "owner": naming.owner(connection),
+        "naming_warnings": naming.warnings(connection),
     }
+
+
+def _shared(connection: Connection) -> str:
+    names = logged_in_alike(connection, connection.settings)
+    return shared_login_words(connection.provider, names) if names else ""
 
 
 def _risks(connection: Connection, spec: ProviderSpec | None) -> list[tuple[str, Risk]]:

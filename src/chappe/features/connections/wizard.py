@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from chappe.features.accounts.right import Right
 from chappe.features.clock import now_ms
 from chappe.features.connections import services
+from chappe.features.connections.fact import facts_of
+from chappe.features.connections.form_account import asks, problems_of, read_asked, written
 from chappe.features.connections.form_draft import Draft, seal, unseal
 from chappe.features.connections.form_settings import Group, SettingsForm
 from chappe.features.connections.form_step import (
@@ -94,7 +96,8 @@ class Walk:
         walk = cls(request, spec, draft, at)
         typed = read(spec, step_names(spec, walk.step), request.POST, draft.typed, frozenset())
         name = request.POST.get("name", draft.name) if at == 0 else draft.name
-        return replace(walk, draft=replace(draft, typed=typed, name=name.strip()))
+        account = read_asked(request.POST, draft.asked) if at == 0 and asks(spec) else draft.asked
+        return replace(walk, draft=replace(draft, typed=typed, name=name.strip(), asked=account))
 
     @property
     def step(self) -> Step:
@@ -145,8 +148,10 @@ class Walk:
         return self if wrong is None else replace(self, at=wrong, errors=errors)
 
     def _name_errors(self) -> list[FieldError]:
-        problem = services.name_problem(self.request.person.organisation_id, self.draft.name)
-        return [FieldError("name", problem)] if problem else []
+        organisation_id = self.request.person.organisation_id
+        problem = services.name_problem(organisation_id, self.draft.name)
+        named = [FieldError("name", problem)] if problem else []
+        return [*named, *problems_of(organisation_id, self.draft.asked)]
 
     def _wrong(self, errors: Sequence[FieldError]) -> "Walk":
         """At the first step that one of the errors is about."""
@@ -178,6 +183,7 @@ class Walk:
                 self.draft.typed.given,
                 now_ms(),
                 is_enabled=self.draft.has_passed,
+                internal_name=written(self.request.person.organisation_id, self.draft.asked),
             )
         except InvalidInput as error:
             return self._wrong(error.errors).drawn()
@@ -208,6 +214,8 @@ class Walk:
             name=self.draft.name if self.at == 0 else None,
             errors=errors,
             others=self._others(),
+            organisation_id=self.request.person.organisation_id,
+            asked=self.draft.asked if self.at == 0 and asks(self.spec) else None,
         )
         shown = {
             "spec": self.spec,
@@ -220,6 +228,7 @@ class Walk:
             "found": shown_verification(self.found, self.pdus),
             "words": self.words,
             "must_pass": self.must_pass,
+            "facts": facts_of(self.spec) if self.at == 0 and self.spec.hands_over else (),
             "has_passed": self.draft.has_passed,
             "quirks": HTTP[self.spec.key].QUIRKS if self.at == 0 and self.spec.key in HTTP else (),
             **self._groups(form),
