@@ -80,7 +80,7 @@ def login_field(spec_key: str) -> str:
 def shares_login(spec_key: str, values: Values, others: Iterable[tuple[str, str, Values]]) -> list[str]:
     """The names of those among `others` (name, provider, settings) that log in as this one does."""
     own = logins(spec_key, values)
-    return [name for name, provider, settings in others if own & logins(provider, settings)]
+    return [name for name, provider, settings in others if provider == spec_key and own & logins(provider, settings)]
 
 
 def _is_on(name: str) -> Callable[[Values], bool]:
