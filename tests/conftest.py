@@ -53,11 +53,12 @@ from asgiref.local import Local  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
-from django.test.utils import override_settings, setup_test_environment  # noqa: E402
+from django.test.utils import setup_test_environment  # noqa: E402
 
 from chappe.web.database import database_settings  # noqa: E402
 
 setup_test_environment()
+settings.PASSWORD_HASHERS = ["tests.quick_hasher.QuickHasher"]
 
 NUMBERS = itertools.count(1)
 
@@ -153,13 +154,6 @@ def bound() -> Iterator[Callable[[str], None]]:
     """`bind_django`, undone before the database goes away."""
     yield bind_django
     connections.close_all()
-
-
-@pytest.fixture
-def quick_hashes() -> Iterator[None]:
-    """Passwords whose hashes take no time."""
-    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
-        yield
 
 
 WAITING = ("browser", "e2e", "faults", "engine", "cli")

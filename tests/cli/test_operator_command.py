@@ -12,8 +12,6 @@ from chappe.features.clock import now_ms
 
 PASSWORD = "a winter sea without any boats"
 
-pytestmark = pytest.mark.usefixtures("quick_hashes")
-
 
 @pytest.fixture
 def given(shell: Shell, organisation: Organisation, monkeypatch: pytest.MonkeyPatch) -> Shell:

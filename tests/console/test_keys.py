@@ -126,7 +126,6 @@ def test_an_operator_has_a_bounded_number_of_keys(admin: Browser, machine: Opera
 PASSWORD = "a winter sea without any boats"
 
 
-@pytest.mark.usefixtures("quick_hashes")
 def test_an_operator_of_another_chappe_is_made_with_its_password_and_its_right(
     admin: Browser, organisation: Organisation
 ) -> None:
@@ -145,7 +144,6 @@ def test_an_operator_of_another_chappe_is_made_with_its_password_and_its_right(
     assert "North sms_crm" in shown.text
 
 
-@pytest.mark.usefixtures("quick_hashes")
 def test_a_password_is_set_changed_and_taken_away_and_its_lack_is_warned_about(
     admin: Browser, machine: Operator
 ) -> None:

@@ -17,9 +17,6 @@ PASSWORD = "a winter sea without any boats"
 RELAY = ["administration"]
 
 
-pytestmark = pytest.mark.usefixtures("quick_hashes")
-
-
 def made(
     organisation: Organisation, login: str = "sms", scopes: Sequence[str] = RELAY, password: str = PASSWORD
 ) -> Operator:

@@ -18,8 +18,6 @@ from chappe.web import failures as failing
 from chappe.web.failures import MOST_FAILURES
 from chappe.web.intake import lookup
 
-pytestmark = pytest.mark.usefixtures("quick_hashes")
-
 GOOD: dict[str, Any] = {"to": "+33612345678", "text": "Bonjour"}
 
 

@@ -19,8 +19,6 @@ from chappe.web.api import problem
 from chappe.web.api.auth import OperatorAuth
 from chappe.web.failures import MOST_FAILURES
 
-pytestmark = pytest.mark.usefixtures("quick_hashes")
-
 
 @pytest.fixture
 def sms(organisation: Organisation) -> Marketing:
