@@ -9,7 +9,6 @@ whose row count proves that every message was where we believed; when the proof 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 
 import msgspec
@@ -22,7 +21,7 @@ from chappe.engine.inbound import Inbox
 from chappe.engine.quiet import QuietTimes
 from chappe.engine.relay_feed import Feed, Pages
 from chappe.engine.relay_step import Steps
-from chappe.engine.relay_word import Found, Reader
+from chappe.engine.relay_word import Handed, Reader, Word
 from chappe.engine.store import catalogue, trace_catalogue
 from chappe.engine.store.callback_frame import CallbacksDue, CallbackWork
 from chappe.engine.store.frame import (
@@ -63,6 +62,7 @@ RECENT_SEGMENTS = 500_000
 EARLY_RECEIPTS = 50_000
 """Receipts kept waiting for their message's id; past that they are answered as unknown at once."""
 RECHECK_MS = 1_000
+NO_WORD = Word()
 SAME_CLOCK_MS = 2_000
 """Clocks of two installations that are so near are taken to be the same: what is told takes a while to come."""
 RECORDED_MS = 300
@@ -114,10 +114,10 @@ class Outcome:
     tally: Tally = field(default_factory=Counter)
     feed: Feed = field(default_factory=Feed)
     """What another Chappe is told of messages that it handed over to us."""
-    handed: dict[int, Ids] = field(default_factory=dict)
-    """Segments of messages that were handed over to another Chappe, by connection."""
-    moved: list[Key] = field(default_factory=list)
-    """Those of them that are sent now."""
+    handed: dict[int, Handed] = field(default_factory=dict)
+    """Messages that were handed over to another Chappe, by connection."""
+    over: list[tuple[int, int]] = field(default_factory=list)
+    """Those of them that it will tell nothing more of."""
     missing: list[int] = field(default_factory=list)
     """Connections of which pages are missing."""
     answers: list[Answer] = field(default_factory=list)
@@ -155,8 +155,6 @@ class Recorder:
         self._owner = owner
         self._policies: dict[int, Policy] = {}
         self._recent = Recent(RECENT_SEGMENTS)
-        self._handed = Recent(RECENT_SEGMENTS)
-        """The same of messages that wait with another Chappe."""
         self._early: dict[Key, list[Early]] = defaultdict(list)
         self._early_count = 0
         self._answered_ms: dict[int, int] = {}
@@ -307,7 +305,7 @@ class Recorder:
         pages = read_pages(heard.pages)
         if heard.is_again:
             told = [msgspec.structs.replace(one, wishes=[]) for one in pages.told]
-            self._read_told(heard.connection_id, told, pages.now_ms - outcome.now_ms, outcome)
+            self._read_told(heard.connection_id, told, pages.now_ms - outcome.now_ms, outcome, is_again=True)
         else:
             self._read_pages(heard.connection_id, pages, outcome)
 
@@ -318,17 +316,23 @@ class Recorder:
         self._read_told(connection_id, told, pages.now_ms - outcome.now_ms, outcome)
 
     def _read_told(
-        self, connection_id: int, told: Sequence[Told], clock_ms: int, outcome: Outcome, *, since_ms: int = 0
+        self,
+        connection_id: int,
+        told: Sequence[Told],
+        clock_ms: int,
+        outcome: Outcome,
+        *,
+        since_ms: int = 0,
+        is_again: bool = False,
     ) -> None:
         """Act on it. What is about messages that nobody knows is looked at again for a while: the answer by which they are
         known may be on its way through this engine."""
         if not told:
             return
         clock_ms = clock_ms if abs(clock_ms) > SAME_CLOCK_MS else 0
-        word = self._words.read(connection_id, told, clock_ms, partial(self._found, outcome))
-        outcome.new.setdefault(connection_id, {}).update(word.taken)
-        outcome.moved += [(connection_id, theirs) for theirs in word.taken]
-        self._record([Record(0, sent=word.sent, receipts=word.receipts)], outcome, word.segments)
+        word = self._words.read(connection_id, told, clock_ms, self._places, is_again=is_again)
+        outcome.over += [(connection_id, int(receipt.provider_message_id)) for receipt, _ in word.delivered]
+        self._record([Record(0, sent=word.sent, receipts=word.receipts)], outcome, word)
         changes = self._changes(outcome)
         changes.told(word.states)
         changes.write()
@@ -340,23 +344,10 @@ class Recorder:
                 self._store, connection_id, organisation_id, HeldRest(word.rest, clock_ms), since_ms, outcome.now_ms
             )
 
-    def _found(self, outcome: Outcome, connection_id: int, ids: Sequence[str]) -> dict[str, Found]:
-        """Segments by the provider's ids, as they are believed to be."""
-        new, recent = outcome.new.get(connection_id, {}), self._recent.of(connection_id)
-        handed, waiting, sent = self._handed.of(connection_id), DeliveryState.WAITING, DeliveryState.SENT
-        found: dict[str, Found] = {}
-        unknown: set[str] = set()
-        for theirs in ids:
-            if one := new.get(theirs) or recent.get(theirs):
-                found[theirs] = (*one, sent)
-            elif one := handed.get(theirs):
-                found[theirs] = (*one, waiting)
-            else:
-                unknown.add(theirs)
-        if unknown:
-            for theirs, hit in self._look_up(connection_id, unknown).items():
-                found[theirs] = (hit.segment_id, hit.delivery_id, hit.segment_state)
-        return found
+    def _places(self, connection_id: int, numbers: set[int]) -> dict[int, tuple[int, int, int]]:
+        """Segments by mid's numbers, with the states they are in."""
+        found = self._look_up(connection_id, {str(number) for number in numbers})
+        return {int(theirs): (hit.segment_id, hit.delivery_id, hit.segment_state) for theirs, hit in found.items()}
 
     def _still_early(self, outcome: Outcome) -> list[Received]:
         """Of the receipts with ids that nobody knows, those that are worth another look: the rest is given up.
@@ -425,8 +416,8 @@ class Recorder:
     def _outcome(self, now_ms: int) -> Outcome:
         return Outcome(now_ms, feed=self._pages.feed())
 
-    def _record(self, records: Sequence[Record], outcome: Outcome, before: Segments | None = None) -> None:
-        """`before` are segments of messages in `sent` that were recorded earlier."""
+    def _record(self, records: Sequence[Record], outcome: Outcome, word: Word = NO_WORD) -> None:
+        """`word`: what another Chappe told besides, of messages that were handed over earlier."""
         segments = list(chain.from_iterable(record.segments for record in records))
         sent = list(chain.from_iterable(record.sent for record in records))
         receipts = list(chain.from_iterable(record.receipts for record in records))
@@ -438,15 +429,16 @@ class Recorder:
             if theirs and segment_id >> 8 in turns:
                 new[theirs] = (segment_id, delivery_id)
             elif theirs and self._policies[connection_id].hands_over:
-                outcome.handed.setdefault(connection_id, {})[theirs] = (segment_id, delivery_id)
+                outcome.handed.setdefault(connection_id, {})[int(theirs)] = (segment_id, delivery_id)
             elif theirs:
                 outcome.begun[connection_id, theirs] = (segment_id, delivery_id)
         if self._early and segments:
             self._join(outcome)
             receipts = [*receipts, *(receipt for _, receipt in outcome.joined)]
         delivered, others = self._match(receipts, outcome)
+        delivered += word.delivered
         changes = self._changes(outcome)
-        if not self._fast(segments, sent, delivered, outcome, before or []):
+        if not self._fast(segments, sent, delivered, outcome, word.segments):
             turns -= changes.sent(sent)  # before its segment says so
             self._database.run(catalogue.INSERT_SEGMENTS, _segment_rows(segments, turns, {}))
             self._complete([one for one in sent if one[0] in turns], segments)
@@ -671,8 +663,9 @@ class Recorder:
     def _remember(self, outcome: Outcome) -> None:
         self._recent.add(outcome.new)
         self._recent.drop(outcome.done)
-        self._handed.add(outcome.handed)
-        self._handed.drop(outcome.moved)
+        if outcome.handed or outcome.over:
+            self._words.known.add(outcome.handed)
+            self._words.known.drop(outcome.over)
         for key, receipt in outcome.joined:
             left = [early for early in self._early.get(key, ()) if early.receipt.token != receipt.token]
             if left:

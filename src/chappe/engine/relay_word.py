@@ -4,7 +4,7 @@ Pages are heeded in their order, each once; what comes out of order is left to b
 only, which go forward and so can be told as often as one likes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -16,25 +16,53 @@ from chappe.engine.store.store import Store
 from chappe.gsm import Encoding
 from chappe.messaging import DeliveryState, OptIn, OptOut, Pages, ReceiptKind, StateTold, TextTold, Told, WishTold
 
-WAITING = DeliveryState.WAITING
-Found = tuple[int, int, int]
-"""A segment's id, its delivery's, and its state as it is believed to be."""
-Find = Callable[[int, Sequence[str]], dict[str, Found]]
-"""Segments of a connection by the provider's ids."""
+MOST_KNOWN = 500_000
+"""Messages with mid that are remembered, all accounts together; the others are looked up."""
+WAITING, SENT = DeliveryState.WAITING, DeliveryState.SENT
+_SUCCESS, _READ = ReceiptKind.SUCCESS.value, ReceiptKind.READ.value
+Place = tuple[int, int]
+"""A segment's id and its delivery's."""
+Handed = dict[int, Place]
+"""By mid's number."""
+LookUp = Callable[[int, set[int]], Mapping[int, tuple[int, int, int]]]
+"""Segments by mid's numbers, with the state they are in."""
 
 
 @dataclass
 class Word:
-    """What some pages come to: `sent` as `frame.Record` has it, with the segments of before; receipts; other states, with their
-    segments; what people said. `rest` is of messages that nobody knows yet."""
+    """What some pages come to: `sent` as `frame.Record` has it, with its `segments`; `delivered` with their places, believed to
+    be sent by then; `receipts` of which less is believed; other states, with their segments; what people said. `rest` is of
+    messages that nobody knows yet."""
 
     sent: list[tuple[int, int, int]] = field(default_factory=list)
     segments: list[tuple[int, int, str, int, int]] = field(default_factory=list)
-    taken: dict[str, tuple[int, int]] = field(default_factory=dict)
+    delivered: list[tuple[Received, Place]] = field(default_factory=list)
     receipts: list[Received] = field(default_factory=list)
     states: list[tuple[StateTold, int]] = field(default_factory=list)
     spoken: list[InboundPiece | Wished] = field(default_factory=list)
     rest: Told = field(default_factory=Told)
+
+
+class Known:
+    """The messages that wait with mid or were sent there, by account: what was handed over last."""
+
+    def __init__(self) -> None:
+        self._by_connection: dict[int, Handed] = {}
+
+    def of(self, connection_id: int) -> Handed:
+        return self._by_connection.setdefault(connection_id, {})
+
+    def add(self, handed: Mapping[int, Handed]) -> None:
+        for connection_id, places in handed.items():
+            self.of(connection_id).update(places)
+        while (excess := sum(map(len, self._by_connection.values())) - MOST_KNOWN) > 0:
+            largest = max(self._by_connection.values(), key=len)
+            for number in [number for number, _ in zip(largest, range(excess), strict=False)]:
+                del largest[number]
+
+    def drop(self, done: Iterable[tuple[int, int]]) -> None:
+        for connection_id, number in done:
+            self._by_connection[connection_id].pop(number, None)
 
 
 class Reader:
@@ -42,70 +70,127 @@ class Reader:
 
     def __init__(self, store: Store) -> None:
         self._database = store.database
+        self.known = Known()
 
     def due(self, connection_id: int, pages: Pages, now_ms: int) -> tuple[Sequence[Told], bool]:
         """Those of these pages that come next, in the caller's transaction; and whether some before them are missing."""
         clock_ms = pages.now_ms - now_ms
-        ((heeded,),) = self._database.query(catalogue.RELAY_PAGE_NOW, (connection_id, 0, clock_ms, 0, now_ms))
+        values = (connection_id, 0, clock_ms, 0, now_ms)
+        ((heeded,),) = self._database.query(catalogue.RELAY_PAGE_NOW, values)
         if pages.first > heeded + 1:
             return (), True
         if pages.last > heeded:
             self._database.query(catalogue.RELAY_PAGE_HEEDED, (pages.last, connection_id))
         return pages.told[heeded + 1 - pages.first :], False
 
-    def read(self, connection_id: int, told: Iterable[Told], clock_ms: int, find: Find) -> Word:
-        """What they come to; times are moved to our clock."""
-        word = Word()
-        for one in told:
-            known = find(connection_id, _ids_of(one))
-            _read_sent(word, connection_id, one, clock_ms, known)
-            _read_delivered(word, connection_id, one, clock_ms, known)
-            _read_states(word, connection_id, one, clock_ms, known)
-            word.spoken += [_text(connection_id, text, clock_ms) for text in one.texts]
-            word.spoken += [_wish(connection_id, wish) for wish in one.wishes]
+    def read(
+        self,
+        connection_id: int,
+        pages: Iterable[Told],
+        clock_ms: int,
+        look_up: LookUp,
+        *,
+        is_again: bool = False,
+    ) -> Word:
+        """What they come to; times are moved to our clock. `is_again`: they were told before, so memory is no help."""
+        word, told = Word(), _joined(pages)
+        known: Handed = {} if is_again else self.known.of(connection_id)
+        _read_sent(word, connection_id, told, clock_ms, known)
+        _read_delivered(word, connection_id, told, clock_ms, known)
+        _read_states(word, connection_id, told, clock_ms, known)
+        if word.rest.size:
+            _look_up_rest(word, connection_id, clock_ms, look_up)
+        word.spoken += [_text(connection_id, text, clock_ms) for text in told.texts]
+        word.spoken += [_wish(connection_id, wish) for wish in told.wishes]
         return word
 
 
-def _ids_of(told: Told) -> list[str]:
-    ids = [str(row[0]) for row in told.sent]
-    ids += [str(row[0]) for row in told.delivered]
-    ids += [str(state.message_id) for state in told.states]
-    return list(dict.fromkeys(ids))
+def _joined(pages: Iterable[Told]) -> Told:
+    """Pages as one: of all that happened to a message the order stays."""
+    first, *others = pages
+    for told in others:
+        first.sent.extend(told.sent)
+        first.delivered.extend(told.delivered)
+        first.states.extend(told.states)
+        first.texts.extend(told.texts)
+        first.wishes.extend(told.wishes)
+    return first
 
 
-def _read_sent(word: Word, connection_id: int, told: Told, clock_ms: int, known: dict[str, Found]) -> None:
-    for message_id, at_ms in told.sent:
-        theirs = str(message_id)
-        found = known.get(theirs)
-        if found is None:
-            word.rest.sent.append((message_id, at_ms))
-        elif found[2] == WAITING and theirs not in word.taken:
-            word.sent.append((found[0] >> 8, found[1], at_ms - clock_ms))
-            word.segments.append((found[0], connection_id, theirs, at_ms - clock_ms, found[1]))
-            word.taken[theirs] = found[:2]
+def _read_sent(word: Word, connection_id: int, told: Told, clock_ms: int, known: Handed) -> None:
+    sent, segments, rest = word.sent, word.segments, word.rest.sent
+    for row in told.sent:
+        number, at_ms = row
+        place = known.get(number)
+        if place is None:
+            rest.append(row)
+            continue
+        segment_id, delivery_id = place
+        sent.append((segment_id >> 8, delivery_id, at_ms - clock_ms))
+        segments.append((segment_id, connection_id, "", at_ms - clock_ms, delivery_id))
 
 
-def _read_delivered(word: Word, connection_id: int, told: Told, clock_ms: int, known: dict[str, Found]) -> None:
-    kind = ReceiptKind.SUCCESS.value
-    for message_id, at_ms, status, code in told.delivered:
-        theirs = str(message_id)
-        if theirs in known:
-            word.receipts.append(Received(0, connection_id, theirs, kind, status, code, at_ms - clock_ms))
+def _read_delivered(word: Word, connection_id: int, told: Told, clock_ms: int, known: Handed) -> None:
+    delivered, rest = word.delivered, word.rest.delivered
+    for row in told.delivered:
+        number, at_ms, status, code = row
+        place = known.get(number)
+        if place is None:
+            rest.append(row)
         else:
-            word.rest.delivered.append((message_id, at_ms, status, code))
+            receipt = Received(0, connection_id, str(number), _SUCCESS, status, code, at_ms - clock_ms)
+            delivered.append((receipt, place))
 
 
-def _read_states(word: Word, connection_id: int, told: Told, clock_ms: int, known: dict[str, Found]) -> None:
+def _read_states(word: Word, connection_id: int, told: Told, clock_ms: int, known: Handed) -> None:
     for state in told.states:
-        theirs, at_ms = str(state.message_id), state.at_ms - clock_ms
-        found = known.get(theirs)
-        if found is None:
+        place = known.get(state.message_id)
+        if place is None:
             word.rest.states.append(state)
-        elif state.state == DeliveryState.READ:
-            kind = ReceiptKind.READ.value
-            word.receipts.append(Received(0, connection_id, theirs, kind, state.status, state.code, at_ms))
         else:
-            word.states.append((msgspec.structs.replace(state, at_ms=at_ms), found[0]))
+            _add_state(word, connection_id, state, clock_ms, place[0])
+
+
+def _add_state(word: Word, connection_id: int, state: StateTold, clock_ms: int, segment_id: int) -> None:
+    at_ms = state.at_ms - clock_ms
+    if state.state == DeliveryState.READ:
+        head = (0, connection_id, str(state.message_id), _READ)
+        word.receipts.append(Received(*head, state.status, state.code, at_ms))
+    else:
+        word.states.append((msgspec.structs.replace(state, at_ms=at_ms), segment_id))
+
+
+def _look_up_rest(word: Word, connection_id: int, clock_ms: int, look_up: LookUp) -> None:
+    """What memory does not know: the store may, and knows how far each message is, too."""
+    rest, word.rest = word.rest, Told()
+    numbers = {row[0] for row in rest.sent} | {row[0] for row in rest.delivered}
+    found = look_up(connection_id, numbers | {state.message_id for state in rest.states})
+    sent: set[int] = set()
+    for row in rest.sent:
+        place = found.get(row[0])
+        if place is None:
+            word.rest.sent.append(row)
+        elif place[2] == WAITING and row[0] not in sent:
+            sent.add(row[0])
+            word.sent.append((place[0] >> 8, place[1], row[1] - clock_ms))
+            word.segments.append((place[0], connection_id, "", row[1] - clock_ms, place[1]))
+    for one in rest.delivered:
+        number, at_ms, status, code = one
+        place = found.get(number)
+        if place is None:
+            word.rest.delivered.append(one)
+            continue
+        receipt = Received(0, connection_id, str(number), _SUCCESS, status, code, at_ms - clock_ms)
+        if number in sent or place[2] == SENT:
+            word.delivered.append((receipt, place[:2]))
+        else:
+            word.receipts.append(receipt)
+    for state in rest.states:
+        place = found.get(state.message_id)
+        if place is None:
+            word.rest.states.append(state)
+        else:
+            _add_state(word, connection_id, state, clock_ms, place[0])
 
 
 def _text(connection_id: int, text: TextTold, clock_ms: int) -> InboundPiece:
