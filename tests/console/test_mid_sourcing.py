@@ -120,6 +120,7 @@ def test_the_account_on_marketing_is_made_step_by_step(admin: Browser, database:
     assert services.open_secrets(made)["signing_secret"].startswith("whsec_")
     shown = admin.get(f"/connections/{made.pk}/")
     assert "Delivery mode Mid-sourcing" in shown.text
+    assert "Its counterpart on mid sms_crm" in shown.text
     tested = admin.post(f"/connections/{made.pk}/verify/", {})
     assert "It does not work" in tested.text
 

@@ -7,8 +7,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chappe.features.connections.account import account_name
+from chappe.features.connections.models import Connection
 from chappe.features.words import localised
 from chappe.messaging import Channel
+from chappe.providers.registry import PROVIDERS
 
 if TYPE_CHECKING:
     from chappe.providers.contract import ProviderSpec
@@ -32,6 +35,14 @@ def facts_of(spec: "ProviderSpec") -> tuple[Fact, ...]:
         (_("Delivery mode"), _("Mid-sourcing") if spec.hands_over else _("Bulk delivery")),
         *(((_("Connector"), str(connector)),) if not spec.hands_over else ()),
     )
+
+
+def counterpart_of(connection: Connection) -> str:
+    """What the connection on mid must be called that an account hands over to; "" where it hands over to none."""
+    spec, settings = PROVIDERS.get(connection.provider), connection.settings
+    if spec is None or not spec.hands_over:
+        return ""
+    return account_name(settings.get("operator", ""), settings.get("internal_name", ""))
 
 
 def channel_words(channels: Container[Channel]) -> str:

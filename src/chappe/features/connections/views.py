@@ -25,7 +25,7 @@ from chappe.features.connections.certificate import Expiry, expiries
 from chappe.features.connections.edit import logged_in_alike
 from chappe.features.connections.exchange import exchanges_page
 from chappe.features.connections.exchange_text import Told, told
-from chappe.features.connections.fact import facts_of
+from chappe.features.connections.fact import counterpart_of, facts_of
 from chappe.features.connections.form_account import (
     INTERNAL_NAME,
     OPERATOR,
@@ -203,6 +203,7 @@ def _facts(line: Line) -> dict[str, object]:
         "shared": _shared(connection),
         "facts": facts_of(spec) if spec is not None else (),
         "owner": naming.owner(connection),
+        "counterpart": counterpart_of(connection),
         "naming_warnings": naming.warnings(connection),
     }
 
