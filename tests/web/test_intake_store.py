@@ -14,6 +14,7 @@ from tests.row import connection
 from tests.web.desk import MANY, Desk, lined
 
 from chappe.engine.configuration import sqlite_path
+from chappe.engine.store.sqlite import SqliteDatabase
 from chappe.engine.store.statement import Query
 from chappe.engine.store.store import Store, open_store
 from chappe.features.accounts import services as accounts
@@ -33,8 +34,8 @@ def impatient(url: str) -> Callable[[], Store]:
 
     def opened() -> Store:
         store = open_store(url)
-        if sqlite_path(url):
-            store.database.query(Query("PRAGMA busy_timeout = 50"))
+        if isinstance(store.database, SqliteDatabase):
+            store.database.patience_s = 0.05
         return store
 
     return opened

@@ -25,6 +25,7 @@ class SqliteDatabase:
     name = "sqlite"
 
     def __init__(self, path: str | Path, cache_mib: int = 64) -> None:
+        self.patience_s = BUSY_TIMEOUT_S
         try:
             self._connection = sqlite3.connect(
                 path, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=256
@@ -42,13 +43,13 @@ class SqliteDatabase:
 
     def begin(self) -> None:
         """Take the write lock. SQLite's own wait sleeps for up to 0.1 s at a time, and commits take a few milliseconds."""
-        until = time.monotonic() + BUSY_TIMEOUT_S
+        until = time.monotonic() + self.patience_s
         self._single("pragma busy_timeout=0")
         try:
             while not self._has_begun(is_last=time.monotonic() >= until):
                 time.sleep(TURN_S)
         finally:
-            self._connection.execute(f"pragma busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
+            self._connection.execute(f"pragma busy_timeout={int(self.patience_s * 1000)}")
 
     def _has_begun(self, *, is_last: bool) -> bool:
         try:
@@ -104,7 +105,7 @@ class SqliteDatabase:
         if _FULL.search(message):
             raise StoreFull(f"the database has no room to write: {message}") from error
         if "locked" in message or "busy" in message:
-            raise StoreBusy(f"the database stayed locked for {BUSY_TIMEOUT_S:.0f} s") from error
+            raise StoreBusy(f"the database stayed locked for {self.patience_s:g} s") from error
         raise StoreError(f"the database refused a statement: {message}") from error
 
 
