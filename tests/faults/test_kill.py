@@ -48,7 +48,7 @@ def test_long_texts_survive_kills(plant: MakePlant, is_long: bool) -> None:
 def test_another_engine_takes_over_within_half_a_minute(plant: MakePlant, is_long: bool) -> None:
     """Without any help: the lease of a link runs out by itself, and so do, later, those of messages."""
     house = plant(max_mt_per_s=200)
-    ids = house.fill(2500, delivery=7)
+    ids = house.fill(1200, delivery=7)
     with house.smsc() as smsc:
         first = house.start()
         wait(lambda: smsc.stats().unique >= 100, "the first messages")
