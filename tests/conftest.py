@@ -156,11 +156,12 @@ def bound() -> Iterator[Callable[[str], None]]:
     connections.close_all()
 
 
-WAITING = ("browser", "e2e", "faults", "engine", "cli")
-"""Folders of few tests that take long, for processes to do something."""
+WAITING = ("browser", "e2e", "faults", "docs", "engine", "interop", "cli", "web")
+"""Folders with tests that take long, for processes to do something; those of the longest files are named first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long begins first, so that no worker is left alone with it at the end; all else stays as it is found."""
-    tests = Path(__file__).parent
-    items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in WAITING)
+    tests, last = Path(__file__).parent, len(WAITING)
+    ranks = {folder: rank for rank, folder in enumerate(WAITING)}
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(tests).parts[0], last))
