@@ -34,7 +34,7 @@ def stage(folder: Path, url: str) -> Iterator[Stage]:
         place = f"http://{HOST}:{installation.port}"
         installation.environment["CHAPPE_PUBLIC_URL"] = place
         installation.people()
-        asked = [sys.executable, "-m", "chappe.cli.stage", "--link"]
+        asked = [sys.executable, "-m", "chappe.cli.stage", "link"]
         done = subprocess.run(asked, env=installation.environment, check=True, stdout=subprocess.PIPE, text=True)
         installation.up()
         yield Stage(place, done.stdout.strip(), smsc, providers, installation)

@@ -24,7 +24,7 @@ from chappe.cli.client import ApiError, Client, wait
 from chappe.messaging import ChappeError
 
 if TYPE_CHECKING:
-    from chappe.simulator import HttpSimulatorProcess, SimulatorProcess
+    from chappe.simulator import HttpSimulatorProcess, Quirks, SimulatorProcess
 
 TEXT = (
     "{{ code }} : bonjour {{ prénom }} ! Il vous reste {{ points }} points au magasin de {{ ville }}. {{ note }} "
@@ -33,6 +33,8 @@ TEXT = (
 IDENTITY = r"(C\d{6}) : "
 """How the simulated provider tells our messages apart, to count those that came twice or never."""
 SHORT_CODE = "36111"
+OPERATOR, ACCOUNT = "demo", "sms"
+"""By which the account is found on mid: demo_sms."""
 HOST = "127.0.0.1"
 SETTLE_S = 90.0
 REPLY = "Vous ne recevrez plus de messages de notre part."
@@ -60,43 +62,58 @@ def demo(
     leave: Annotated[
         bool, typer.Option("--exit", help="End when all is done, instead of leaving the console up.")
     ] = False,
+    mid: Annotated[
+        bool, typer.Option("--mid", help="Two installations: one prepares the delivery, the other one sends it.")
+    ] = False,
 ) -> None:
     """Import, analyse, send, receive and report, by SMPP and by HTTP; fails unless every count agrees.
 
     Then the console stays up with what was made, until Ctrl-C.
     """
-    from chappe.cli import demo_http
-    from chappe.simulator import HttpSimulatorProcess, SimulatorProcess
-    from chappe.simulator.profile import PROFILES
-
-    started = time.monotonic()
     folder = data.absolute()
     _made_anew(folder)
-    os.environ.update(CHAPPE_DATA_DIR=str(folder), CHAPPE_DATABASE_URL=f"sqlite:///{folder / 'chappe.sqlite3'}")
     os.environ.setdefault("CHAPPE_LOG_LEVEL", "error")
-    web_port = _free_port()
-    os.environ["CHAPPE_PUBLIC_URL"] = public_url = f"http://{HOST}:{web_port}"
-    _head("Chappe: one delivery, end to end, on this machine")
-    quirks = msgspec.structs.replace(
+    audience = make(people)
+    if mid:
+        from chappe.cli import demo_mid
+
+        demo_mid.run(folder, audience, leave=leave)
+    else:
+        _run(folder, audience, leave=leave)
+
+
+def quirks() -> "Quirks":
+    """Of the bundled SMSC: some of everything that real ones do."""
+    from chappe.simulator.profile import PROFILES
+
+    return msgspec.structs.replace(
         PROFILES["demo"], identity=IDENTITY, receipt_spread_ms=700.0, redelivery_pause_ms=1000.0, redelivery_tries=3
     )
+
+
+def _run(folder: Path, audience: Audience, *, leave: bool) -> None:
+    from chappe.cli import demo_http
+    from chappe.simulator import HttpSimulatorProcess, SimulatorProcess
+
+    started = time.monotonic()
+    house = House.at(folder)
+    head("Chappe: one delivery, end to end, on this machine")
     with (
-        SimulatorProcess(quirks) as smsc,
+        SimulatorProcess(quirks()) as smsc,
         HttpSimulatorProcess(demo_http.QUIRKS) as providers,
-        _installation(folder, smsc.port, web_port) as api,
+        installation(house, "smsc", str(smsc.port)) as (api, _),
     ):
-        sides = Sides(api, smsc, providers, public_url)
-        audience = make(people)
-        list_id = _import(api, audience, folder)
-        _quarantine(api, audience)
-        delivery = _analyse(api, list_id, audience)
-        _send(sides, delivery)
-        _wait_for_replies(sides)
+        sides = Sides(api, smsc, providers, house.public_url)
+        list_id = import_people(api, audience, folder)
+        quarantine(api, audience)
+        delivery = analyse(api, list_id, audience)
+        send(api, delivery)
+        wait_for_replies(smsc)
         _report(sides, delivery, audience)
         _by_http(sides, audience)
         console.print(f"\nDone in {time.monotonic() - started:.0f} s. Every count agrees.\n")
         if not leave:
-            _stay(public_url)
+            stay(house)
     console.print("\nWhere to look next:")
     console.print(f"  the database of this run    {folder / 'chappe.sqlite3'}")
     console.print(f"  the invented audience       {folder / 'audience.csv'}")
@@ -104,11 +121,15 @@ def demo(
     console.print("  step by step                docs/tutorial.md")
 
 
-def _stay(place: str) -> None:
-    """Leave the console up, with the simulated providers behind it, until somebody says that it is enough."""
-    console.print("The console is up, with this delivery, its messages and its replies in it. Open")
-    console.print(f"\n  [bold]{_first_link(place)}[/]\n", soft_wrap=True)
-    console.print("say who you are, and look around. Ctrl-C ends it. (With --exit the demo ends by itself.)")
+def stay(*houses: "House") -> None:
+    """Leave the consoles up, with the simulated providers behind them, until somebody says that it is enough."""
+    is_one = len(houses) == 1
+    words = "The console is up" if is_one else "The consoles are up"
+    console.print(f"{words}, with this delivery, its messages and its replies in {'it' if is_one else 'them'}. Open")
+    for house in houses:
+        name = f"   {house.name}" if house.name else ""
+        console.print(f"\n  [bold]{_first_link(house)}[/]{name}", soft_wrap=True)
+    console.print("\nsay who you are, and look around. Ctrl-C ends it. (With --exit the demo ends by itself.)")
     enough = threading.Event()
     before = {number: signal.signal(number, lambda *_: enough.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -118,11 +139,10 @@ def _stay(place: str) -> None:
             signal.signal(number, handler)
 
 
-def _first_link(place: str) -> str:
+def _first_link(house: "House") -> str:
     """For the one person who looks; it works once."""
-    asked = [sys.executable, "-m", "chappe.cli.stage", "--link"]
-    path = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    return place + path
+    (path,) = house.stage("link")
+    return house.public_url + path
 
 
 # -- the stage -------------------------------------------------------------------------------------------------------
@@ -138,17 +158,45 @@ def _made_anew(folder: Path) -> None:
     mark.touch()
 
 
+@dataclass(frozen=True)
+class House:
+    """Where an installation stands, and what its processes are told."""
+
+    name: str
+    port: int
+    environment: dict[str, str]
+
+    @classmethod
+    def at(cls, folder: Path, name: str = "") -> "House":
+        folder.mkdir(parents=True, exist_ok=True)
+        port = _free_port()
+        own = {
+            "CHAPPE_DATA_DIR": str(folder),
+            "CHAPPE_DATABASE_URL": f"sqlite:///{folder / 'chappe.sqlite3'}",
+            "CHAPPE_PUBLIC_URL": f"http://{HOST}:{port}",
+        }
+        return cls(name, port, {**os.environ, **own})
+
+    @property
+    def public_url(self) -> str:
+        return self.environment["CHAPPE_PUBLIC_URL"]
+
+    def stage(self, *arguments: str) -> list[str]:
+        """Have something put into the database; the lines that are said of it."""
+        asked = [sys.executable, "-m", "chappe.cli.stage", *arguments]
+        done = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True, env=self.environment)
+        return done.stdout.split()
+
+
 @contextmanager
-def _installation(folder: Path, port: int, web_port: int) -> Iterator[Client]:
-    """A whole Chappe, as `chappe up` starts it, with one organisation and one connection."""
+def installation(house: House, *stage: str) -> Iterator[tuple[Client, list[str]]]:
+    """A whole Chappe, as `chappe up` starts it, with what `stage` puts into it: its API, and what else was said."""
     from chappe.cli.supervisor import Supervisor
     from chappe.cli.up import assemble
 
-    key = subprocess.run(
-        [sys.executable, "-m", "chappe.cli.stage", str(port)], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout.strip()
-    supervisor = Supervisor(dict(os.environ))
-    assemble(supervisor, HOST, web_port)
+    key, *more = house.stage(*stage)
+    supervisor = Supervisor(house.environment)
+    assemble(supervisor, HOST, house.port)
     stop = threading.Event()
 
     def keep_up() -> None:
@@ -157,11 +205,11 @@ def _installation(folder: Path, port: int, web_port: int) -> Iterator[Client]:
 
     keeper = threading.Thread(target=keep_up, daemon=True)
     keeper.start()
-    client = Client(HOST, web_port, key)
+    client = Client(HOST, house.port, key)
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         wait(lambda: _is_up(client), 60, "the start")
-        yield client
+        yield client, more
     finally:
         signal.signal(signal.SIGTERM, before)
         stop.set()
@@ -174,7 +222,7 @@ def _is_up(client: Client) -> bool:
         links = client.get("/v1/connections")["items"][0]["links"]
     except ApiError:
         return False
-    return any(link["state"] == "bound" for link in links)
+    return any(link["state"] in {"bound", "ready"} for link in links)
 
 
 def _free_port() -> int:
@@ -188,8 +236,8 @@ def _free_port() -> int:
 # -- the acts --------------------------------------------------------------------------------------------------------
 
 
-def _import(api: Client, audience: Audience, folder: Path) -> int:
-    _head("1. Import")
+def import_people(api: Client, audience: Audience, folder: Path) -> int:
+    head("1. Import")
     (folder / "audience.csv").write_text(audience.text, encoding="utf-8")
     list_id = int(api.post("/v1/lists", {"name": "Customers"})["id"])
     row = api.post(f"/v1/lists/{list_id}/imports?default_region=FR&filename=audience.csv", audience.text)
@@ -203,11 +251,11 @@ def _import(api: Client, audience: Audience, folder: Path) -> int:
         found = wait(done, 120, "the import")
     if found["status"] != "finished":
         raise DemoFailed(f"the import ended as {found['status']}: {found['error']}")
-    _agree("people imported", found["imported"], audience.people)
+    agree("people imported", found["imported"], audience.people)
     return list_id
 
 
-def _import_lines(api: Client, text: str) -> int:
+def import_lines(api: Client, text: str) -> int:
     """A list of the people of these lines, the first of which names the columns."""
     list_id = int(api.post("/v1/lists", {"name": "Customers by HTTP"})["id"])
     row = api.post(f"/v1/lists/{list_id}/imports?default_region=FR&filename=some.csv", text)
@@ -218,13 +266,13 @@ def _import_lines(api: Client, text: str) -> int:
     return list_id
 
 
-def _quarantine(api: Client, audience: Audience) -> None:
+def quarantine(api: Client, audience: Audience) -> None:
     for number in audience.quarantined:
         api.post("/v1/quarantine", {"address": number, "reason": "complained by post"})
 
 
-def _analyse(api: Client, list_id: int, audience: Audience) -> int:
-    _head("2. Analysis")
+def analyse(api: Client, list_id: int, audience: Audience) -> int:
+    head("2. Analysis")
     (connection,) = api.get("/v1/connections")["items"]
     delivery = api.post(
         "/v1/deliveries",
@@ -248,24 +296,23 @@ def _analyse(api: Client, list_id: int, audience: Audience) -> int:
     if ready["status"] == "failed":
         raise DemoFailed(ready["error"])
     report = api.get(f"/v1/deliveries/{identifier}/report")
-    table = _table("left out, and why", "people")
+    shown = table("left out, and why", "people")
     for reason, count in sorted(report["exclusions"].items()):
-        table.add_row(reason.replace("_", " "), f"{count:,}")
-    console.print(table)
-    table = _table("encoding", "messages")
+        shown.add_row(reason.replace("_", " "), f"{count:,}")
+    console.print(shown)
+    shown = table("encoding", "messages")
     for encoding, count in sorted(report["encodings"].items()):
-        table.add_row(encoding, f"{count:,}")
-    table.add_row("[bold]segments in all[/]", f"[bold]{report['segments']:,}[/]")
-    console.print(table)
-    _agree("bad numbers left out", report["exclusions"].get("bad_number", 0), audience.bad_numbers)
-    _agree("the same number twice", report["exclusions"].get("duplicate", 0), audience.duplicates)
-    _agree("audience", sum(report["states"].values()), audience.people)
+        shown.add_row(encoding, f"{count:,}")
+    shown.add_row("[bold]segments in all[/]", f"[bold]{report['segments']:,}[/]")
+    console.print(shown)
+    agree("bad numbers left out", report["exclusions"].get("bad_number", 0), audience.bad_numbers)
+    agree("the same number twice", report["exclusions"].get("duplicate", 0), audience.duplicates)
+    agree("audience", sum(report["states"].values()), audience.people)
     return identifier
 
 
-def _send(sides: Sides, delivery: int) -> None:
-    _head("3. Send")
-    api = sides.api
+def send(api: Client, delivery: int) -> None:
+    head("3. Send")
     report = api.get(f"/v1/deliveries/{delivery}/report")
     total = report["audience"]
     api.post(f"/v1/deliveries/{delivery}/send")
@@ -273,7 +320,7 @@ def _send(sides: Sides, delivery: int) -> None:
 
         def settled() -> Any:
             states = api.get(f"/v1/deliveries/{delivery}/report")["states"]
-            _agree("sum of the states", sum(states.values()), total, quiet=True)
+            agree("sum of the states", sum(states.values()), total, quiet=True)
             # Unconfirmed stays who wrote STOP to a message whose answer the dropped link took: nobody sends it again.
             open_ones = states.get("waiting", 0) + states.get("sent", 0)
             bar(total - open_ones)
@@ -282,11 +329,11 @@ def _send(sides: Sides, delivery: int) -> None:
         wait(settled, SETTLE_S, "the end of every message", every_s=0.25)
 
 
-def _wait_for_replies(sides: Sides) -> None:
+def wait_for_replies(smsc: "SimulatorProcess") -> None:
     """Texts from phones come a while after the messages: until the simulated phones have said what they had to say."""
 
     def is_quiet() -> bool:
-        stats = sides.smsc.stats()
+        stats = smsc.stats()
         waiting = stats.deliveries.held + stats.deliveries.unanswered
         return waiting == 0 and stats.texts_sent == stats.texts_acknowledged
 
@@ -294,16 +341,16 @@ def _wait_for_replies(sides: Sides) -> None:
 
 
 def _report(sides: Sides, delivery: int, audience: Audience) -> None:
-    _head("4. Report")
+    head("4. Report")
     report = sides.api.get(f"/v1/deliveries/{delivery}/report")
     stats = sides.smsc.stats()
     states = report["states"]
-    table = _table("state", "messages")
+    shown = table("state", "messages")
     for state, count in states.items():
         if count:
-            table.add_row(state, f"{count:,}")
-    table.add_row("[bold]audience[/]", f"[bold]{sum(states.values()):,}[/]")
-    console.print(table)
+            shown.add_row(state, f"{count:,}")
+    shown.add_row("[bold]audience[/]", f"[bold]{sum(states.values()):,}[/]")
+    console.print(shown)
     for failure in report["failures"][:5]:
         console.print(f"  {failure['messages']:>6,}  {failure['reason']}")
     inbound = sides.api.items("/v1/inbound")
@@ -318,14 +365,14 @@ def _report(sides: Sides, delivery: int, audience: Audience) -> None:
         f"{stats.duplicates:,} messages were sent again,\n  "
         "after an error or because the dropped link took their answers with it (these are marked)."
     )
-    _agree("audience", sum(states.values()), audience.people)
-    never_left = sum(_never_left(sides.api, number, delivery) for number in stops)
-    _agree("messages the provider saw", stats.unique, audience.people - excluded - never_left)
-    _agree("receipts and texts left unanswered", stats.deliveries.unanswered + stats.deliveries.held, 0)
-    _agree("people who wrote STOP and are left alone", len(stops & denylisted), len(stops))
+    agree("audience", sum(states.values()), audience.people)
+    never_left = sum(never_left(sides.api, number, delivery) for number in stops)
+    agree("messages the provider saw", stats.unique, audience.people - excluded - never_left)
+    agree("receipts and texts left unanswered", stats.deliveries.unanswered + stats.deliveries.held, 0)
+    agree("people who wrote STOP and are left alone", len(stops & denylisted), len(stops))
 
 
-def _never_left(api: Client, number: str, delivery: int) -> bool:
+def never_left(api: Client, number: str, delivery: int) -> bool:
     """Whether the message to somebody who wrote STOP was still here, and so was stopped."""
     found = api.get(f"/v1/messages?recipient={number.removeprefix('+')}")["items"]
     return any(one["state"] == "excluded" and not one["sent_at"] for one in found if one["delivery_id"] == delivery)
@@ -335,14 +382,14 @@ def _by_http(sides: Sides, audience: Audience) -> None:
     """The same text by HTTP: a vendor, and a provider described by settings alone."""
     from chappe.cli import demo_http
 
-    _head("5. By HTTP")
+    head("5. By HTTP")
     api, providers = sides.api, sides.providers
     lines = audience.text.splitlines(keepends=True)[: demo_http.PEOPLE + 1]
-    list_id = _import_lines(api, "".join(lines))
+    list_id = import_lines(api, "".join(lines))
     vendor = demo_http.connect_vendor(api, providers, sides.public_url)
     custom = demo_http.connect_custom(api, providers)
     for name, connection_id in (("twilio", vendor), ("custom", custom)):
-        demo_http.verify(api, connection_id, _agree, name)
+        demo_http.verify(api, connection_id, agree, name)
         before = providers.stats()
         # A digit of their own tells the messages of each connection apart.
         report = demo_http.deliver(
@@ -353,33 +400,33 @@ def _by_http(sides: Sides, audience: Audience) -> None:
         refused = sum(stats.vendors[name].refused.values())
         shown = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in states.items() if count)
         console.print(f"  {name}: {shown}")
-        _agree(f"{name}: audience", sum(states.values()), len(lines) - 1)
+        agree(f"{name}: audience", sum(states.values()), len(lines) - 1)
         left_out = states.get("excluded", 0)
-        _agree(f"{name}: messages the provider saw", taken + refused, len(lines) - 1 - left_out)
+        agree(f"{name}: messages the provider saw", taken + refused, len(lines) - 1 - left_out)
     demo_http.quiet(providers)
     stats = providers.stats()
-    _agree("messages sent twice", stats.duplicates, 0)
-    _agree("calls of our hooks that were refused", sum(stats.statuses.refused.values()), 0)
+    agree("messages sent twice", stats.duplicates, 0)
+    agree("calls of our hooks that were refused", sum(stats.statuses.refused.values()), 0)
     stops = {text["sender"] for text in api.items("/v1/inbound") if text["connection_id"] in (vendor, custom)}
     denylisted = {row["address"] for row in api.items("/v1/quarantine?status=denylisted")}
-    _agree("people who wrote STOP by HTTP and are left alone", len(stops & denylisted), len(stops))
+    agree("people who wrote STOP by HTTP and are left alone", len(stops & denylisted), len(stops))
 
 
 # -- how it is shown -------------------------------------------------------------------------------------------------
 
 
-def _agree(what: str, found: int, expected: int, *, quiet: bool = False) -> None:
+def agree(what: str, found: int, expected: int, *, quiet: bool = False) -> None:
     if found != expected:
         raise DemoFailed(f"{what}: {found:,} where {expected:,} is expected")
     if not quiet:
         console.print(f"  [green]✓[/] {what}: {found:,}")
 
 
-def _head(text: str) -> None:
+def head(text: str) -> None:
     console.print(f"\n[bold]{text}[/]")
 
 
-def _table(name: str, count: str) -> Table:
+def table(name: str, count: str) -> Table:
     table = Table(box=None, padding=(0, 2), show_header=True, header_style="dim")
     table.add_column(name, min_width=28)
     table.add_column(count, justify="right")
