@@ -21,12 +21,14 @@ def rotate() -> None:
     from chappe.features.callbacks import services as callbacks
     from chappe.features.connections import services as connections
     from chappe.features.hooks import services as hooks
+    from chappe.features.relay import services as relay
     from chappe.features.sealed import process_vault
 
     rotated = {
         "connection": connections.rotate_secrets(),
         "callback": callbacks.rotate_secrets(),
         "hook": hooks.rotate_secrets(),
+        "account of another installation": relay.rotate_secrets(),
         "second factor": second_factor.rotate(process_vault()),
     }
     words = " and ".join(counted(count, what) for what, count in rotated.items() if count)

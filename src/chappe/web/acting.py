@@ -6,7 +6,7 @@ from functools import partial
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from chappe.features.accounts.models import ApiKey, User
+from chappe.features.accounts.models import ApiKey, Operator, User
 from chappe.features.audit.actor import Actor, ActorKind, acting_as
 
 
@@ -32,6 +32,8 @@ def actor_of(request: HttpRequest) -> Actor:
         if key.operator is not None:
             return Actor(ActorKind.OPERATOR, key.operator.pk, key.operator.login, address)
         return Actor(ActorKind.KEY, key.pk, key.name, address)
+    if isinstance(key, Operator):
+        return Actor(ActorKind.OPERATOR, key.pk, key.login, address)
     user = getattr(request, "user", None)
     if isinstance(user, User) and user.is_authenticated:
         return Actor(ActorKind.PERSON, user.pk, user.name, address)

@@ -67,8 +67,9 @@ def record_wish(organisation_id: int, wish: Wish, now_ms: int, source: str = API
     return event
 
 
-def note(row: Quarantine, now_ms: int, *, is_given: bool, source: str = API) -> None:
-    """The line that goes with a change of the quarantine by hand; part of the caller's transaction."""
+def note(row: Quarantine, now_ms: int, *, is_given: bool, source: str = API, connection_id: int = 0) -> None:
+    """The line that goes with a change of the quarantine by hand, or by another installation that sends through a connection;
+    part of the caller's transaction."""
     ConsentEvent.objects.create(
         organisation_id=row.organisation_id,
         channel=row.channel,
@@ -78,6 +79,7 @@ def note(row: Quarantine, now_ms: int, *, is_given: bool, source: str = API) -> 
         at_ms=now_ms,
         source=source,
         evidence=row.reason,
+        connection_id=connection_id,
     )
 
 

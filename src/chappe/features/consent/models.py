@@ -42,8 +42,8 @@ class Quarantine(models.Model):
 class ConsentEvent(models.Model):
     """The ledger of consent: a line for each yes and no, never changed. What follows from it is in `Quarantine`.
 
-    `sender` is the one that the person meant, "" for all. `source` is the door it came by: keyword, provider, api, import or
-    console; `evidence` what was said there.
+    `sender` is the one that the person meant, "" for all. `source` is the door it came by: keyword, provider, api, import,
+    console or relay; `evidence` what was said there.
     """
 
     organisation_id = models.BigIntegerField()

@@ -30,6 +30,7 @@ SOON_RECEIPTS_DAYS = 7
 _DELETE_MESSAGES = Query("DELETE FROM message WHERE id IN ??")
 _DELETE_SEGMENTS = Query("DELETE FROM segment WHERE id BETWEEN ? AND ?")
 _DELETE_EVENTS = Query("DELETE FROM message_event WHERE message_id IN ??")
+_DELETE_RELAYED = Query("DELETE FROM relayed WHERE message_id IN ??")
 _TEXTS = Query("SELECT id, options FROM message WHERE id IN ?? AND (body <> '' OR options IS NOT NULL)")
 _BLANK = Query("UPDATE message SET body = '', options = NULL WHERE id IN ??")
 _BLANK_BUT_RECEIPT = Query("UPDATE message SET body = '', options = ? WHERE id IN ??")
@@ -105,6 +106,7 @@ def _delete(store: Store, ids: Sequence[int]) -> int:
     for first, last in _runs(ids):
         store.database.query(_DELETE_SEGMENTS, (first << 12, last << 12 | 4095))
     store.database.query(_DELETE_EVENTS, (ids,))
+    store.database.query(_DELETE_RELAYED, (ids,))
     store.database.query(_DELETE_MESSAGES, (ids,))
     return len(ids)
 

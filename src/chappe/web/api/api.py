@@ -18,6 +18,7 @@ from chappe.web.api import (
     problem,
     qualifications,
     quarantine,
+    relay,
 )
 from chappe.web.api.body import BodyParser
 from chappe.web.api.problem import PROBLEM_RESPONSE, PROBLEM_SCHEMA
@@ -59,6 +60,7 @@ api.add_router("/quarantine", quarantine.router)
 api.add_router("/consent", consent.router)
 api.add_router("/error-qualifications", qualifications.router)
 api.add_router("/delivery-templates", delivery_templates.router)
+api.add_router("/relay", relay.router)
 # These two name their addresses whole: each answers several.
 api.add_router("", contacts.router)
 api.add_router("", deliveries.router)
