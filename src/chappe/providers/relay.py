@@ -94,7 +94,7 @@ _ACCOUNT = (
         SettingType.TEXT,
         "",
         "Internal name",
-        "What this account is called in the name of its counterpart on mid, which is <operator>_<internal name>.",
+        "What this account is called in the name of its counterpart on mid, behind the operator and _.",
         required=True,
         maximum=64,
         check=_internal_name_problem,
