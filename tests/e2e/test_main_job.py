@@ -300,6 +300,13 @@ def test_the_demo_finds_that_every_count_agrees(tmp_path: Path) -> None:
     assert "Every count agrees" in done.stdout
 
 
+def test_the_demo_of_two_installations_finds_that_every_count_agrees_on_both_sides(tmp_path: Path) -> None:
+    asked = demo(tmp_path, "--exit", "--mid")
+    done = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "Every count agrees on both sides" in done.stdout
+
+
 def test_the_demo_leaves_the_console_up_for_whoever_has_its_link(tmp_path: Path) -> None:
     process = subprocess.Popen(demo(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:

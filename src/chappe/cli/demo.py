@@ -366,8 +366,8 @@ def _report(sides: Sides, delivery: int, audience: Audience) -> None:
         "after an error or because the dropped link took their answers with it (these are marked)."
     )
     agree("audience", sum(states.values()), audience.people)
-    never_left = sum(never_left(sides.api, number, delivery) for number in stops)
-    agree("messages the provider saw", stats.unique, audience.people - excluded - never_left)
+    stopped = sum(never_left(sides.api, number, delivery) for number in stops)
+    agree("messages the provider saw", stats.unique, audience.people - excluded - stopped)
     agree("receipts and texts left unanswered", stats.deliveries.unanswered + stats.deliveries.held, 0)
     agree("people who wrote STOP and are left alone", len(stops & denylisted), len(stops))
 
