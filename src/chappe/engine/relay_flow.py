@@ -171,7 +171,7 @@ class Keeper:
         connection = self._flow.connection
         # fmt: off
         return StepTaken(
-            0, connection.id, connection.organisation_id, step.reread_ms, step.quarantine_ms, step.deliveries_ms,
+            0, connection.id, connection.organisation_id, 0, step.quarantine_ms, step.deliveries_ms,
             step.mid_quarantine_ms, self._told_push or "", self._version, "", 0,
         )
         # fmt: on

@@ -49,7 +49,8 @@ class Steps:
         organisation_id = taken.organisation_id
         blocked = [one for entry in taken.entries for one in self._entry(organisation_id, entry, now_ms)]
         self._database.run(relay.SET_RELAY_FIGURES, taken.figures)
-        head = (taken.reread_ms, taken.quarantine_ms, taken.deliveries_ms, taken.mid_quarantine_ms, taken.told_push)
+        again = (taken.reread_ms, taken.reread_ms)
+        head = (*again, taken.quarantine_ms, taken.deliveries_ms, taken.mid_quarantine_ms, taken.told_push)
         tail = (taken.mid_version, taken.error[:400], taken.heard_ms, taken.heard_ms, taken.connection_id)
         self._database.query(relay.RELAY_LINK_IS, (*head, *tail))
         if taken.page >= 0:

@@ -101,8 +101,9 @@ QUARANTINE_AT = Query(
     ("status", "changed_ms"),
 )
 RELAY_LINK_IS = Query(
-    "UPDATE relay_link SET reread_ms = ?, quarantine_ms = ?, deliveries_ms = ?, mid_quarantine_ms = ?, told_push = ?, "
-    "mid_version = ?, error = ?, heard_ms = CASE WHEN ? > 0 THEN ? ELSE heard_ms END WHERE connection_id = ?"
+    # Unless pages were read again, that stays: somebody may just have asked for it, by putting it back to 0.
+    "UPDATE relay_link SET reread_ms = CASE WHEN ? > 0 THEN ? ELSE reread_ms END, quarantine_ms = ?, "
+    "deliveries_ms = ?, mid_quarantine_ms = ?, told_push = ?, mid_version = ?, error = ?, heard_ms = CASE WHEN ? > 0 THEN ? ELSE heard_ms END WHERE connection_id = ?"
 )
 SET_RELAY_FIGURES = Insert(
     "relay_figure",

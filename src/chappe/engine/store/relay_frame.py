@@ -91,8 +91,9 @@ class StepFound(msgspec.Struct, array_like=True, tag="step_found", gc=False):
 
 
 class StepTaken(msgspec.Struct, array_like=True, tag="step_taken", gc=False):
-    """On marketing: what mid was told, and said. `entries`: mid's (address, short code, status, reason, changed ms by our
-    clock); `figures`: rows of `relay_catalogue.SET_RELAY_FIGURES`. `heard_ms` 0: mid did not answer, and `error` says why."""
+    """On marketing: what mid was told, and said. `reread_ms` 0: no pages were read again. `entries`: mid's (address, short
+    code, status, reason, changed ms by our clock); `figures`: rows of `relay_catalogue.SET_RELAY_FIGURES`. `heard_ms` 0: mid
+    did not answer, and `error` says why."""
 
     number: int
     connection_id: int
