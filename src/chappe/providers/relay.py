@@ -430,7 +430,7 @@ def findings(response: HttpResponse, account: Account, now_s: float) -> Sequence
     if status == 404 and _detail(response) == NO_ADDRESS:
         return (here, Found("error", "Version: that Chappe is of a version that knows no mid-sourcing."))
     if status == 401:
-        return (here, Found("error", f"Sign-in: {ACCOUNT_TROUBLE['401']} ({words})."))
+        return (here, Found("error", f"Sign-in: {ACCOUNT_TROUBLE['401']}."))
     if status == 403:
         return (here, _sign_in(account), Found("error", f"Right: {ACCOUNT_TROUBLE['403']} ({words})."))
     if status == 404:

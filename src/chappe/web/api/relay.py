@@ -9,6 +9,7 @@ from pydantic import Field
 
 import chappe
 from chappe.engine.net.redact import mask_numbers
+from chappe.features.accounts.operator import warnings_of
 from chappe.features.accounts.services import REPLIES
 from chappe.features.clock import now_ms
 from chappe.features.connections.account import Naming, find_account
@@ -167,7 +168,7 @@ def _out(request: HttpRequest, account: Connection) -> RelayAccountOut:
         version=chappe.__version__,
         now_ms=now_ms(),
         connection=account.name,
-        warnings=Naming(account.organisation_id).warnings(account),
+        warnings=[*warnings_of(operator), *Naming(account.organisation_id).warnings(account)],
         first_page=first,
         last_page=last,
     )
@@ -191,7 +192,10 @@ def _out(request: HttpRequest, account: Connection) -> RelayAccountOut:
     },
 )
 def read_pages(request: HttpRequest, name: Name, after: After = 0, since_ms: Since = 0) -> HttpResponse:
-    found = services.pages_after(_account(request, name).pk, after, since_ms)
+    account = _account(request, name)
+    if not since_ms:  # else it reads again what it had, from wherever it likes
+        services.note_pulled(account, after, now_ms())
+    found = services.pages_after(account.pk, after, since_ms)
     answer = HttpResponse(packed(found.json(now_ms())), content_type="application/gzip")
     answer[LAST_PAGE] = str(found.newest)
     return answer
