@@ -1,4 +1,4 @@
-"""Asking mid on behalf of a person who looks at a page, or of the mending: a few questions, each answered soon or not at all."""
+"""Asking mid on behalf of a person who looks at a page, or of what mends: questions that are answered soon or not at all."""
 
 import asyncio
 from collections.abc import Callable, Sequence

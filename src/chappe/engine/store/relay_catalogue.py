@@ -21,6 +21,11 @@ def account_of(number: int) -> int:
     return number >> RELAY_BITS
 
 
+def number_there(number: int) -> int | None:
+    """What something relayed is called on the other side; None: it is our own."""
+    return number & ((1 << RELAY_BITS) - 1) if account_of(number) else None
+
+
 # -- mid: taking messages --------------------------------------------------------------------------------------------
 
 RELAYED_IN_RANGE = Query("SELECT id, message_id FROM relayed WHERE id BETWEEN ? AND ?", ("id", "message_id"))
@@ -103,7 +108,8 @@ QUARANTINE_AT = Query(
 RELAY_LINK_IS = Query(
     # Unless pages were read again, that stays: somebody may just have asked for it, by putting it back to 0.
     "UPDATE relay_link SET reread_ms = CASE WHEN ? > 0 THEN ? ELSE reread_ms END, quarantine_ms = ?, "
-    "deliveries_ms = ?, mid_quarantine_ms = ?, told_push = ?, mid_version = ?, error = ?, heard_ms = CASE WHEN ? > 0 THEN ? ELSE heard_ms END WHERE connection_id = ?"
+    "deliveries_ms = ?, mid_quarantine_ms = ?, told_push = ?, mid_version = ?, error = ?, "
+    "heard_ms = CASE WHEN ? > 0 THEN ? ELSE heard_ms END WHERE connection_id = ?"
 )
 SET_RELAY_FIGURES = Insert(
     "relay_figure",

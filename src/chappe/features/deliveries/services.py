@@ -23,6 +23,7 @@ from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.message_store import open_store
 from chappe.features.messages.models import DeliveryCount, Message, MessageNow, Outbox
+from chappe.features.messages.services import with_reasons
 from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, read_cursor, size_of_page
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.messaging import Channel, ConfigError, DeliveryState, FieldError, LeaseLost
@@ -469,13 +470,15 @@ def messages_page(delivery: Delivery, cursor: str, limit: int, state: DeliverySt
     them, and still another after it. Raises InvalidInput."""
     rows = messages_of(MessageNow.objects, delivery, read_cursor(cursor) if cursor else 0)
     if state is None:
-        return page_of(list(rows[: size_of_page(limit) + 1]), limit, lambda row: str(row.pk))
+        page = page_of(list(rows[: size_of_page(limit) + 1]), limit, lambda row: str(row.pk))
+        return Page(with_reasons(delivery.organisation_id, list(page.items)), page.next)
     looked_at = list(rows.values_list("pk", "state")[:LOOKED_AT])
     found = [pk for pk, now in looked_at if now == state]
     kept = found[: size_of_page(limit)]
     last = kept[-1] if len(found) > len(kept) else looked_at[-1][0] if looked_at else 0
     is_more = len(found) > len(kept) or len(looked_at) == LOOKED_AT
-    return Page(list(MessageNow.objects.filter(pk__in=kept).order_by("pk")), str(last) if is_more else None)
+    items = list(MessageNow.objects.filter(pk__in=kept).order_by("pk"))
+    return Page(with_reasons(delivery.organisation_id, items), str(last) if is_more else None)
 
 
 def sample_messages(delivery: Delivery, most: int) -> list[MessageNow]:

@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 
 from chappe.features.clock import now_ms
 from chappe.features.connections.models import Connection
+from chappe.features.messages.handed import handed_over
 from chappe.features.messages.models import Inbound, MessageNow, Segment
 from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, read_cursor, size_of_page
 from chappe.features.refusal import InvalidInput, NotFound
@@ -25,7 +26,7 @@ def find_message(organisation_id: int, message_id: int) -> MessageNow:
     found = MessageNow.objects.filter(pk=min(message_id, LARGEST_ID), organisation_id=organisation_id).first()
     if found is None:
         raise NotFound("message", message_id)
-    return _with_reasons(organisation_id, [found])[0]
+    return with_reasons(organisation_id, [found])[0]
 
 
 def search_messages(
@@ -42,11 +43,14 @@ def search_messages(
         return _with_provider_id(organisation_id, provider_message_id, cursor, limit)
     rows = MessageNow.objects.filter(organisation_id=organisation_id)
     page = _merged([rows.filter(recipient=spelling) for spelling in spellings(recipient)], cursor, limit)
-    return Page(_with_reasons(organisation_id, page.items), page.next)
+    return Page(with_reasons(organisation_id, page.items), page.next)
 
 
-def _with_reasons(organisation_id: int, messages: list[MessageNow]) -> list[MessageNow]:
-    """Messages that quiet hours put off together do not say so themselves: one row says it of all of them."""
+def with_reasons(organisation_id: int, messages: list[MessageNow]) -> list[MessageNow]:
+    """Messages that quiet hours put off together do not say so themselves: one row says it of all of them. Those that wait on
+    mid are told by their segments."""
+    for message_id, handed in handed_over(messages).items():
+        next(one for one in messages if one.pk == message_id).reason = handed.reason
     unexplained = [one for one in messages if one.state == DeliveryState.WAITING and not one.reason]
     reasons = quiet_wait.reasons(organisation_id, unexplained, now_ms()) if unexplained else {}
     for message in unexplained:

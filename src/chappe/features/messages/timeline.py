@@ -10,6 +10,7 @@ from chappe.features.clock import instant
 from chappe.features.connections.link import Link, links_of
 from chappe.features.connections.models import Connection
 from chappe.features.deliveries.models import Delivery
+from chappe.features.messages.handed import Handed, handed_over, handing_over
 from chappe.features.messages.models import MessageEvent, MessageNow, Segment
 from chappe.features.messages.services import segments_of
 from chappe.features.settings import quiet_wait
@@ -54,6 +55,9 @@ def why_it_waits(message: MessageNow, now_ms: int) -> list[str]:
         ]
     if state is DeliveryState.UNCONFIRMED:
         return [_unconfirmed(message)]
+    handed = handed_over([message]).get(message.pk)
+    if handed is not None:
+        return [_waits_there(handed), *_delivery_is_paused(message)]
     reasons = list(_held_back(message, now_ms)) or list(_connection_is_not_ready(message, now_ms))
     return reasons or [_("Its turn has not come: other messages of the connection go first.")]
 
@@ -89,13 +93,30 @@ def _was_put_off(message: MessageNow) -> bool:
 
 
 def _segments(message: MessageNow) -> Iterator[Entry]:
-    for segment in segments_of(message.pk):
+    segments = segments_of(message.pk)
+    relays = handing_over(segment.connection_id for segment in segments) if segments else ()
+    for segment in segments:
+        if segment.connection_id in relays:
+            yield from _on_mid(segment)
+            continue
         name = _name_of(segment, message.segments)
         if segment.sent_ms:
             yield Entry(segment.sent_ms, "segment_sent", _taken(segment, name))
         if segment.done_ms:
             reported = _("%(segment)s: the provider reports %(word)s.")
             yield Entry(segment.done_ms, "receipt", reported % {"segment": name, "word": _word(segment)})
+
+
+def _on_mid(segment: Segment) -> Iterator[Entry]:
+    """Of a message that was handed over, however many segments mid makes of it."""
+    number = {"id": segment.provider_message_id}
+    if segment.state == DeliveryState.WAITING:
+        yield Entry(segment.sent_ms, "handed_over", _("Handed over to mid, which has it as number %(id)s.") % number)
+    elif segment.sent_ms:
+        yield Entry(segment.sent_ms, "segment_sent", _("Sent by mid, which has it as number %(id)s.") % number)
+    if segment.done_ms:
+        reported = _("Mid tells that its provider reports %(word)s.")
+        yield Entry(segment.done_ms, "receipt", reported % {"word": _word(segment)})
 
 
 def _name_of(segment: Segment, total: int) -> str:
@@ -152,6 +173,15 @@ def _held_back(message: MessageNow, now_ms: int) -> Iterator[str]:
         yield _sentence(localised(message.reason))
     if message.due_ms > now_ms:
         yield _("It is due at %(time)s.") % {"time": _shown(message.due_ms)}
+    yield from _delivery_is_paused(message)
+
+
+def _waits_there(handed: Handed) -> str:
+    words = {"time": handed.time, "id": handed.number}
+    return _("Handed over to mid at %(time)s, and waits there under the number %(id)s.") % words
+
+
+def _delivery_is_paused(message: MessageNow) -> Iterator[str]:
     if message.delivery_id:
         delivery = Delivery.objects.filter(pk=message.delivery_id).only("status").first()
         if delivery is not None and delivery.status == "paused":
