@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from tests import row
 from tests.console import browser
 
+from chappe.engine.store.relay_catalogue import relayed
 from chappe.features.accounts import invitation, operator, people
 from chappe.features.accounts import services as accounts
 from chappe.features.accounts.models import Organisation, User
@@ -31,6 +32,7 @@ from chappe.features.deliveries import services as deliveries
 from chappe.features.hooks import services as hooks
 from chappe.features.inbox.models import Conversation
 from chappe.features.messages.models import Exchange
+from chappe.features.relay import services as relay
 from chappe.features.templates import services as templates
 from chappe.features.traces import services as traces
 from chappe.features.traces.models import TraceEntry, TraceSession
@@ -107,6 +109,9 @@ class _Builder:
     def _keys(self) -> str:
         key = accounts.create_api_key(self.organisation, f"{self.mark} key", accounts.SCOPES, self.now)
         machine = operator.create_operator(self.own, f"{self.mark}-crm".lower(), f"{self.mark} CRM", ["read"], self.now)
+        self.relay = operator.create_operator(
+            self.own, f"{self.mark}-chappe".lower(), f"{self.mark} Chappe", ["administration"], self.now
+        )
         operator.add_key(self.own, machine.pk, f"{self.mark} spare", self.now)
         self.ids |= {"key_id": key.row.pk, "operator_id": machine.pk}
         return key.secret
@@ -119,10 +124,13 @@ class _Builder:
         }
         smsc = made["smpp"]
         connections.change_connection(self.own, smsc.pk, connections.Change(settings={"window": 40}), self.now)
+        named = connections.Change(internal_name=f"{self.relay.login}_crm")
+        relay.sign_in(connections.change_connection(self.own, smsc.pk, named, self.now), self.relay, "", "", self.now)
+        relay.delivery_is(smsc, 1, "pause", self.now)
         row.link(smsc.pk, "bound", window=40, sent_per_s=12.5, round_trip_p50_ms=20.0, changed_ms=self.now)
         for number in (1, 2):
             self._exchange(made["twilio"], "out" if number == 1 else "in")
-        self.ids |= {"connection_id": smsc.pk, "number": 1, "provider": "smpp", "kind": "csv"}
+        self.ids |= {"connection_id": smsc.pk, "account_id": smsc.pk, "number": 1, "provider": "smpp", "kind": "csv"}
         return made
 
     def _exchange(self, connection: Connection, direction: str) -> None:
@@ -199,7 +207,8 @@ class _Builder:
         }
         states = (DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.WAITING)
         for place, state in enumerate(states, self.message):
-            row.message(self.own, place, state=state, due_ms=self.now, sent_ms=self.now, **given)
+            of = relayed(connection.pk, 1) if state is DeliveryState.DELIVERED else 0
+            row.message(self.own, place, state=state, due_ms=self.now, sent_ms=self.now, delivery_id=of, **given)
             row.segment(
                 place, state=state, connection_id=connection.pk, provider_message_id=f"{self.mark}{place}", code="001"
             )

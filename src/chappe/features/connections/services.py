@@ -25,6 +25,7 @@ from chappe.features.connections.way import Way
 from chappe.features.messages.models import Exchange, HookEvent, Outbox
 from chappe.features.page import LARGEST_ID
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
+from chappe.features.relay.models import RelayAccount
 from chappe.features.sealed import process_vault
 from chappe.features.settings.egress import bounds_of, refuse_unlisted
 from chappe.features.settings.models import OrganisationSettings
@@ -280,6 +281,7 @@ def delete_connection(organisation_id: int, connection_id: int) -> None:
         LinkLease.objects.filter(connection_id=connection_id).delete()
         HookEvent.objects.filter(connection_id=connection_id).delete()
         Exchange.objects.filter(connection_id=connection_id).delete()
+        RelayAccount.objects.filter(pk=connection_id).delete()
 
 
 def _why_kept(error: ProtectedError) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 from django.utils.translation import gettext as _
 
+from chappe.engine.store.relay_catalogue import number_there
 from chappe.features.clock import instant
 from chappe.features.connections.link import Link, links_of
 from chappe.features.connections.models import Connection
@@ -13,6 +14,7 @@ from chappe.features.deliveries.models import Delivery
 from chappe.features.messages.handed import Handed, handed_over, handing_over
 from chappe.features.messages.models import MessageEvent, MessageNow, Segment
 from chappe.features.messages.services import segments_of
+from chappe.features.relay.models import RelayDelivery
 from chappe.features.settings import quiet_wait
 from chappe.features.words import localised
 from chappe.messaging import ENDS, DeliveryState, MessageOptions
@@ -81,10 +83,20 @@ def _unconfirmed(message: MessageNow) -> str:
 
 
 def _beginning(message: MessageNow) -> Iterator[Entry]:
-    by_delivery = _("Prepared by delivery %(id)s.") % {"id": message.delivery_id}
-    yield Entry(message.created_ms, "accepted", by_delivery if message.delivery_id else _("Accepted."))
+    yield Entry(message.created_ms, "accepted", _accepted(message.delivery_id))
     if message.due_ms > message.created_ms + PLANNED_MS and not _was_put_off(message):
         yield Entry(message.created_ms, "planned", _("To be sent from %(time)s.") % {"time": _shown(message.due_ms)})
+
+
+def _accepted(delivery_id: int) -> str:
+    if not delivery_id:
+        return _("Accepted.")
+    number = number_there(delivery_id)
+    if number is None:
+        return _("Prepared by delivery %(id)s.") % {"id": delivery_id}
+    if not number:
+        return _("Handed over by another installation.")
+    return _("Handed over by another installation, which prepared it by its delivery %(id)s.") % {"id": number}
 
 
 def _was_put_off(message: MessageNow) -> bool:
@@ -183,8 +195,8 @@ def _waits_there(handed: Handed) -> str:
 
 def _delivery_is_paused(message: MessageNow) -> Iterator[str]:
     if message.delivery_id:
-        delivery = Delivery.objects.filter(pk=message.delivery_id).only("status").first()
-        if delivery is not None and delivery.status == "paused":
+        kind = Delivery if number_there(message.delivery_id) is None else RelayDelivery
+        if kind.objects.filter(pk=message.delivery_id, status="paused").exists():
             yield _("Its delivery is paused.")
 
 

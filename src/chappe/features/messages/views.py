@@ -10,6 +10,7 @@ from chappe.features.clock import now_ms
 from chappe.features.messages import finding, services
 from chappe.features.messages.models import MessageNow
 from chappe.features.messages.timeline import timeline
+from chappe.features.relay.overview import origin_of
 from chappe.features.view import PageRequest, page
 from chappe.messaging import Category
 
@@ -42,6 +43,7 @@ def message(request: PageRequest, message_id: int) -> HttpResponseBase:
         "message": found,
         "entries": timeline(found, now_ms()),
         "segments": services.segments_of(found.pk),
+        "origin": origin_of(found.delivery_id),
         "connection": _names(organisation_id, [found]).get(found.connection_id, ""),
         "is_transactional": found.category == Category.TRANSACTIONAL,
     }

@@ -63,6 +63,13 @@ def account_row(connection: Connection) -> RelayAccount | None:
     return RelayAccount.objects.filter(pk=connection.pk).first()
 
 
+def note_pulled(connection: Connection, after: int, now_ms: int) -> None:
+    """The other side has the pages up to `after`: those are not pushed any more."""
+    rows = RelayAccount.objects.filter(pk=connection.pk, told__lt=after)
+    if rows.exists() and after <= page_span(connection.pk)[1]:
+        rows.update(told=after, told_ms=now_ms)
+
+
 def note_heard(connection: Connection, now_ms: int) -> None:
     """The other side asked for something. Written down every few seconds only."""
     rows = RelayAccount.objects.filter(pk=connection.pk, heard_ms__lt=now_ms - HEARD_EVERY_MS)
@@ -193,7 +200,7 @@ def pages_after(connection_id: int, after: int, since_ms: int = 0) -> Pages:
         size += page_size
     if not taken:
         return Pages(max(after, newest) + 1, max(after, newest), newest, ())
-    told = [bytes(data) for data in rows.filter(pk__lte=taken[-1]).values_list("told", flat=True)]
+    told = [bytes(data) for data in rows.filter(pk__lte=taken[-1]).values_list("told", flat=True)[: len(taken)]]
     first, last = _number(taken[0]), _number(taken[-1])
     return Pages(first, last, max(newest, last), told)
 

@@ -63,6 +63,7 @@ MENU = (
         _("Operate"),
         (
             Entry(_("Connections"), "connections:list", "plug", "/connections/", Right.SEE_CONNECTIONS),
+            Entry(_("Other installations"), "relay:list", "globe", "/relay/", Right.SEE_CONNECTIONS),
             Entry(_("Hooks"), "hooks:list", "hook", "/hooks/", Right.SEE_CONNECTIONS),
             Entry(_("Callbacks"), "callbacks:list", "callback", "/callbacks/", Right.SEE_CONNECTIONS),
             Entry(_("Errors"), "errors:list", "alert", "/errors/", Right.SEE_CONNECTIONS),
