@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import api, bulk, delivery, growth, hooks, reference, requests, throttle
+from bench import api, bulk, delivery, growth, hooks, reference, relay, requests, throttle
 
 RESULTS = Path(__file__).parent / "results"
 SMALL = 100_000
@@ -74,14 +74,17 @@ class Findings:
 
 
 def speed(findings: Findings, messages: int) -> None:
-    """Reference and product in turn, twice, and the better of each: other work on the machine harms either."""
-    limits, bulks = [], []
+    """Reference and product, by one tier and by two, in turn, twice, and the better of each: other work harms any."""
+    limits, bulks, relays = [], [], []
     for number in (1, 2):
         limits.append(findings.run(f"reference {number}", lambda: round(reference.measure(messages, 1000))))
         bulks.append(findings.run(f"bulk {number}", lambda: bulk.measure(messages, 1000)))
+        relays.append(findings.run(f"two tiers {number}", lambda: relay.measure(messages, 1000)))
     found = max(bulks, key=lambda one: one["messages_per_s"])
     findings.least("bulk, messages/s", found["messages_per_s"], 30_000)
     findings.least("bulk, of the reference loop", round(found["messages_per_s"] / max(limits), 2), 0.4)
+    through = max(one["messages_per_s"] for one in relays)
+    findings.least("bulk through two tiers, of that through one", round(through / found["messages_per_s"], 2), 0.5)
     findings.most("engine's CPU a message, µs", found["engine_cpu_us"], 15)
 
 

@@ -29,7 +29,11 @@ TELL_S = 0.4
 """Between two looks at what mid is to be told: so a STOP here waits no longer for that."""
 ASK_S = 1.5
 """Between two questions to mid, which pushes what is new by itself where it can."""
+PUSHED_S, PUSHED_ASK_S = 5.0, 15.0
+"""Where mid pushed a moment ago it is asked for pages less often: they are on their way already."""
 FIGURES_S = 5.0
+HEARD_MS = 5_000
+"""How often it is noted that mid answers."""
 REST_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 REREAD_MS = 3_600_000
 """How often the pages of a day are read again."""
@@ -104,7 +108,8 @@ class Keeper:
         self._sender: HttpSender | None = None
         self._found: asyncio.Future[StepFound] | None = None
         self._awake = asyncio.Event()
-        self._asked_s = self._figures_s = -FIGURES_S
+        self._asked_s = self._figures_s = self._pages_s = -PUSHED_ASK_S
+        self._heard_ms = 0
         self._told_push: str | None = None
         self._told: dict[tuple[Any, ...], int] = {}
         self._place = (0, 0)
@@ -113,7 +118,7 @@ class Keeper:
         self._failures = 0
 
     def wake(self) -> None:
-        self._asked_s = -ASK_S
+        self._asked_s = self._pages_s = -PUSHED_ASK_S
         self._awake.set()
 
     def found(self, found: StepFound) -> None:
@@ -163,9 +168,18 @@ class Keeper:
         if taken.error:
             self._told_push = None
             log.warning("relay.out_of_step", connection=step.connection_id, reason=taken.error)
-        self._flow.tell_store(lambda number: msgspec.structs.replace(taken, number=number))
+        if self._is_news(step, taken):
+            self._flow.tell_store(lambda number: msgspec.structs.replace(taken, number=number))
         self._failures = self._failures + 1 if taken.error else 0
         return REST_S[min(self._failures, len(REST_S)) - 1] if taken.error else TELL_S
+
+    def _is_news(self, step: StepFound, taken: StepTaken) -> bool:
+        """Whether it is worth a commit, at each of which the disk is waited for."""
+        before = self._as_it_was(step)
+        if msgspec.structs.replace(taken, heard_ms=0) == before and taken.heard_ms < self._heard_ms + HEARD_MS:
+            return False
+        self._heard_ms = max(self._heard_ms, taken.heard_ms)
+        return True
 
     def _as_it_was(self, step: StepFound) -> StepTaken:
         connection = self._flow.connection
@@ -185,7 +199,10 @@ class Keeper:
         now_s = time.monotonic()
         if now_s - self._asked_s >= ASK_S:
             self._asked_s = now_s
-            await self._ask_pages(step, taken)
+            is_pushed = _now_ms() - step.pushed_ms < PUSHED_S * 1000
+            if not is_pushed or now_s - self._pages_s >= PUSHED_ASK_S:
+                self._pages_s = now_s
+                await self._ask_pages(step, taken)
             await self._ask_quarantine(step, taken)
             taken.heard_ms = _now_ms()
         if now_s - self._figures_s >= FIGURES_S:

@@ -25,10 +25,9 @@ class Steps:
         self._database = store.database
 
     def find(self, wanted: StepWanted, now_ms: int) -> StepFound:
-        values = (wanted.connection_id, 0, 0, 0, 0)
-        ((page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_ms),) = self._database.query(
-            relay.RELAY_LINK, values
-        )
+        found = self._database.query(relay.RELAY_LINK, (wanted.connection_id,))
+        link = found[0] if found else (0, 0, 0, 0, 0, 0, 0)
+        _, _, _, quarantine_ms, deliveries_ms, _, _ = link
         after_ms = wanted.after_ms or quarantine_ms - OVERLAP_MS
         since = (after_ms, after_ms, wanted.after_id, wanted.organisation_id, MOST_TOLD)
         entries = self._database.query(relay.QUARANTINE_TO_TELL, since)
@@ -37,7 +36,7 @@ class Steps:
         opened = (wanted.connection_id, now_ms - OPEN_MS, MOST_DELIVERIES)
         # fmt: off
         return StepFound(
-            wanted.number, wanted.connection_id, page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_ms,
+            wanted.number, wanted.connection_id, *link,
             [(row[0], row[1], row[2], row[3], row[4], row[5]) for row in entries],
             [(row[0], row[1], row[2]) for row in deliveries],
             [row[0] for row in self._database.query(relay.RELAY_OPEN_DELIVERIES, opened)],
@@ -50,6 +49,8 @@ class Steps:
         blocked = [one for entry in taken.entries for one in self._entry(organisation_id, entry, now_ms)]
         self._database.run(relay.SET_RELAY_FIGURES, taken.figures)
         again = (taken.reread_ms, taken.reread_ms)
+        if not self._database.query(relay.RELAY_LINK, (taken.connection_id,)):
+            self._database.query(relay.BEGIN_RELAY_LINK, (taken.connection_id, 0, 0, 0, 0))
         head = (*again, taken.quarantine_ms, taken.deliveries_ms, taken.mid_quarantine_ms, taken.told_push)
         tail = (taken.mid_version, taken.error[:400], taken.heard_ms, taken.heard_ms, taken.connection_id)
         self._database.query(relay.RELAY_LINK_IS, (*head, *tail))

@@ -81,9 +81,11 @@ RELAY_PAGE_HEEDED = Query("UPDATE relay_link SET page = ? WHERE connection_id = 
 # -- marketing: keeping in step --------------------------------------------------------------------------------------
 
 RELAY_LINK = Query(
-    f"{_LINK} page = relay_link.page RETURNING page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_quarantine_ms",
-    ("page", "clock_ms", "reread_ms", "quarantine_ms", "deliveries_ms", "mid_quarantine_ms"),
+    "SELECT page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_quarantine_ms, pushed_ms FROM relay_link "
+    "WHERE connection_id = ?",
+    ("page", "clock_ms", "reread_ms", "quarantine_ms", "deliveries_ms", "mid_quarantine_ms", "pushed_ms"),
 )
+BEGIN_RELAY_LINK = Query(f"{_LINK} page = relay_link.page")
 QUARANTINE_TO_TELL = Query(
     "SELECT id, address, short_code, status, reason, changed_ms FROM quarantine "
     "WHERE changed_ms >= ? AND (changed_ms > ? OR id > ?) AND organisation_id = ? AND channel = 'sms' "

@@ -85,6 +85,7 @@ class StepFound(msgspec.Struct, array_like=True, tag="step_found", gc=False):
     quarantine_ms: int
     deliveries_ms: int
     mid_quarantine_ms: int
+    pushed_ms: int
     quarantine: list[tuple[int, str, str, str, str, int]] = []
     deliveries: list[tuple[int, str, int]] = []
     open_deliveries: list[int] = []
