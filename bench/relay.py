@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 import psutil
 
-from bench.bulk import DELIVERY, ID_PATTERN, cpu_s, delivered, fill, release
+from bench.bulk import ID_PATTERN, cpu_s, delivered, fill, release
 from bench.scene import Scene, scene, wait_for
 from chappe.engine.store.statement import Query
 from chappe.engine.store.store import Store, open_store

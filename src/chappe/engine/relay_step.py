@@ -27,7 +27,7 @@ class Steps:
     def find(self, wanted: StepWanted, now_ms: int) -> StepFound:
         found = self._database.query(relay.RELAY_LINK, (wanted.connection_id,))
         link = found[0] if found else (0, 0, 0, 0, 0, 0, 0)
-        _, _, _, quarantine_ms, deliveries_ms, _, _ = link
+        page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_ms, pushed_ms = link
         after_ms = wanted.after_ms or quarantine_ms - OVERLAP_MS
         since = (after_ms, after_ms, wanted.after_id, wanted.organisation_id, MOST_TOLD)
         entries = self._database.query(relay.QUARANTINE_TO_TELL, since)
@@ -36,7 +36,7 @@ class Steps:
         opened = (wanted.connection_id, now_ms - OPEN_MS, MOST_DELIVERIES)
         # fmt: off
         return StepFound(
-            wanted.number, wanted.connection_id, *link,
+            wanted.number, wanted.connection_id, page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_ms, pushed_ms,
             [(row[0], row[1], row[2], row[3], row[4], row[5]) for row in entries],
             [(row[0], row[1], row[2]) for row in deliveries],
             [row[0] for row in self._database.query(relay.RELAY_OPEN_DELIVERIES, opened)],
