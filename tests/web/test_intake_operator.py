@@ -17,6 +17,8 @@ from chappe.features.connections.models import Connection
 from chappe.web import failures as failing
 from chappe.web.failures import MOST_FAILURES
 from chappe.web.intake import lookup
+from chappe.web.intake.relay import account_target
+from chappe.web.wire import BadRequest
 
 GOOD: dict[str, Any] = {"to": "+33612345678", "text": "Bonjour"}
 
@@ -167,3 +169,14 @@ def test_the_operators_of_others_are_no_strangers_door(
     answer = desk.post(GOOD | {"connection_id": north.pk}, authorization=theirs.by_password)
     assert answer.status == 422
     assert "connection_id" in answer.fields
+
+
+def test_of_accounts_that_are_not_there_only_what_looks_like_its_own_is_named(desk: Desk, north: Connection) -> None:
+    for name, is_named in (("smt_crm", False), ("SMS-crm", True)):
+        north.internal_name, north.version = name, north.version + 1
+        north.save()
+        desk.run(desk.committer.lookup())
+        with pytest.raises(BadRequest, match="sms_crm") as caught:
+            account_target(desk.committer.targets(north.organisation_id), "sms", "crm")
+        assert caught.value.status == 404
+        assert (name in caught.value.detail) is is_named

@@ -25,7 +25,11 @@ def account_target(targets: Sequence[Target], operator: str, account: str) -> Ta
     if found is not None:
         return found
     words = f"There is no connection that is switched on and complete with the internal name {name}."
-    close = difflib.get_close_matches(name, [target.internal_name for target in targets if target.internal_name], n=1)
+    # What does not look as if it were meant for this operator is no business of it
+    own = [
+        one.internal_name for one in targets if one.internal_name.lower().replace("-", "_").startswith(f"{operator}_")
+    ]
+    close = difflib.get_close_matches(name, own, n=1, cutoff=0.3)
     raise BadRequest(404, words + (f" There is {close[0]}." if close else ""))
 
 
