@@ -155,11 +155,20 @@ class HttpSlot:
 
     def _next(self) -> tuple[HttpRequest, list[Any]]:
         """The next request, and whose it is."""
-        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most_in_request))]
-        tokens = [token for _, token in taken]
+        first, token = self._waiting.popleft()
+        tokens = [token]
         if self._bundler is None:
-            return cast(HttpRequest, taken[0][0]), tokens
-        return self._bundler.bundle([cast(bytes, line) for line, _ in taken], self.account), tokens
+            return cast(HttpRequest, first), tokens
+        lines = [cast(bytes, first)]
+        octets = len(lines[0])
+        while self._waiting and len(lines) < self._most_in_request:
+            line = cast(bytes, self._waiting[0][0])
+            octets += len(line)
+            if octets > self._bundler.MOST_OCTETS_IN_BUNDLE:
+                break
+            lines.append(line)
+            tokens.append(self._waiting.popleft()[1])
+        return self._bundler.bundle(lines, self.account), tokens
 
     def _leave(self) -> None:
         """A lane that looks for work no more is none at once: what is submitted next needs another."""

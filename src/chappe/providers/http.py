@@ -237,6 +237,8 @@ class Bundler(HttpProvider, Protocol):
     """An adapter that sends many messages by one request."""
 
     MOST_IN_BUNDLE: int
+    MOST_OCTETS_IN_BUNDLE: int
+    """Of its lines; one line alone may have more."""
 
     def line(self, message: OutboundMessage, account: Account) -> bytes | Refused:
         """A message's part of a request."""

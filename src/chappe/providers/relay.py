@@ -52,6 +52,7 @@ from chappe.providers.standard_webhook import new_secret, secret_key, signatures
 BATCH = "/v1/messages/batch"
 ACCOUNTS = "/v1/relay/accounts/"
 MOST_IN_BUNDLE = 10_000
+MOST_OCTETS_IN_BUNDLE = 8 << 20
 MOST_PAGES_OCTETS = 16 << 20
 """Of pages once they are no longer compressed."""
 MOST_WARNINGS = 10

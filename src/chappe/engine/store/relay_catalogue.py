@@ -29,6 +29,7 @@ def number_there(number: int) -> int | None:
 # -- mid: taking messages --------------------------------------------------------------------------------------------
 
 RELAYED_IN_RANGE = Query("SELECT id, message_id FROM relayed WHERE id BETWEEN ? AND ?", ("id", "message_id"))
+RELAYED_RECIPIENTS = Query("SELECT id, recipient FROM message WHERE id IN ??", ("id", "recipient"))
 INSERT_RELAYED = Insert("relayed", (_ID, Column("message_id")))
 INSERT_RELAY_DELIVERIES = Insert(
     "relay_delivery",

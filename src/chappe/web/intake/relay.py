@@ -5,9 +5,15 @@ message is leased, and that is told to the other side as everything is that happ
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from chappe.engine.store.relay_catalogue import INSERT_RELAY_DELIVERIES, INSERT_RELAYED, RELAYED_IN_RANGE, relayed
+from chappe.engine.store.relay_catalogue import (
+    INSERT_RELAY_DELIVERIES,
+    INSERT_RELAYED,
+    RELAYED_IN_RANGE,
+    RELAYED_RECIPIENTS,
+    relayed,
+)
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.messaging import DeliveryState, FieldError
@@ -63,7 +69,7 @@ def _problem(message: MessageIn, seen: set[int]) -> FieldError | None:
 
 
 def store(store: Store, submissions: Sequence[Submission], now_ms: int) -> None:
-    """Insert what is new of them, and answer all of it, in the caller's transaction."""
+    """Insert what is new of them, and answer all of it, in the caller's transaction; or note why one is not stored."""
     for submission in submissions:
         _store(store, submission, now_ms)
 
@@ -72,6 +78,9 @@ def _store(store: Store, submission: Submission, now_ms: int) -> None:
     account = submission.messages[0].target.id
     numbers = [relayed(account, checked.message.relay_id or 0) for checked in submission.messages]
     known = _known(store, numbers)
+    if known and (errors := _others(store, numbers, known, submission)):
+        submission.error = BadRequest(422, NOTHING_SENT, errors)
+        return
     new = len(numbers) - len(known)
     ids = iter(store.take_ids("message", new) if new else ())
     batches: dict[tuple[int, int, int], list[Row]] = {}
@@ -100,6 +109,19 @@ def _store(store: Store, submission: Submission, now_ms: int) -> None:
         OutboxBatch(account, delivery_id, priority, due_ms, rows, statuses.get(delivery_id) == "paused")
         for (delivery_id, priority, due_ms), rows in batches.items()
     )
+
+
+def _others(store: Store, numbers: Sequence[int], known: Mapping[int, int], submission: Submission) -> list[FieldError]:
+    """Lines whose number stands for another message here. So it is where the other side's database was put back to what it was
+    before, and gives its numbers again: what is new must not pass for what was sent."""
+    recipients = dict(store.database.query(RELAYED_RECIPIENTS, (sorted(known.values()),)))
+    errors = []
+    for line, (number, checked) in enumerate(zip(numbers, submission.messages, strict=True), 1):
+        message_id = known.get(number, 0)
+        if message_id and recipients.get(message_id, checked.recipient) != checked.recipient:
+            words = f"{checked.message.relay_id} is the number of another message that was handed over before"
+            errors.append(FieldError(line_field(line, "relay_id"), words))
+    return errors[:MOST_ERRORS]
 
 
 def _known(store: Store, numbers: Sequence[int]) -> dict[int, int]:
