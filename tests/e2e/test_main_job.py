@@ -288,27 +288,27 @@ def test_one_organisation_sees_nothing_of_another(house: tuple[Installation, lis
     assert stranger.get(f"/v1/messages?recipient={number(91_000)[1:]}")["items"] == []
 
 
-def demo(folder: Path, *more: str) -> list[str]:
+def demo(folder: Path, people: int, *more: str) -> list[str]:
     start = "from chappe.cli import main; main()"
-    return [sys.executable, "-c", start, "demo", "--people", "500", "--data", str(folder / "demo"), *more]
+    return [sys.executable, "-c", start, "demo", "--people", str(people), "--data", str(folder / "demo"), *more]
 
 
 def test_the_demo_finds_that_every_count_agrees(tmp_path: Path) -> None:
-    asked = demo(tmp_path, "--exit")
+    asked = demo(tmp_path, 500, "--exit")
     done = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "Every count agrees" in done.stdout
 
 
 def test_the_demo_of_two_installations_finds_that_every_count_agrees_on_both_sides(tmp_path: Path) -> None:
-    asked = demo(tmp_path, "--exit", "--mid")
+    asked = demo(tmp_path, 500, "--exit", "--mid")
     done = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "Every count agrees on both sides" in done.stdout
 
 
 def test_the_demo_leaves_the_console_up_for_whoever_has_its_link(tmp_path: Path) -> None:
-    process = subprocess.Popen(demo(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(demo(tmp_path, 100), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert process.stdout is not None
         link = next(line.strip() for line in process.stdout if "/people/invitation/" in line)
