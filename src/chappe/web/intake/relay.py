@@ -114,7 +114,7 @@ def _store(store: Store, submission: Submission, now_ms: int) -> None:
 def _others(store: Store, numbers: Sequence[int], known: Mapping[int, int], submission: Submission) -> list[FieldError]:
     """Lines whose number stands for another message here. So it is where the other side's database was put back to what it was
     before, and gives its numbers again: what is new must not pass for what was sent."""
-    recipients = dict(store.database.query(RELAYED_RECIPIENTS, (sorted(known.values()),)))
+    recipients: dict[int, str] = dict(store.database.query(RELAYED_RECIPIENTS, (sorted(known.values()),)))
     errors = []
     for line, (number, checked) in enumerate(zip(numbers, submission.messages, strict=True), 1):
         message_id = known.get(number, 0)
