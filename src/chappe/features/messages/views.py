@@ -10,6 +10,7 @@ from chappe.features.clock import now_ms
 from chappe.features.messages import finding, services
 from chappe.features.messages.models import MessageNow
 from chappe.features.messages.timeline import timeline
+from chappe.features.relay.life import life_of
 from chappe.features.relay.overview import origin_of
 from chappe.features.view import PageRequest, page
 from chappe.messaging import Category
@@ -39,9 +40,13 @@ def message(request: PageRequest, message_id: int) -> HttpResponseBase:
     """One message: what it is, what happened to it and why."""
     organisation_id = request.person.organisation_id
     found = services.find_message(organisation_id, message_id)
+    now = now_ms()
+    entries = timeline(found, now)
+    life = life_of(found, entries, now)
     shown = {
         "message": found,
-        "entries": timeline(found, now_ms()),
+        "entries": life.lines if life is not None else entries,
+        "life": life,
         "segments": services.segments_of(found.pk),
         "origin": origin_of(found.delivery_id),
         "connection": _names(organisation_id, [found]).get(found.connection_id, ""),
