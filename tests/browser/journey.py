@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 from tests.browser.reader import PATIENCE_S, Reader
-from tests.browser.stage import Stage
+from tests.browser.stage import House, Stage
 from tests.e2e.installation import until
 
 from chappe.simulator import SimulatorProcess
@@ -34,7 +34,7 @@ def main_job(reader: Reader, stage: Stage) -> None:
     send_again(reader, stage.smsc)
 
 
-def sign_in_first(reader: Reader, stage: Stage) -> None:
+def sign_in_first(reader: Reader, stage: Stage | House) -> None:
     """By the link that was printed when it started; it works once."""
     reader.page.goto(stage.link)
     reader.fill({"Organisation": "Relais", "Your name": "Marie Curie", "E-mail address": "marie@example.org"})
@@ -53,7 +53,7 @@ def connect(reader: Reader, smsc: SimulatorProcess) -> None:
     reader.fill({"Source number": "36111", "Short code": "36111"})
     reader.button("Next").click()
     reader.fill({"Extraction of the id from the receipt": IDS})
-    _answer_stops(reader)
+    answer_stops(reader)
     reader.button("Next").click()
     reader.button("Test").click()
     expect(reader.main.get_by_text(reader.say("It works"))).to_be_visible()
@@ -61,7 +61,7 @@ def connect(reader: Reader, smsc: SimulatorProcess) -> None:
     _verify(reader, smsc)
 
 
-def _answer_stops(reader: Reader) -> None:
+def answer_stops(reader: Reader) -> None:
     """A row of automatic replies, under what most people leave as it is."""
     reader.main.get_by_text(reader.say("Incoming traffic")).first.click()
     table = reader.page.get_by_role("group", name=reader.say("Automatic replies"), exact=True)

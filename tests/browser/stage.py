@@ -3,7 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,18 +24,55 @@ class Stage:
     installation: Installation
 
 
+@dataclass(frozen=True)
+class House:
+    """An installation alone: where its console is, and the path of the link for the first person."""
+
+    place: str
+    link: str
+    installation: Installation
+
+
+@dataclass(frozen=True)
+class TwoTiers:
+    """Two of them that know nothing of each other yet, and the SMSC that mid is going to be connected to."""
+
+    mid: House
+    marketing: House
+    smsc: SimulatorProcess
+
+
 @contextmanager
 def stage(folder: Path, url: str) -> Iterator[Stage]:
     """Everything that `chappe up` starts, on an empty database."""
     with (
         SimulatorProcess(Quirks(receipt_delay_ms=100.0)) as smsc,
         HttpSimulatorProcess("plain") as providers,
-        Installation(folder, url) as installation,
+        house(folder, url) as made,
     ):
+        yield Stage(made.place, made.link, smsc, providers, made.installation)
+
+
+@contextmanager
+def two_tiers(folder: Path) -> Iterator[TwoTiers]:
+    """Both on SQLite; they start at the same time."""
+    homes = [folder / "mid", folder / "marketing"]
+    for home in homes:
+        home.mkdir()
+    with SimulatorProcess(Quirks(receipt_delay_ms=100.0)) as smsc, ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        opened = [pool.submit(stack.enter_context, house(home, f"sqlite:///{home / 'chappe.sqlite3'}")) for home in homes]
+        mid, marketing = (one.result() for one in opened)
+        yield TwoTiers(mid, marketing, smsc)
+
+
+@contextmanager
+def house(folder: Path, url: str) -> Iterator[House]:
+    """One installation that nobody has signed in to."""
+    with Installation(folder, url) as installation:
         place = f"http://{HOST}:{installation.port}"
         installation.environment["CHAPPE_PUBLIC_URL"] = place
         installation.people()
         asked = [sys.executable, "-m", "chappe.cli.stage", "link"]
         done = subprocess.run(asked, env=installation.environment, check=True, stdout=subprocess.PIPE, text=True)
         installation.up()
-        yield Stage(place, done.stdout.strip(), smsc, providers, installation)
+        yield House(place, done.stdout.strip(), installation)

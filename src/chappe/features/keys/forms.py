@@ -26,9 +26,9 @@ RELAY_SCOPES = (
 )
 
 
-def _scopes(choices: Sequence[tuple[str, str | Promise]] = SCOPES) -> forms.MultipleChoiceField:
+def _scopes(choices: Sequence[tuple[str, str | Promise]], initial: Sequence[str] = ()) -> forms.MultipleChoiceField:
     return forms.MultipleChoiceField(
-        label=_("It may"), choices=choices, widget=forms.CheckboxSelectMultiple, required=True, initial=["send", "read"]
+        label=_("It may"), choices=choices, widget=forms.CheckboxSelectMultiple, required=True, initial=list(initial)
     )
 
 
@@ -46,7 +46,7 @@ class KeyForm(ConsoleForm):
     name = forms.CharField(
         label=_("Name"), help_text=_("What the key is for, such as “Website”."), max_length=NAME_CHARACTERS
     )
-    scopes = _scopes()
+    scopes = _scopes(SCOPES, ("send", "read"))
 
 
 class OperatorKeyForm(ConsoleForm):
