@@ -16,6 +16,7 @@ from chappe.features.messages.models import IdBlock
 from chappe.features.messages.retention import forget_messages
 from chappe.features.relay import services
 from chappe.features.relay.models import RelayAccount, Relayed
+from chappe.features.settings import egress
 from chappe.messaging import DeliveryState
 from chappe.providers.standard_webhook import new_secret
 
@@ -72,3 +73,12 @@ def test_what_was_pulled_is_not_pushed_any_more(organisation: Organisation) -> N
         services.note_pulled(account, after, NOW_MS)
         told.append(RelayAccount.objects.get().told)
     assert told == [4, 4, 9, 9]
+
+
+def test_the_organisation_sees_which_networks_an_account_may_be_called_in(organisation: Organisation) -> None:
+    account, sms = signed_in(organisation)
+    services.sign_in(account, sms, "https://crm.example.org/in", new_secret(), NOW_MS)
+    services.allow_networks(account, "10.0.0.0/8")
+    assert [(one.kind, one.name, one.entries) for one in egress.listed(organisation.pk)] == [
+        ("relay", "sms", ("10.0.0.0/8",))
+    ]

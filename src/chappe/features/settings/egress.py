@@ -13,6 +13,7 @@ from chappe.engine.net.egress import Bound
 from chappe.features.callbacks.models import CallbackEndpoint
 from chappe.features.connections.models import Connection
 from chappe.features.refusal import InvalidInput
+from chappe.features.relay.models import RelayAccount
 from chappe.features.settings.models import OrganisationSettings
 from chappe.providers.smpp_settings import allowed_networks
 
@@ -22,7 +23,7 @@ ORGANISATION = "the settings of the organisation"
 
 @dataclass(frozen=True)
 class Listed:
-    """Networks and hosts that a `connection` or a `callback` lists."""
+    """Networks and hosts that a `connection`, a `callback` or another installation's account (`relay`) lists."""
 
     kind: str
     id: int
@@ -81,6 +82,8 @@ def _lists(organisation_id: int) -> Iterator[Listed]:
         yield Listed("connection", connection.pk, connection.name, _entries(text))
     for endpoint in CallbackEndpoint.objects.filter(organisation_id=organisation_id, deleted_ms=0).order_by("pk"):
         yield Listed("callback", endpoint.pk, endpoint.url.partition("?")[0], _entries(endpoint.allowed_networks))
+    for account in RelayAccount.objects.filter(organisation_id=organisation_id).order_by("pk"):
+        yield Listed("relay", account.pk, account.operator, _entries(account.allowed_networks))
 
 
 def _entries(text: str) -> tuple[str, ...]:
