@@ -38,6 +38,10 @@ REST_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 REREAD_MS = 3_600_000
 """How often the pages of a day are read again."""
 DAY_MS = 86_400_000
+OVERLAP_MS = 30_000
+"""How far back mid is asked again for changes: a transaction may commit later than its clock says."""
+MOST_STRETCHES = 10
+"""Of changes, that are asked for in a row."""
 MOST_ASKED = 200
 """Questions for pages in a row."""
 LAST_PAGE = "chappe-last-page"
@@ -299,12 +303,20 @@ class Keeper:
             raise MidRefused("the database is behind; mid is asked later")
 
     async def _ask_quarantine(self, step: StepFound, taken: StepTaken) -> None:
-        query = urlencode({"after_ms": max(0, step.mid_quarantine_ms - DAY_MS // 2880), "limit": 1000})
-        answer = await self._json("GET", f"/quarantine?{query}", None)
+        after_ms = max(0, step.mid_quarantine_ms - OVERLAP_MS)
+        for _ in range(MOST_STRETCHES):
+            query = urlencode({"after_ms": after_ms, "limit": 1000})
+            answer = await self._json("GET", f"/quarantine?{query}", None)
+            self._take_quarantine(answer, taken)
+            after_ms = max(after_ms, int(answer.get("until_ms", 0)))
+            if not answer.get("is_more"):
+                break
+        taken.mid_quarantine_ms = max(taken.mid_quarantine_ms, after_ms)
+
+    def _take_quarantine(self, answer: Mapping[str, Any], taken: StepTaken) -> None:
         clock_ms = int(answer.get("now_ms", 0)) - _now_ms()
         for entry in answer.get("entries", []):
             key = ("m", entry["address"], entry["short_code"], entry["status"])
-            taken.mid_quarantine_ms = max(taken.mid_quarantine_ms, entry["changed_ms"])
             if self._told.get(key) != entry["changed_ms"]:
                 self._told[key] = entry["changed_ms"]
                 row = (*(str(entry[name]) for name in ("address", "short_code", "status", "reason")),)

@@ -28,6 +28,8 @@ NOTICED_MS = 10_000
 """Engines hear of changes by their time: one of long ago is written as if it were of so long ago."""
 LOOKED_AT = 5_000
 """Changes that one request looks through for those of numbers that the account has written to."""
+MOST_AT_ONCE = 100_000
+"""Changes of one millisecond: what one transaction writes."""
 _SMS = Channel.SMS.value
 
 
@@ -154,7 +156,7 @@ def changed_since(account: Connection, after_ms: int, limit: int) -> Changes:
     if len(found) > limit:
         until_ms = found[limit - 1].changed_ms
         found = [one for one in found[:limit] if one.changed_ms < until_ms]
-        found += _changed(account, until_ms - 1, until_ms, LOOKED_AT)
+        found += _changed(account, until_ms - 1, until_ms, MOST_AT_ONCE)
     return Changes(found, until_ms, is_more=looked_at is not None or until_ms < end_ms)
 
 
