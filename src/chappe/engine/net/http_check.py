@@ -52,9 +52,18 @@ class ShownExchange(msgspec.Struct, frozen=True):
 class HttpCheck:
     """One run over one connection. Nothing is raised for what a provider does."""
 
-    def __init__(self, adapter: HttpProvider, account: Account, report: Report, bounds: tuple[Bound, ...] = ()) -> None:
+    def __init__(
+        self,
+        adapter: HttpProvider,
+        account: Account,
+        report: Report,
+        bounds: tuple[Bound, ...] = (),
+        *,
+        is_public: bool = False,
+    ) -> None:
+        """`is_public`: this installation knows its own address, though the account may have no hook at it yet."""
         self._adapter, self._account, self._report = adapter, account, report
-        self._bounds = bounds
+        self._bounds, self._is_public = bounds, is_public
         self._secrets = secret_values(adapter.SPEC, account.settings)
         self.exchanges: list[ShownExchange] = []
 
@@ -258,6 +267,8 @@ class HttpCheck:
     def _judge_hooks(self) -> None:
         if self._account.status_url:
             self._report.ok(f"Status reports are expected at {self._account.status_url}")
+        elif self._is_public and not self._adapter.SPEC.has_described_hooks:
+            return  # what is only tried has its address once it is kept
         elif self._adapter.SPEC.hands_over:
             self._report.ok(
                 "This installation is not told its public address (CHAPPE_PUBLIC_URL): the other one cannot call it, and what "

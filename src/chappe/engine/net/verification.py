@@ -36,6 +36,8 @@ class Subject(msgspec.Struct, frozen=True):
     organisation_id: int = 0
     status_url: str = ""
     inbound_url: str = ""
+    is_public: bool = False
+    """Whether this installation knows the address that it is reached at, which what is not kept yet has none below."""
     engine_links: int | None = None
     """Links that engines hold of it; None where that is not known."""
     bounds: tuple[Bound, ...] = ()
@@ -67,7 +69,7 @@ async def verify(
         return Verification(report.findings)
     urls = subject.status_url, subject.inbound_url
     account = Account(parsed, subject.connection_id, subject.organisation_id, *urls)
-    check = HttpCheck(adapter, account, report, subject.bounds)
+    check = HttpCheck(adapter, account, report, subject.bounds, is_public=subject.is_public)
     await check.run(test_number or "", test_text or "")
     return Verification(report.findings, check.exchanges)
 
