@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,10 @@ class Plant(House):
         self.texts: list[str] = []
         self.chance = random.Random(20260101)
 
+    program = "chappe.engine.engine"
+    environment: Mapping[str, str] = {}
+    """Of processes, beside what they are told anyhow."""
+
     def close(self) -> None:
         for engine in list(self.engines):
             self.kill(engine)
@@ -65,13 +69,15 @@ class Plant(House):
     # -- engines -----------------------------------------------------------------------------------------------------
 
     def start(self) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "CHAPPE_DATABASE_URL": self.url}
-        with self.log.open("ab") as log:
-            engine = subprocess.Popen(
-                [sys.executable, "-m", "chappe.engine.engine"], env=environment, stdout=log, stderr=log
-            )
+        engine = self.run("-m", self.program)
         self.engines.append(engine)
         return engine
+
+    def run(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A process of this installation."""
+        environment = {**os.environ, "CHAPPE_DATABASE_URL": self.url, **self.environment}
+        with self.log.open("ab") as log:
+            return subprocess.Popen([sys.executable, *arguments], env=environment, stdout=log, stderr=log)
 
     def store_of(self, engine: subprocess.Popen[bytes]) -> psutil.Process | None:
         """The store process of an engine."""
