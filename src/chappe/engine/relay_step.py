@@ -13,6 +13,8 @@ MOST_TOLD = 1_000
 OPEN_MS = 86_400_000
 """How long the figures of a delivery that is over are asked for."""
 MOST_DELIVERIES = 100
+MOST_CHANGED = 1_000
+"""Deliveries that are sent, paused or cancelled within `OVERLAP_MS`; of more some are told later."""
 _SMS = Channel.SMS.value
 
 Blocked = list[tuple[int, str, str, str]]
@@ -31,7 +33,7 @@ class Steps:
         after_ms = wanted.after_ms or quarantine_ms - OVERLAP_MS
         since = (after_ms, after_ms, wanted.after_id, wanted.organisation_id, MOST_TOLD)
         entries = self._database.query(relay.QUARANTINE_TO_TELL, since)
-        asked = (deliveries_ms - OVERLAP_MS, wanted.connection_id, MOST_DELIVERIES)
+        asked = (deliveries_ms - OVERLAP_MS, wanted.connection_id, MOST_CHANGED)
         deliveries = self._database.query(relay.DELIVERIES_TO_TELL, asked)
         opened = (wanted.connection_id, now_ms - OPEN_MS, MOST_DELIVERIES)
         # fmt: off

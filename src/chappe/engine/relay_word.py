@@ -77,11 +77,11 @@ class Reader:
         clock_ms = pages.now_ms - now_ms
         values = (connection_id, 0, clock_ms, 0, now_ms)
         ((heeded,),) = self._database.query(catalogue.RELAY_PAGE_NOW, values)
-        if pages.first > heeded + 1:
-            return (), True
+        if pages.first > heeded + 1 and pages.number:
+            return (), True  # a push; of what was asked for, what is not there is there no more
         if pages.last > heeded:
             self._database.query(catalogue.RELAY_PAGE_HEEDED, (pages.last, connection_id))
-        return pages.told[heeded + 1 - pages.first :], False
+        return pages.told[max(0, heeded + 1 - pages.first) :], False
 
     def read(
         self,
