@@ -357,8 +357,8 @@ def verification_subject(connection: Connection) -> "Subject":
         connection.pk,
         connection.organisation_id,
         *urls,
-        held_slots(connection.pk, clock.now_ms()),
-        bounds_of(connection.organisation_id),
+        engine_links=held_slots(connection.pk, clock.now_ms()),
+        bounds=bounds_of(connection.organisation_id),
     )
 
 
