@@ -16,6 +16,7 @@ from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.state import RUNNING
 from chappe.features.messages.models import DeliveryCount
 from chappe.features.messages.traffic import Series, by_connection
+from chappe.features.relay.picture import out_of_step
 from chappe.messaging import ENDS, TrafficKind
 from chappe.rules.bottleneck import Limit
 
@@ -38,6 +39,8 @@ class Matter(StrEnum):
     NO_ENGINE = "no_engine"
     LINKS_DOWN = "links_down"
     LATE = "late"
+    MID_SILENT = "mid_silent"
+    MID_DIFFERS = "mid_differs"
     UNMATCHED = "unmatched"
     UNKNOWN_ERRORS = "unknown_errors"
     CALLBACKS_OFF = "callbacks_off"
@@ -52,6 +55,8 @@ RIGHTS: Mapping[Matter, Right] = {
     Matter.NO_ENGINE: Right.SEE_CONNECTIONS,
     Matter.LINKS_DOWN: Right.SEE_CONNECTIONS,
     Matter.LATE: Right.SEE_CONNECTIONS,
+    Matter.MID_SILENT: Right.SEE_CONNECTIONS,
+    Matter.MID_DIFFERS: Right.SEE_CONNECTIONS,
     Matter.UNMATCHED: Right.SEE_CONNECTIONS,
     Matter.UNKNOWN_ERRORS: Right.QUALIFY_ERRORS,
     Matter.CALLBACKS_OFF: Right.MANAGE_HOOKS,
@@ -62,7 +67,7 @@ RIGHTS: Mapping[Matter, Right] = {
     Matter.DELIVERIES_FAILED: Right.SEE_DELIVERIES,
 }
 """Who can see the page where the matter is looked into; nobody else is told."""
-BAD = frozenset({Matter.NO_ENGINE, Matter.LINKS_DOWN, Matter.CALLBACKS_OFF, Matter.CERTIFICATE_OVER})
+BAD = frozenset({Matter.NO_ENGINE, Matter.LINKS_DOWN, Matter.MID_SILENT, Matter.CALLBACKS_OFF, Matter.CERTIFICATE_OVER})
 
 BOUNDED = frozenset({Matter.UNKNOWN_ERRORS, Matter.DEAD_LETTERS, Matter.DELIVERIES_FAILED})
 """What is counted row by row, and so up to a bound."""
@@ -106,6 +111,7 @@ def concerns(
     organisation's traffic of the last day."""
     found = [
         *_links(lines),
+        *_mid(lines, now_ms),
         *_receipts(organisation_id, lines, lately),
         *_errors(organisation_id),
         *_callbacks(organisation_id),
@@ -132,6 +138,14 @@ def _links(lines: Sequence[Line]) -> Iterator[Concern]:
     late = [line for line in enabled if _is_late(line) and line not in silent and line not in down]
     for matter, found in ((Matter.NO_ENGINE, silent), (Matter.LINKS_DOWN, down), (Matter.LATE, late)):
         yield from _of_lines(matter, found, len(found))
+
+
+def _mid(lines: Sequence[Line], now_ms: int) -> Iterator[Concern]:
+    """Connections that hand over to another Chappe: where no engine serves one, that is told already."""
+    served = {line.connection.pk: line for line in lines if line.bottleneck.limit is not Limit.NO_ENGINE}
+    silent, unlike = out_of_step([line.connection for line in served.values()], now_ms)
+    for matter, found in ((Matter.MID_SILENT, silent), (Matter.MID_DIFFERS, unlike)):
+        yield from _of_lines(matter, [served[one.pk] for one in found], len(found))
 
 
 def _is_late(line: Line) -> bool:

@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hooks/", include("chappe.features.hooks.urls")),
     path("callbacks/", include("chappe.features.callbacks.urls")),
     path("relay/", include("chappe.features.relay.urls")),
+    path("mid/", include("chappe.features.relay.step_urls")),
     path("audit/", include("chappe.features.audit.urls")),
     path("keys/", include("chappe.features.keys.urls")),
     path("settings/", include("chappe.features.settings.urls")),

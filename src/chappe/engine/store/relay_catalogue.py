@@ -4,7 +4,7 @@ On mid, everything of an account has its connection's number above `RELAY_BITS`,
 below. So a delivery of an account is told from one of our own, and its account is known, without a look.
 """
 
-from chappe.engine.store.statement import Column, Insert, Query
+from chappe.engine.store.statement import Column, Delete, Insert, Query
 
 RELAY_BITS = 40
 
@@ -126,3 +126,12 @@ SET_RELAY_FIGURES = Insert(
     on_conflict="ON CONFLICT (connection_id, delivery_id, state) "
     "DO UPDATE SET messages = excluded.messages, at_ms = excluded.at_ms",
 )
+
+# -- marketing: mending ----------------------------------------------------------------------------------------------
+
+HANDED_OVER = Query(  # the first segments of messages that wait on mid
+    "SELECT id FROM segment WHERE id BETWEEN ? AND ? AND connection_id = ? AND delivery_id = ? AND state = 10 "
+    "AND id & 255 = 0 ORDER BY id",
+    ("id",),
+)
+DROP_HANDED_OVER = Delete("segment", (_ID,))

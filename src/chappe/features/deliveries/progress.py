@@ -15,6 +15,7 @@ from chappe.features.deliveries.services import deliveries_page, find_delivery, 
 from chappe.features.deliveries.state import RUNNING
 from chappe.features.messages import traffic
 from chappe.features.messages.traffic import Steps
+from chappe.features.relay.picture import facts_of
 from chappe.features.settings.services import quiet_hours_of, settings_of
 from chappe.features.state import STATES, TONES
 from chappe.messaging import ENDS, DeliveryState, TrafficKind
@@ -239,7 +240,7 @@ def fingerprint(organisation_id: int, delivery_id: int) -> Hashable:
             (one.pk, one.status) for one in latest
         )
     delivery = find_delivery(organisation_id, delivery_id)
-    return _facts(delivery, states_of([delivery])[delivery_id])
+    return _facts(delivery, states_of([delivery])[delivery_id]), facts_of(delivery)
 
 
 def _facts(delivery: Delivery, states: Mapping[DeliveryState, int]) -> Hashable:

@@ -36,6 +36,7 @@ from chappe.features.deliveries.sample import Sample, samples
 from chappe.features.deliveries.state import STARTED, STATUSES, TONES, reason_words
 from chappe.features.mask import masked
 from chappe.features.refusal import InvalidInput, NotFound
+from chappe.features.relay.picture import sides_of
 from chappe.features.state import STATES
 from chappe.features.stream import download
 from chappe.features.templates.models import DeliveryTemplate
@@ -185,15 +186,18 @@ def show(request: PageRequest, delivery_id: int) -> HttpResponseBase:
 
 def _values(delivery: Delivery) -> dict[str, Any]:
     """What every page of a delivery shows."""
-    progress = progress_of(delivery, now_ms())
+    now = now_ms()
+    progress, sides = progress_of(delivery, now), sides_of(delivery, now)
     return {
         "delivery": delivery,
         "progress": progress,
+        "sides": sides,
+        "differs": sides is not None and sides.stands(now),
         "pill": (STATUSES[delivery.status], TONES[delivery.status]),
         "warnings": services.warnings_of(delivery),
         "validity_ms": delivery.validity_s * 1000,
         "speed": round(progress.sent_per_s, 1) if progress.sent_per_s < 10 else round(progress.sent_per_s),
-        "quiet": quiet_words(delivery, now_ms()),
+        "quiet": quiet_words(delivery, now),
     }
 
 

@@ -6,4 +6,8 @@ class RelayConfig(AppConfig):
     label = "relay"
 
     def ready(self) -> None:
-        from chappe.features.relay import trail  # noqa: F401 - says what is followed
+        from chappe.features.accounts.right import Right
+        from chappe.features.live import TOPICS, Topic
+        from chappe.features.relay import mending, step_view, trail  # noqa: F401 - a kind of job, and what is followed
+
+        TOPICS["mid"] = Topic(step_view.fingerprint, Right.SEE_CONNECTIONS)

@@ -57,8 +57,8 @@ class Life:
 
     @property
     def ahead_ms(self) -> int:
-        """By how much our clock is ahead of mid's."""
-        return -self.clock_ms
+        """By how much the clocks differ, whichever is ahead."""
+        return abs(self.clock_ms)
 
     @property
     def is_same(self) -> bool:

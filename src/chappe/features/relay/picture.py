@@ -93,6 +93,11 @@ class Step:
         """By how much times of mid are moved here."""
         return clock_of(self.row)
 
+    @property
+    def ahead_ms(self) -> int:
+        """By how much the clocks differ, whichever is ahead."""
+        return abs(self.clock_ms)
+
     def unlike(self, now_ms: int, for_ms: int = UNDER_WAY_MS) -> list[Sides]:
         """The deliveries whose figures differ for longer."""
         return [one for one in self.sides if one.stands(now_ms, for_ms)]

@@ -15,6 +15,7 @@ from chappe.web.api import (
     hooks,
     inbound,
     messages,
+    mid,
     problem,
     qualifications,
     quarantine,
@@ -52,6 +53,7 @@ api = Api(
 problem.install(api)
 
 api.add_router("/connections", connections.router)
+api.add_router("/connections", mid.router)
 api.add_router("/hooks", hooks.router)
 api.add_router("/messages", messages.router)
 api.add_router("/inbound", inbound.router)

@@ -142,6 +142,16 @@ WORDS: Mapping[Matter, Callable[[int], str]] = {
         "%(count)s connections whose messages have been due for more than a quarter of an hour",
         n,
     ),
+    Matter.MID_SILENT: lambda n: ngettext(
+        "%(count)s connection whose mid has not answered for minutes",
+        "%(count)s connections whose mid has not answered for minutes",
+        n,
+    ),
+    Matter.MID_DIFFERS: lambda n: ngettext(
+        "%(count)s connection that counts otherwise than its mid",
+        "%(count)s connections that count otherwise than their mid",
+        n,
+    ),
     Matter.UNMATCHED: lambda n: ngettext(
         "%(count)s receipt since yesterday that is for no message of ours",
         "%(count)s receipts since yesterday that are for no message of ours",
@@ -185,6 +195,7 @@ OF_CONNECTIONS = frozenset(
         Matter.CERTIFICATE_ENDS,
     }
 )
+OF_MID = frozenset({Matter.MID_SILENT, Matter.MID_DIFFERS})
 OF_CERTIFICATES = frozenset({Matter.CERTIFICATE_OVER, Matter.CERTIFICATE_ENDS})
 OF_CALLBACKS = frozenset({Matter.CALLBACKS_OFF, Matter.CALLBACKS_FAILING, Matter.DEAD_LETTERS})
 
@@ -200,6 +211,8 @@ def _where(concern: Concern) -> str:
     if concern.matter in OF_CONNECTIONS:
         name = "overview" if concern.matter in OF_CERTIFICATES else "performance"
         return _one_or_all(f"connections:{name}", "connections:wall", concern.subject_id)
+    if concern.matter in OF_MID:
+        return _one_or_all("mid:step", "mid:list", concern.subject_id)
     if concern.matter in OF_CALLBACKS:
         return _one_or_all("callbacks:callback", "callbacks:list", concern.subject_id)
     if concern.matter is Matter.DELIVERIES_FAILED:

@@ -1,6 +1,6 @@
 """The console's menu: what there is, for whom, in the order people look for it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.urls import NoReverseMatch, reverse
@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chappe.features.accounts.person import Person
 from chappe.features.accounts.right import Right
+from chappe.features.relay.picture import has_mid
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,12 @@ class Entry:
     icon: str
     prefix: str
     right: Right | None = None
+    is_of_use: Callable[[int], bool] | None = None
+    """Whether an organisation has something of the kind; None: the line is always there."""
+
+    def is_for(self, person: Person) -> bool:
+        is_allowed = self.right is None or person.may(self.right)
+        return is_allowed and (self.is_of_use is None or self.is_of_use(person.organisation_id))
 
     def is_here(self, path: str) -> bool:
         return path == self.prefix if self.prefix == "/" else path.startswith(self.prefix)
@@ -64,6 +71,7 @@ MENU = (
         (
             Entry(_("Connections"), "connections:list", "plug", "/connections/", Right.SEE_CONNECTIONS),
             Entry(_("Other installations"), "relay:list", "globe", "/relay/", Right.SEE_CONNECTIONS),
+            Entry(_("In step with mid"), "mid:list", "check", "/mid/", Right.SEE_CONNECTIONS, has_mid),
             Entry(_("Hooks"), "hooks:list", "hook", "/hooks/", Right.SEE_CONNECTIONS),
             Entry(_("Callbacks"), "callbacks:list", "callback", "/callbacks/", Right.SEE_CONNECTIONS),
             Entry(_("Errors"), "errors:list", "alert", "/errors/", Right.SEE_CONNECTIONS),
@@ -87,7 +95,7 @@ def menu_for(person: Person, path: str) -> Iterator[tuple[str | Promise, list[Sh
         shown = [
             Shown(entry.label, href, entry.icon, entry.is_here(path))
             for entry in group.entries
-            if (entry.right is None or person.may(entry.right)) and (href := _href(entry))
+            if entry.is_for(person) and (href := _href(entry))
         ]
         if shown:
             yield group.label, shown
