@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from tests.console.browser import Browser
+from tests.mid import relay
 from tests.row import connection, link
 
 from chappe.features.accounts.models import Organisation
 from chappe.features.accounts.right import Role
 from chappe.features.clock import now_ms
 from chappe.features.connections.models import OrphanReceipt
+from chappe.features.connections.performance import line_of, speed_of
 from chappe.features.connections.wall import fingerprint
 from chappe.features.messages.models import Outbox, Traffic
 from chappe.features.refusal import NotFound
@@ -103,6 +105,16 @@ def test_the_advisor_says_what_a_wanted_speed_needs(admin: Browser, organisation
     assert "With its settings it can send about 100 messages a second, not 300." in shown.text
     assert "Raise “Sending window” from 10 to 36" in shown.text
     assert shown.value_of("rate") == "300"
+
+
+def test_what_mid_sends_has_no_speed_of_its_own(admin: Browser, organisation: Organisation) -> None:
+    mid = relay(organisation.pk, 9)
+    live(mid.pk, round_trip_p50_ms=20.0)
+    shown = admin.get(f"/connections/{mid.pk}/performance/")
+    assert "How fast they leave is settled on mid." in shown.text
+    assert not shown.find("input", name="rate")
+    speed = speed_of(line_of(organisation.pk, mid.pk, now_ms()), None, now_ms())
+    assert (speed.advice.reachable_per_s, speed.advice.limit_allows_per_s, speed.busiest_per_s) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("rate", ["-4", "fast", "1e12", "nan"])

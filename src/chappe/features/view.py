@@ -90,6 +90,8 @@ def _answered(view: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Htt
             return render(request, "console/refused.html", {"words": refusal(error)}, status=400)
         messages.error(request, refusal(error))
         return back(request)
+    except StopIteration as error:  # no future takes one: nobody would answer the request, nor say why
+        raise RuntimeError("a page ran out of something that it looked for") from error
     if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return _only_by_a_form(request, answer)
     return answer

@@ -62,6 +62,8 @@ def limit_words(found: Bottleneck) -> str:
 def headline(speed: Speed) -> str:
     """Whether the settings as they are allow the wanted speed."""
     advice = speed.advice
+    if speed.hands_over:
+        return _("Messages are handed over by the thousand in one request. How fast they leave is settled on mid.")
     if not advice.is_measured:
         return _("No answer has been measured yet. Once some messages went out, this says what to change.")
     facts = {"reachable": number(about(advice.reachable_per_s)), "wanted": number(advice.wanted_per_s)}
@@ -90,7 +92,7 @@ def _advice(speed: Speed) -> Iterator[str]:
 
 
 def _step(speed: Speed, step: Step) -> str:
-    window, limit = (localised(setting.label) for setting in speed.settings)
+    window, limit = (localised(setting.label) if setting is not None else "" for setting in speed.settings)
     facts = {
         "window": window,
         "limit": limit,

@@ -12,7 +12,7 @@ from chappe.features.messages.queue import Queue, queues_of
 from chappe.features.messages.traffic import busiest_per_s, by_connection
 from chappe.features.refusal import InvalidInput
 from chappe.messaging import TrafficKind
-from chappe.providers.contract import Setting
+from chappe.providers.contract import ProviderSpec, Setting
 from chappe.providers.smpp_settings import SPEC as SMPP
 from chappe.providers.smpp_settings import total_connections
 from chappe.rules import advisor
@@ -66,13 +66,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Speed:
-    """What the settings allow. `settings` are those of window and limit, which differ by kind of connection."""
+    """What the settings allow. `settings` are those of window and limit, which differ by kind of connection. One that hands
+    over has no speed of its own: its messages go in bundles, and leave as fast as mid sends them."""
 
     link: advisor.Link
     advice: advisor.Advice
     busiest_per_s: float
     round_trip_p99_ms: float
-    settings: tuple[Setting, Setting]
+    settings: tuple[Setting, Setting | None]
+    hands_over: bool = False
 
     @property
     def window_about(self) -> float:
@@ -150,32 +152,36 @@ def speed_of(line: Line, wanted_per_s: float | None, now_ms: int) -> Speed:
     if wanted_per_s is not None and not 0 < wanted_per_s <= LARGEST_RATE:
         raise InvalidInput.at("rate", f"must be more than 0 and at most {LARGEST_RATE:.0f}")
     connection = line.connection
-    declared = (_declared(connection, _names(connection)[0]), _declared(connection, _names(connection)[1]))
-    window, limit = (float(connection.settings.get(one.name, one.default)) for one in declared)
-    trips = [link for link in line.senders if link.round_trip_p50_ms]
+    spec = provider_spec(connection.provider)
+    window, limit = _settings_of(spec)
+    limit_per_s = _value(connection, limit) if limit is not None else 0.0
+    trips = [] if spec.hands_over else [link for link in line.senders if link.round_trip_p50_ms]
     trip_ms = sum(link.round_trip_p50_ms for link in trips) / len(trips) if trips else 0.0
     is_alone = connection.provider != SMPP.key
     link = advisor.Link(
         1 if is_alone else _sending_links(connection),
-        int(window),
-        limit,
+        int(_value(connection, window)),
+        limit_per_s,
         trip_ms,
-        int(declared[0].maximum or advisor.LARGEST_WINDOW),
+        int(window.maximum or advisor.LARGEST_WINDOW),
         is_alone,
     )
     busiest = busiest_per_s(connection.organisation_id, connection.pk, now_ms - BUSIEST_MS)
-    wanted = wanted_per_s or limit * link.links or max(busiest, 100.0)
+    wanted = wanted_per_s or limit_per_s * link.links or max(busiest, 100.0)
     p99_ms = max((one.round_trip_p99_ms for one in trips), default=0.0)
-    return Speed(link, advisor.advise(link, round(wanted, 1)), busiest, p99_ms, declared)
+    return Speed(link, advisor.advise(link, round(wanted, 1)), busiest, p99_ms, (window, limit), spec.hands_over)
 
 
-def _names(connection: Connection) -> tuple[str, str]:
-    return ("window", "max_mt_per_s") if connection.provider == SMPP.key else ("concurrency", "max_per_s")
+def _settings_of(spec: ProviderSpec) -> tuple[Setting, Setting | None]:
+    """Of the window, and of the limit where there is one."""
+    named = {setting.name: setting for setting in spec.settings}
+    window, limit = ("window", "max_mt_per_s") if spec.key == SMPP.key else ("concurrency", "max_per_s")
+    return named[window], named.get(limit)
 
 
 def _sending_links(connection: Connection) -> int:
     names = ("processes", "sending_threads", "child_connections")
-    declared = {name: _declared(connection, name).default for name in names}
+    declared = {setting.name: setting.default for setting in SMPP.settings if setting.name in names}
     return total_connections({**declared, **connection.settings})
 
 
@@ -186,6 +192,5 @@ def about(value: float) -> float:
     return float(round(value, 2 - len(str(int(value)))))
 
 
-def _declared(connection: Connection, name: str) -> Setting:
-    declared = provider_spec(connection.provider).settings
-    return next(setting for setting in declared if setting.name == name)
+def _value(connection: Connection, setting: Setting) -> float:
+    return float(connection.settings.get(setting.name, setting.default))
