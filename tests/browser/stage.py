@@ -60,7 +60,9 @@ def two_tiers(folder: Path) -> Iterator[TwoTiers]:
     for home in homes:
         home.mkdir()
     with SimulatorProcess(Quirks(receipt_delay_ms=100.0)) as smsc, ExitStack() as stack, ThreadPoolExecutor(2) as pool:
-        opened = [pool.submit(stack.enter_context, house(home, f"sqlite:///{home / 'chappe.sqlite3'}")) for home in homes]
+        opened = [
+            pool.submit(stack.enter_context, house(home, f"sqlite:///{home / 'chappe.sqlite3'}")) for home in homes
+        ]
         mid, marketing = (one.result() for one in opened)
         yield TwoTiers(mid, marketing, smsc)
 

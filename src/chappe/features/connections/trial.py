@@ -41,9 +41,7 @@ def try_settings(
         raise InvalidInput([FieldError(f"settings.{one.field}", one.message) for one in error.errors]) from None
     bounds = bounds_of(organisation_id)
     is_public = bool(django_settings.CONFIGURATION.public_url)
-    subject = Subject(
-        provider, dict(settings), {}, organisation_id=organisation_id, bounds=bounds, is_public=is_public
-    )
+    subject = Subject(provider, dict(settings), {}, organisation_id=organisation_id, bounds=bounds, is_public=is_public)
     text = for_test(subject, test_number, test_text) if test_number and test_text else test_text
     found = async_to_sync(verify)(subject, test_number=test_number, test_text=text, on_pdu=on_pdu)
     note_trial(Audited(organisation_id, "connection", name=spec.label), "try", found, is_test_sent=bool(test_number))
