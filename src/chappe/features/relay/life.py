@@ -107,5 +107,10 @@ def _lines(told: "LifeOnMid", clock_ms: int) -> Iterator[Line]:
 
 
 def _in_order(lines: Sequence[Line]) -> list[Line]:
-    """By time; what is so now comes last, ours before mid's."""
-    return sorted(lines, key=lambda line: (line.kind == NOW, 0 if line.kind == NOW else line.at_ms, line.is_on_mid))
+    """By time; what is known here of an instant was told by mid. What is so now comes last, ours before mid's."""
+
+    def place(line: Line) -> tuple[bool, int, bool]:
+        is_now = line.kind == NOW
+        return is_now, 0 if is_now else line.at_ms, line.is_on_mid is is_now
+
+    return sorted(lines, key=place)

@@ -59,6 +59,11 @@ class Delivery:
         return self.states.get(DeliveryState.WAITING, 0)
 
     @property
+    def has_left(self) -> bool:
+        """Whether all that came was sent or came to its end; nobody here knows whether more is to come."""
+        return self.messages > 0 and not self.waiting
+
+    @property
     def delivered(self) -> int:
         return self.states.get(DeliveryState.DELIVERED, 0) + self.states.get(DeliveryState.READ, 0)
 
