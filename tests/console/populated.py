@@ -33,6 +33,7 @@ from chappe.features.hooks import services as hooks
 from chappe.features.inbox.models import Conversation
 from chappe.features.messages.models import Exchange
 from chappe.features.relay import services as relay
+from chappe.features.relay.models import RelayLink
 from chappe.features.templates import services as templates
 from chappe.features.traces import services as traces
 from chappe.features.traces.models import TraceEntry, TraceSession
@@ -42,6 +43,7 @@ from chappe.smpp import CommandId, Pdu, encode
 SMSC = {"host": "smsc.example.org", "account": "relais", "password": "pa55word", "source_number": "36180"}
 VENDOR = {"account_sid": "AC" + "1" * 32, "auth_token": "s3cret-token", "sender": "+33600000000"}
 CUSTOM = {"url": "https://gateway.example.org/send", "payload": '{"to": "{{toNumber}}", "text": "{{message}}"}'}
+HANDING_OVER = {"internal_name": "crm", "base_url": "http://127.0.0.1:9", "operator": "sms", "password": "pa55word12"}
 MAIL = {"url": "https://esp.example.org/send"}
 CALL = '{"from": "{{ProfileNumber}}", "to": "{{InboundNumber}}", "text": "{{InboundMessage}}"}'
 
@@ -127,11 +129,18 @@ class _Builder:
         named = connections.Change(internal_name=f"{self.relay.login}_crm")
         relay.sign_in(connections.change_connection(self.own, smsc.pk, named, self.now), self.relay, "", "", self.now)
         relay.delivery_is(smsc, 1, "pause", self.now)
+        self._mid()
         row.link(smsc.pk, "bound", window=40, sent_per_s=12.5, round_trip_p50_ms=20.0, changed_ms=self.now)
         for number in (1, 2):
             self._exchange(made["twilio"], "out" if number == 1 else "in")
         self.ids |= {"connection_id": smsc.pk, "account_id": smsc.pk, "number": 1, "provider": "smpp", "kind": "csv"}
         return made
+
+    def _mid(self) -> None:
+        """A connection that hands over to a mid which may not be called."""
+        found = connections.create_connection(self.own, f"{self.mark} mid", "relay", HANDING_OVER, self.now)
+        RelayLink.objects.create(connection_id=found.pk, page=3, heard_ms=self.now)
+        self.ids["mid_id"] = found.pk
 
     def _exchange(self, connection: Connection, direction: str) -> None:
         Exchange.objects.create(

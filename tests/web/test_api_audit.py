@@ -20,6 +20,7 @@ from chappe.features.callbacks.models import CallbackEvent
 from chappe.features.clock import now_ms
 from chappe.features.connections.models import ErrorQualification
 from chappe.features.jobs import services as jobs
+from chappe.features.relay.models import RelayLink
 from chappe.web.api.api import api
 from chappe.web.asgi import django_application
 from chappe.web.intake import description
@@ -91,6 +92,10 @@ class Walk:
         custom = CUSTOM | {"headers": HEADERS}
         own = self.step("POST", at, "create connection", {"name": "Own", "provider": "custom", "settings": custom})
         self.step("DELETE", one, "delete connection", connection_id=own["id"])
+        mid = {"internal_name": "crm", "base_url": "https://mid.invalid", "operator": "sms", "password": PASSWORD}
+        to_mid = self.step("POST", at, "create connection", {"name": "Mid", "provider": "relay", "settings": mid})
+        RelayLink.objects.create(connection_id=to_mid["id"])
+        self.step("POST", f"{one}/mid/mend", "mend connection", connection_id=to_mid["id"])
         return int(made["id"])
 
     def hooks(self) -> None:

@@ -8,6 +8,6 @@ app_name = "mid"
 
 urlpatterns = [
     path("", step_view.list_steps, name="list"),
-    path("<int:connection_id>/", step_view.show_step, name="step"),
-    path("<int:connection_id>/mend/", step_view.mend, name="mend"),
+    path("<int:mid_id>/", step_view.show_step, name="step"),
+    path("<int:mid_id>/mend/", step_view.mend, name="mend"),
 ]

@@ -74,9 +74,10 @@ def list_steps(request: PageRequest) -> HttpResponseBase:
 
 
 @page(Right.SEE_CONNECTIONS)
-def show_step(request: PageRequest, connection_id: int) -> HttpResponseBase:
-    connection, now = picture.find_relay(request.person.organisation_id, connection_id), now_ms()
-    step, job = picture.step_of(connection, now), mending.last_mending(connection_id)
+def show_step(request: PageRequest, mid_id: int) -> HttpResponseBase:
+    """`mid_id` is the number of the connection."""
+    connection, now = picture.find_relay(request.person.organisation_id, mid_id), now_ms()
+    step, job = picture.step_of(connection, now), mending.last_mending(connection.pk)
     shown = {
         "connection": connection,
         "step": step,
@@ -112,15 +113,15 @@ def asked_of(step: Step) -> Asked:
 
 
 @page(Right.SEE_CONNECTIONS, change=Right.MANAGE_CONNECTIONS)
-def mend(request: PageRequest, connection_id: int) -> HttpResponseBase:
+def mend(request: PageRequest, mid_id: int) -> HttpResponseBase:
     """What it does, and the button."""
     organisation_id = request.person.organisation_id
-    connection = picture.find_relay(organisation_id, connection_id)
+    connection = picture.find_relay(organisation_id, mid_id)
     if request.method != "POST":
         return render(request, "relay/mend.html", {"connection": connection})
-    mending.mend(organisation_id, connection_id, now_ms())
+    mending.mend(organisation_id, mid_id, now_ms())
     messages.success(request, _("Mending has begun: pages are read again, then what still waits is handed over again."))
-    return redirect("mid:step", connection_id)
+    return redirect("mid:step", mid_id)
 
 
 def fingerprint(organisation_id: int, connection_id: int) -> Hashable:
