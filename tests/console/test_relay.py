@@ -56,7 +56,7 @@ def test_who_sends_through_here_is_listed_with_how_far_it_was_told(
     assert f"/relay/{account.pk}/" in page.links()
     RelayAccount.objects.update(told=5, error="crm.example.org does not answer")
     page = admin.get(f"/relay/{account.pk}/")
-    assert "Cannot be told" in page.text
+    assert "Cannot be called" in page.text
     assert "crm.example.org does not answer" in page.text
     assert "https://crm.example.org/hooks/here" in page.text
     assert "hidden-17" not in page.html
@@ -114,7 +114,9 @@ def test_private_networks_are_allowed_within_what_the_organisation_allows(
     admin: Browser, account: Connection, sms: Operator
 ) -> None:
     services.sign_in(account, sms, PUSH, new_secret(), NOW_MS)
+    RelayAccount.objects.update(error="10.1.2.3 is a private or reserved address")
     page = admin.post(f"/relay/{account.pk}/", {"allowed_networks": "10.0.0.0/8"})
+    assert "Cannot be called" not in page.text, "it is tried again before anything is said of it"
     assert page.value_of("allowed_networks") == "10.0.0.0/8"
     row = RelayAccount.objects.get()
     assert (row.allowed_networks, row.version) == ("10.0.0.0/8", 2)

@@ -150,7 +150,7 @@ def allow_networks(connection: Connection, text: str) -> RelayAccount:
             raise NotFound("connection", connection.pk)
         if row.allowed_networks != text:
             refuse_unlisted(connection.organisation_id, text, "allowed_networks")
-            row.allowed_networks, row.version = text, row.version + 1
+            row.allowed_networks, row.version, row.error = text, row.version + 1, ""
             row.save()
     return row
 
