@@ -38,6 +38,14 @@ def wait(condition: Callable[[], object], what: str, seconds: float = 30.0) -> f
         time.sleep(0.02)
 
 
+def _is_gone(process: psutil.Process) -> bool:
+    """Whether it runs no more; who is to note that may take its time."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 class Plant(House):
     """A `House` whose engines are processes. What an engine says goes to `log`."""
 
@@ -97,8 +105,8 @@ class Plant(House):
         self.engines.remove(engine)
         if store is not None:
             try:
-                store.wait(STOP_S)
-            except psutil.TimeoutExpired:
+                wait(lambda: _is_gone(store), "the end of the store process", STOP_S)
+            except AssertionError:
                 store.kill()
                 raise
 

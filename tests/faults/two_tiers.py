@@ -49,6 +49,7 @@ class Tier(Plant):
         self.name, self.log = name, folder / f"{name}.log"
         self.engines: list[subprocess.Popen[bytes]] = []
         self.texts: list[str] = []
+        self.chance = random.Random(name)
         self.web: subprocess.Popen[bytes] | None = None
         self.web_port = free_port()
         path = f"{STARTUP}:{Path(__file__).parents[2]}"
@@ -85,19 +86,20 @@ class Tier(Plant):
         self.web = None
 
     def kill_engine(self) -> None:
+        """With its store process, or alone, as it happens."""
         (engine,) = self.engines
-        self.kill(engine)
+        self.kill(engine, with_store=self.chance.random() < 0.5)
         self.let_leases_run_out()
 
     def stop_engine(self) -> None:
         (engine,) = self.engines
         self.stop(engine)
+        self.let_leases_run_out()
 
     def down(self) -> None:
         """All of it stops, as when a machine is shut down."""
         self.stop_engine()
         self.stop_web()
-        self.let_leases_run_out()
 
     def up(self) -> None:
         """Whatever of it does not run is started."""
@@ -114,6 +116,7 @@ class Tier(Plant):
     def let_leases_run_out(self) -> None:
         super().let_leases_run_out()
         self.stock.query("UPDATE relay_account SET lease_until_ms = 0")
+        self.stock.query("DELETE FROM link_state")  # who waits for a link does not mean one of before
 
     def write_settings(self, **settings: Any) -> None:
         """Change the connection as the console does, secrets too."""

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from chappe.engine.change import MessageNow
     from chappe.engine.store.frame import Received
 
-LEASE_MS = 60_000
+LEASE_MS = 10_000
+"""How long an account is an engine's after its last look, which it takes every second. Two that push the same do no harm, and
+nobody who pushes does: a STOP would have to be asked for."""
 MOST_PAGES = 500
 MOST_TOLD = 10_000
 """What a push tells at most, but for its last page."""
