@@ -17,6 +17,7 @@ from chappe.engine.store import (
     catalogue,
     hook_catalogue,
     postgresql,
+    relay_catalogue,
     rule_catalogue,
     sqlite,
     trace_catalogue,
@@ -25,7 +26,7 @@ from chappe.engine.store.statement import Bulk, Column, Delete, Insert, Query, U
 
 STATEMENTS: dict[str, Bulk | Query] = {
     name: value
-    for module in (catalogue, callback_catalogue, hook_catalogue, rule_catalogue, trace_catalogue)
+    for module in (catalogue, callback_catalogue, hook_catalogue, relay_catalogue, rule_catalogue, trace_catalogue)
     for name, value in vars(module).items()
     if isinstance(value, Insert | Update | Delete | Query)
 }
@@ -116,6 +117,25 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "DROP_LINKS": ("me", 1, 0),
     "SHOW_LINK": (1, 0, "transceiver", "me", "bound", "", 10, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1, 1),
     "HIDE_LINKS": (1, 0),
+    "RELAYED_IN_RANGE": (1, 2),
+    "RELAYED_RECIPIENTS": ([1, 2],),
+    "RELAY_ACCOUNTS": (),
+    "LEASE_RELAY_ACCOUNT": ("me", 1, 1, 1, 1, "me", 1),
+    "RELAY_PAGES": (1, 2, 100),
+    "RELAY_PUSHED": (1, 1, 1, 1),
+    "RELAY_PUSH_FAILED": ("it was busy", 1, "me"),
+    "DROP_RELAY_PAGES": (1, 100),
+    "RELAY_PUSH_TAKEN": (1, 1, 0, 1, 0),
+    "RELAY_PAGE_NOW": (1, 0, 1, 0, 1),
+    "RELAY_PAGE_HEEDED": (1, 1),
+    "RELAY_LINK": (1,),
+    "BEGIN_RELAY_LINK": (1, 0, 0, 0, 0),
+    "QUARANTINE_TO_TELL": (1, 1, 0, 1, 100),
+    "DELIVERIES_TO_TELL": (1, 1, 100),
+    "RELAY_OPEN_DELIVERIES": (1, 1, 100),
+    "QUARANTINE_AT": (1, "+336", ""),
+    "RELAY_LINK_IS": (1, 1, 1, 1, 1, "", "", "", 1, 1, 1),
+    "HANDED_OVER": (1, 2, 1, 1),
 }
 SMALL = {
     "CONNECTIONS": "connection",
@@ -123,6 +143,7 @@ SMALL = {
     "DESCRIBED_HOOKS": "hook",
     "HOOKS": "hook",
     "RELAY_OPERATORS": "operator",
+    "RELAY_ACCOUNTS": "relay_account",
     "CALLBACK_ENDPOINTS": "callback_endpoint",
     "SWEEPABLE": "outbox",
     "STALE_INBOUND_PARTS": "inbound_part",
