@@ -67,6 +67,12 @@ class Sides:
         return sum(count.on_mid for count in self.counts)
 
     @property
+    def left_out(self) -> int:
+        """Messages that were left out here, and so never went to mid."""
+        excluded = (count for count in self.counts if count.state is DeliveryState.EXCLUDED)
+        return max(0, sum(count.here - count.on_mid for count in excluded))
+
+    @property
     def is_told(self) -> bool:
         return self.told_ms > 0
 
