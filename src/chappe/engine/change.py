@@ -8,6 +8,7 @@ from chappe.engine.callback import Happening, of_consent, of_messages
 from chappe.engine.relay_feed import Feed
 from chappe.engine.store import catalogue
 from chappe.engine.store.frame import Configure, ProviderError, PutOff, Received, Settled
+from chappe.engine.store.relay_catalogue import QUARANTINE_AT
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
 from chappe.engine.traffic import Tally, count_changed
@@ -150,6 +151,8 @@ class Wish:
     connection_id: int
     sender: str = ""
     """The one of ours that the person wrote to; kept as it was, whatever the wish is for."""
+    at_ms: int = 0
+    """When it was said; 0: just now."""
 
 
 @dataclass(frozen=True)
@@ -279,13 +282,21 @@ class Changes:
         self.tally[wish.connection_id, 0, TrafficKind.OPT_IN if wish.is_given else TrafficKind.OPT_OUT] += 1
         if channel == Channel.EMAIL:
             address = sender_email(address) or address
-        entry = self._entry(organisation_id, channel, address, short_code)
-        released, stopped = quarantine_rules.after_release(entry), quarantine_rules.after_stop(entry, wish.evidence)
-        self._set_entry(organisation_id, channel, address, released if wish.is_given else stopped)
-        told = WishTold(address, wish.is_given, wish.evidence[:400], self.now_ms, wish.sender)
+        at_ms = wish.at_ms or self.now_ms
+        if not (wish.at_ms and self._is_settled_since(organisation_id, address, short_code, wish.at_ms)):
+            entry = self._entry(organisation_id, channel, address, short_code)
+            released, stopped = quarantine_rules.after_release(entry), quarantine_rules.after_stop(entry, wish.evidence)
+            self._set_entry(organisation_id, channel, address, released if wish.is_given else stopped)
+        told = WishTold(address, wish.is_given, wish.evidence[:400], at_ms, wish.sender)
         self.feed.wish(wish.connection_id, told)
-        head = (organisation_id, channel, address, wish.sender or short_code, wish.is_given, self.now_ms)
+        head = (organisation_id, channel, address, wish.sender or short_code, wish.is_given, at_ms)
         self._consent.append((*head, wish.source, wish.evidence[:400], wish.connection_id))
+
+    def _is_settled_since(self, organisation_id: int, address: str, short_code: str, at_ms: int) -> bool:
+        """Whether the person, or somebody for them, said something later than a wish that comes only now."""
+        found = self.store.database.query(QUARANTINE_AT, (organisation_id, address, short_code))
+        own, own_ms = found[0] if found else ("", 0)
+        return own_ms > at_ms and own in (QuarantineStatus.VALID, QuarantineStatus.DENYLISTED)
 
     def told(self, states: Sequence[tuple[StateTold, int]]) -> None:
         """States that messages went to at another Chappe, which they were handed over to, with their segments."""

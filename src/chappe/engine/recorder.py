@@ -14,7 +14,7 @@ from itertools import chain
 import msgspec
 import structlog
 
-from chappe.engine.arrival import MOST, Arrivals, Wished
+from chappe.engine.arrival import GAP_MS, MOST, Arrivals, Wished
 from chappe.engine.callback import Callbacks, Happening
 from chappe.engine.change import Changes, Hit, Policy, Wish
 from chappe.engine.inbound import Inbox
@@ -273,16 +273,19 @@ class Recorder:
             told = self._arrivals.take(now_ms, known, most)
             self._record([Record(0, receipts=told.receipts)], outcome)
             self._heed(told.spoken, outcome)
-            self._arrivals.settle(told, self._still_early(outcome), now_ms)
-            for connection_id, pages in told.pages:
-                self._read_pages(connection_id, pages, outcome)
+            kept = self._still_early(outcome)
+            for event_id, connection_id, pages, received_ms in told.pages:
+                is_heeded = self._read_pages(connection_id, pages, received_ms, outcome)
+                if not is_heeded and now_ms - received_ms < GAP_MS:
+                    told.early.append(event_id)
+            self._arrivals.settle(told, kept, now_ms)
             for connection_id, rest, received_ms in told.rests:
                 self._read_told(connection_id, (rest.told,), rest.clock_ms, outcome, since_ms=received_ms)
             self._count(outcome)
         outcome.taken = [token for token in outcome.taken if token > 0]
         outcome.unknown = [one for one in outcome.unknown if one[1] > 0]
         self._remember(outcome)
-        return len(told.ids), [*self._told(outcome), *outcome.answers]
+        return MOST if told.is_cut else len(told.ids), [*self._told(outcome), *outcome.answers]
 
     def _heed(self, spoken: Iterable[InboundPiece | Wished], outcome: Outcome) -> None:
         """Texts and wishes in the order they came: a person's last word is the one that holds."""
@@ -294,7 +297,7 @@ class Recorder:
             self._inbox.take(texts, changes)
             texts.clear()
             wish, organisation_id = one.wish, self._policies[one.connection_id].organisation_id
-            said = Wish(isinstance(wish, OptIn), "provider", wish.evidence, one.connection_id, wish.sender)
+            said = Wish(isinstance(wish, OptIn), "provider", wish.evidence, one.connection_id, wish.sender, one.at_ms)
             changes.person_asked(organisation_id, wish.address, "", said)
         self._inbox.take(texts, changes)
         changes.write()
@@ -307,13 +310,15 @@ class Recorder:
             told = [msgspec.structs.replace(one, wishes=[]) for one in pages.told]
             self._read_told(heard.connection_id, told, pages.now_ms - outcome.now_ms, outcome, is_again=True)
         else:
-            self._read_pages(heard.connection_id, pages, outcome)
+            self._read_pages(heard.connection_id, pages, outcome.now_ms, outcome)
 
-    def _read_pages(self, connection_id: int, pages: PagesOfMid, outcome: Outcome) -> None:
-        told, is_missing = self._words.due(connection_id, pages, outcome.now_ms)
+    def _read_pages(self, connection_id: int, pages: PagesOfMid, received_ms: int, outcome: Outcome) -> bool:
+        """Act on those that come next; False where some before them are missing."""
+        told, is_missing = self._words.due(connection_id, pages, received_ms)
         if is_missing:
             outcome.missing.append(connection_id)
-        self._read_told(connection_id, told, pages.now_ms - outcome.now_ms, outcome)
+        self._read_told(connection_id, told, pages.now_ms - received_ms, outcome)
+        return not is_missing
 
     def _read_told(
         self,
@@ -336,7 +341,7 @@ class Recorder:
         changes = self._changes(outcome)
         changes.told(word.states)
         changes.write()
-        self._heed(word.spoken, outcome)
+        self._heed(self._arrivals.unrepeated(word.spoken), outcome)
         since_ms = since_ms or outcome.now_ms
         if word.rest.size and outcome.now_ms - since_ms < self._policies[connection_id].unknown_receipt_wait_ms:
             organisation_id = self._policies[connection_id].organisation_id
@@ -400,7 +405,9 @@ class Recorder:
                     self._again(due, outcome)
                 if is_sweep:
                     changes = self._changes(outcome)
-                    self._settle_lease(self._store.sweep(self._owner, now_ms, self._held), changes, outcome)
+                    self._settle_lease(
+                        self._store.sweep(self._owner, now_ms, self._held, self._handing_over), changes, outcome
+                    )
                     self._inbox.give_up_incomplete(now_ms, changes)
                     changes.write()
                     self._callbacks.sweep(now_ms)
@@ -412,6 +419,10 @@ class Recorder:
         return [*self._told(outcome), *outcome.answers]
 
     # -- records -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _handing_over(self) -> frozenset[int]:
+        return frozenset(policy.connection_id for policy in self._policies.values() if policy.hands_over)
 
     def _outcome(self, now_ms: int) -> Outcome:
         return Outcome(now_ms, feed=self._pages.feed())
@@ -703,7 +714,7 @@ class Recorder:
             want.resend_unknown,
             want.despite_stop,
             want.channel,
-            want.hands_over,
+            frozenset({want.connection_id}) if want.hands_over else frozenset(),
         )
         changes = self._changes(outcome)
         self._quiet.put_off(want, self._held, changes, outcome.now_ms)

@@ -172,10 +172,18 @@ class Keeper:
         if taken.error:
             self._told_push = None
             log.warning("relay.out_of_step", connection=step.connection_id, reason=taken.error)
-        if self._is_news(step, taken):
-            self._flow.tell_store(lambda number: msgspec.structs.replace(taken, number=number))
+        if self._is_news(step, taken) and not self._flow.tell_store(
+            lambda number: msgspec.structs.replace(taken, number=number)
+        ):
+            self._forget_all()
         self._failures = self._failures + 1 if taken.error else 0
         return REST_S[min(self._failures, len(REST_S)) - 1] if taken.error else TELL_S
+
+    def _forget_all(self) -> None:
+        """The database is behind, and does not know what was said just now: it is to be asked, and told, once more."""
+        self._told.clear()
+        self._figures.clear()
+        self._told_push, self._place, self._heard_ms = None, (0, 0), 0
 
     def _is_news(self, step: StepFound, taken: StepTaken) -> bool:
         """Whether it is worth a commit, at each of which the disk is waited for."""

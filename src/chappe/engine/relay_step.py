@@ -15,6 +15,7 @@ OPEN_MS = 86_400_000
 MOST_DELIVERIES = 100
 MOST_CHANGED = 1_000
 """Deliveries that are sent, paused or cancelled within `OVERLAP_MS`; of more some are told later."""
+_STATUSES = frozenset(status.value for status in QuarantineStatus)
 _SMS = Channel.SMS.value
 
 Blocked = list[tuple[int, str, str, str]]
@@ -63,6 +64,8 @@ class Steps:
     def _entry(self, organisation_id: int, entry: tuple[str, str, str, str, int], now_ms: int) -> Blocked:
         """The later change holds; a change that says the same is none, so that nothing goes to and fro."""
         address, short_code, status, reason, changed_ms = entry
+        if status not in _STATUSES or "\0" in f"{address}{short_code}{reason}":
+            return []  # another version may know more
         found = self._database.query(relay.QUARANTINE_AT, (organisation_id, address, short_code))
         own, own_ms = found[0] if found else (QuarantineStatus.VALID.value, 0)
         if not is_later(QuarantineStatus(status), changed_ms, QuarantineStatus(own), own_ms):

@@ -12,13 +12,15 @@ import msgspec
 from chappe.engine.arrival import Wished
 from chappe.engine.store import relay_catalogue as catalogue
 from chappe.engine.store.frame import InboundPiece, Received
+from chappe.engine.store.hook_event import LONGEST_ADDRESS
 from chappe.engine.store.store import Store
 from chappe.gsm import Encoding
 from chappe.messaging import DeliveryState, OptIn, OptOut, Pages, ReceiptKind, StateTold, TextTold, Told, WishTold
 
 MOST_KNOWN = 500_000
 """Messages with mid that are remembered, all accounts together; the others are looked up."""
-WAITING, SENT = DeliveryState.WAITING, DeliveryState.SENT
+WAITING, SENT, DELIVERED = DeliveryState.WAITING, DeliveryState.SENT, DeliveryState.DELIVERED
+_STATES = frozenset(int(state) for state in DeliveryState)
 _SUCCESS, _READ = ReceiptKind.SUCCESS.value, ReceiptKind.READ.value
 Place = tuple[int, int]
 """A segment's id and its delivery's."""
@@ -62,7 +64,7 @@ class Known:
 
     def drop(self, done: Iterable[tuple[int, int]]) -> None:
         for connection_id, number in done:
-            self._by_connection[connection_id].pop(number, None)
+            self.of(connection_id).pop(number, None)
 
 
 class Reader:
@@ -101,7 +103,7 @@ class Reader:
         if word.rest.size:
             _look_up_rest(word, connection_id, clock_ms, look_up)
         word.spoken += [_text(connection_id, text, clock_ms) for text in told.texts]
-        word.spoken += [_wish(connection_id, wish) for wish in told.wishes]
+        word.spoken += [_wish(connection_id, wish, clock_ms) for wish in told.wishes]
         return word
 
 
@@ -138,7 +140,8 @@ def _read_delivered(word: Word, connection_id: int, told: Told, clock_ms: int, k
         if place is None:
             rest.append(row)
         else:
-            receipt = Received(0, connection_id, str(number), _SUCCESS, status, code, at_ms - clock_ms)
+            words = _kept(status, 40), _kept(code, 40)
+            receipt = Received(0, connection_id, str(number), _SUCCESS, *words, at_ms - clock_ms)
             delivered.append((receipt, place))
 
 
@@ -155,9 +158,9 @@ def _add_state(word: Word, connection_id: int, state: StateTold, clock_ms: int, 
     at_ms = state.at_ms - clock_ms
     if state.state == DeliveryState.READ:
         head = (0, connection_id, str(state.message_id), _READ)
-        word.receipts.append(Received(*head, state.status, state.code, at_ms))
-    else:
-        word.states.append((msgspec.structs.replace(state, at_ms=at_ms), segment_id))
+        word.receipts.append(Received(*head, _kept(state.status, 40), _kept(state.code, 40), at_ms))
+    elif state.state in _STATES:  # another version may know more of them
+        word.states.append((msgspec.structs.replace(state, at_ms=at_ms, reason=_kept(state.reason, 200)), segment_id))
 
 
 def _look_up_rest(word: Word, connection_id: int, clock_ms: int, look_up: LookUp) -> None:
@@ -180,16 +183,17 @@ def _look_up_rest(word: Word, connection_id: int, clock_ms: int, look_up: LookUp
         if place is None:
             word.rest.delivered.append(one)
             continue
-        receipt = Received(0, connection_id, str(number), _SUCCESS, status, code, at_ms - clock_ms)
+        words = _kept(status, 40), _kept(code, 40)
+        receipt = Received(0, connection_id, str(number), _SUCCESS, *words, at_ms - clock_ms)
         if number in sent or place[2] == SENT:
             word.delivered.append((receipt, place[:2]))
-        else:
+        elif place[2] == WAITING:
             word.receipts.append(receipt)
     for state in rest.states:
         place = found.get(state.message_id)
         if place is None:
             word.rest.states.append(state)
-        else:
+        elif place[2] < DELIVERED or (state.state, place[2]) == (DeliveryState.READ, DELIVERED):
             _add_state(word, connection_id, state, clock_ms, place[0])
 
 
@@ -197,19 +201,25 @@ def _text(connection_id: int, text: TextTold, clock_ms: int) -> InboundPiece:
     return InboundPiece(
         0,
         connection_id,
-        text.sender,
-        text.recipient,
+        _kept(text.sender, LONGEST_ADDRESS),
+        _kept(text.recipient, LONGEST_ADDRESS),
         Encoding.UCS2.value,
         text.body.encode("utf-16-be", "surrogatepass"),
         0,
         1,
         1,
         text.at_ms - clock_ms,
-        provider_message_id=f"mid {text.inbound_id}",
+        provider_message_id=f"mid {text.inbound_id} {text.at_ms}",
         is_answered=True,
     )
 
 
-def _wish(connection_id: int, wish: WishTold) -> Wished:
+def _wish(connection_id: int, wish: WishTold, clock_ms: int) -> Wished:
     kind = OptIn if wish.is_given else OptOut
-    return Wished(connection_id, kind(wish.address, wish.evidence, wish.sender))
+    said = kind(_kept(wish.address, LONGEST_ADDRESS), _kept(wish.evidence, 400), _kept(wish.sender, LONGEST_ADDRESS))
+    return Wished(connection_id, said, wish.at_ms - clock_ms)
+
+
+def _kept(text: str, most: int) -> str:
+    """As a database keeps it: mid's may be another, and of another version."""
+    return (text.replace("\0", "") if "\0" in text else text)[:most]

@@ -139,18 +139,18 @@ BLOCKED = Query(
 # -- lease -----------------------------------------------------------------------------------------------------------
 
 LEASABLE = Query(
-    "SELECT id, first_id, last_id, ids, horizon, delivery_id, due_ms FROM outbox "
+    "SELECT id, first_id, last_id, ids, horizon, delivery_id, due_ms, connection_id FROM outbox "
     "WHERE connection_id = ? AND due_ms <= ? AND is_held = ? AND lease_until_ms <= ? "
     "ORDER BY priority, due_ms, id LIMIT ? FOR UPDATE SKIP LOCKED",
-    ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "due_ms"),
+    ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "due_ms", "connection_id"),
 )
 SWEEPABLE = Query(
-    "SELECT id, first_id, last_id, ids, horizon, delivery_id, due_ms FROM outbox "
+    "SELECT id, first_id, last_id, ids, horizon, delivery_id, due_ms, connection_id FROM outbox "
     "WHERE lease_until_ms <= ? "
     "AND (expires_ms BETWEEN 1 AND ? OR delivery_id IN (SELECT id FROM delivery WHERE status = 'cancelled' "
     "UNION ALL SELECT id FROM relay_delivery WHERE status = 'cancelled')) "
     "LIMIT ? FOR UPDATE SKIP LOCKED",
-    ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "due_ms"),
+    ("id", "first_id", "last_id", "ids", "horizon", "delivery_id", "due_ms", "connection_id"),
 )
 TAKE_LEASE = Update(
     "outbox",

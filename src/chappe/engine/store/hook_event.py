@@ -44,6 +44,8 @@ _KINDS: dict[type, str] = {
     Pages: "pages",
     HeldRest: "rest",
 }
+LARGE = frozenset({_KINDS[Pages], _KINDS[HeldRest]})
+"""Kinds of which one tells of many messages."""
 REST_AGAIN_MS = 200
 _READERS: dict[str, Callable[[bytes], Held]] = {
     kind: msgspec.json.Decoder(held).decode for held, kind in _KINDS.items()

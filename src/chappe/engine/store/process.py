@@ -21,6 +21,7 @@ import structlog
 from chappe.engine import log as log_settings
 from chappe.engine.recorder import Recorder
 from chappe.engine.store.frame import Answer, Fates, InboundPiece, Received, Record, Request, Traced, Trouble
+from chappe.engine.store.relay_frame import PagesHeard, StepTaken
 from chappe.engine.store.store import open_store
 from chappe.engine.store.trace_entry import TraceEntries
 from chappe.messaging import StoreBusy, StoreFull, StoreUnsure
@@ -70,6 +71,11 @@ def lone_token(requests: Sequence[Request]) -> int | None:
         case [Record(number=0, receipts=[], inbound=[InboundPiece(token=token)])]:
             return token
     return None
+
+
+def _is_told_by_mid(requests: Sequence[Request]) -> bool:
+    """Whether all of it is what another Chappe said, which may not bring the engine down each time it says so."""
+    return all(isinstance(request, PagesHeard | StepTaken) for request in requests)
 
 
 def apart(requests: Sequence[Request]) -> list[list[Request]]:
@@ -147,7 +153,7 @@ class StoreProcess:
             except Exception as error:
                 token = lone_token(waiting[0])
                 parts = [] if token is not None else apart(waiting[0])
-                if token is None and not parts:
+                if token is None and not parts and not _is_told_by_mid(waiting[0]):
                     raise
                 log.exception("store.refused", error=str(error), parts=len(parts))
                 answers += [] if token is None else [Fates(refused=[token])]

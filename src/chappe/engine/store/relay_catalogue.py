@@ -28,9 +28,10 @@ def number_there(number: int) -> int | None:
 
 # -- mid: taking messages --------------------------------------------------------------------------------------------
 
-RELAYED_IN_RANGE = Query("SELECT id, message_id FROM relayed WHERE id BETWEEN ? AND ?", ("id", "message_id"))
-RELAYED_RECIPIENTS = Query("SELECT id, recipient FROM message WHERE id IN ??", ("id", "recipient"))
-INSERT_RELAYED = Insert("relayed", (_ID, Column("message_id")))
+_RELAYED = ("id", "message_id", "digest")
+RELAYED_IN_RANGE = Query("SELECT id, message_id, digest FROM relayed WHERE id BETWEEN ? AND ?", _RELAYED)
+RELAYED_AMONG = Query("SELECT id, message_id, digest FROM relayed WHERE id IN ??", _RELAYED)
+INSERT_RELAYED = Insert("relayed", (_ID, Column("message_id"), Column("digest")))
 INSERT_RELAY_DELIVERIES = Insert(
     "relay_delivery",
     (_ID, Column("organisation_id"), Column("status", "text"), Column("created_ms"), Column("changed_ms")),

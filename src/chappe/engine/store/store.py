@@ -86,8 +86,9 @@ class LeaseRequest:
     resend_unknown: bool
     despite_stop: bool = False
     channel: str = Channel.SMS.value
-    hands_over: bool = False
-    """The provider knows a message again: one that an interrupted holder may have sent is simply sent."""
+    handing_over: Container[int] = frozenset()
+    """Connections whose provider knows a message again: one that an interrupted holder may have sent is simply sent, and one
+    that has a segment was handed over, and waits there."""
 
 
 @dataclass
@@ -209,9 +210,15 @@ class Store:
         found = self.database.query(catalogue.LEASABLE, values)
         return self._take([row for row in found if row[0] not in held], request, owner, now_ms)
 
-    def sweep(self, owner: str, now_ms: int, held: Container[int] = frozenset()) -> LeaseResult:
+    def sweep(
+        self,
+        owner: str,
+        now_ms: int,
+        held: Container[int] = frozenset(),
+        handing_over: Container[int] = frozenset(),
+    ) -> LeaseResult:
         """Take outbox rows whose delivery is cancelled or whose validity has ended, so that they end, too."""
-        request = LeaseRequest(0, 0, "", OUTBOX_MESSAGES * 20, 0, resend_unknown=True)
+        request = LeaseRequest(0, 0, "", OUTBOX_MESSAGES * 20, 0, resend_unknown=True, handing_over=handing_over)
         found = self.database.query(catalogue.SWEEPABLE, (now_ms, now_ms, 20))
         return self._take([row for row in found if row[0] not in held], request, owner, now_ms)
 
@@ -220,7 +227,7 @@ class Store:
         taken: list[Row] = []
         statuses = self.statuses(row[5] for row in candidates)
         messages = 0
-        for outbox_id, first, last, packed, old_horizon, delivery_id, due_ms in candidates:
+        for outbox_id, first, last, packed, old_horizon, delivery_id, due_ms, connection_id in candidates:
             if messages >= request.messages:
                 break
             status = statuses.get(delivery_id)
@@ -228,13 +235,21 @@ class Store:
                 continue  # somebody is holding its rows at this moment
             token = secrets.randbits(62) | 1
             ids = unpack_ids(packed) if packed else range(first, last + 1)
-            rows, accepted = self.waiting(ids)
+            is_handed_over = connection_id in request.handing_over
+            rows, accepted = self.waiting(ids, are_whole=is_handed_over)
+            if is_handed_over and accepted:
+                rows = [row for row in rows if row[_ID] << 4 | row[_ATTEMPT] not in accepted]
             horizon = min(len(ids), request.horizon)
             leased = Leased(outbox_id, token, delivery_id, len(ids), horizon, [], [])
             # What was put off since is due later than this batch, and has a batch of its own.
             here = [row for row in rows if row[_DUE] <= due_ms]
             is_cancelled = status == "cancelled"
-            self._sort_out(here, accepted, ids, old_horizon, request, now_ms, leased, result, is_cancelled=is_cancelled)
+            # fmt: off
+            self._sort_out(
+                here, accepted, ids, old_horizon, request, now_ms, leased, result,
+                is_cancelled=is_cancelled, is_handed_over=is_handed_over,
+            )
+            # fmt: on
             messages += len(leased.messages)
             taken.append((token, owner, now_ms + LEASE_MS, horizon, outbox_id))
             if leased.messages:
@@ -244,14 +259,15 @@ class Store:
         self.database.run(catalogue.TAKE_LEASE, taken)
         return result
 
-    def waiting(self, ids: Sequence[int]) -> tuple[list[Row], Accepted]:
-        """The messages among `ids` that wait, and which of their segments the provider has all the same."""
+    def waiting(self, ids: Sequence[int], *, are_whole: bool = False) -> tuple[list[Row], Accepted]:
+        """The messages among `ids` that wait, and which of their segments the provider has all the same. `are_whole`: also
+        one of a single segment may be with the provider, and wait there."""
         if isinstance(ids, range):
             rows = self.database.query(catalogue.WAITING_IN_RANGE, (ids.start, ids.stop - 1))
             spans = [(ids.start, ids.stop - 1)]
         else:
             rows = self.database.query(catalogue.WAITING_AMONG, (list(ids),))
-            spans = [(row[_ID], row[_ID]) for row in rows if row[_SEGMENTS] > 1]
+            spans = [(row[_ID], row[_ID]) for row in rows if are_whole or row[_SEGMENTS] > 1]
         accepted: Accepted = {}
         for first, last in spans:
             for segment_id, state in self.database.query(catalogue.SEGMENTS_OF, (first << 12, last << 12 | 4095)):
@@ -273,6 +289,7 @@ class Store:
         result: LeaseResult,
         *,
         is_cancelled: bool,
+        is_handed_over: bool,
     ) -> None:
         """Share `rows` out: to be sent, ended for a reason, left unconfirmed."""
         blocked: dict[str, list[tuple[str, str]]] = {}
@@ -285,7 +302,7 @@ class Store:
             message_id = row[_ID]
             position = places[message_id] if places else message_id - start
             options = _decode_options(row[_OPTIONS]) if row[_OPTIONS] is not None else None
-            is_unknown = position < old_horizon and not request.hands_over
+            is_unknown = position < old_horizon
             end: tuple[DeliveryState, str] | None = None
             if is_cancelled:
                 end = DeliveryState.CANCELLED, "cancelled"
@@ -300,13 +317,13 @@ class Store:
                     (message_id, *ending(*end, taken=len(here), segments=row[_SEGMENTS], may_have_gone=may_have_gone))
                 )
                 continue
-            if is_unknown:
+            if is_unknown and not is_handed_over:
                 result.unknown.append(message_id)
                 if not request.resend_unknown:
                     continue
             message = OutboundMessage(*row[:_OPTIONS])
             message.options = options
-            message.is_possible_duplicate = bool(row[_DUPLICATE]) or is_unknown
+            message.is_possible_duplicate = bool(row[_DUPLICATE]) or (is_unknown and not is_handed_over)
             if here:
                 message.accepted_segments = tuple(here)
             leased.messages.append(message)
