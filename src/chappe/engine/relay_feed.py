@@ -27,7 +27,9 @@ LEASE_MS = 10_000
 nobody who pushes does: a STOP would have to be asked for."""
 MOST_PAGES = 500
 MOST_TOLD = 10_000
-"""What a push tells at most, but for its last page."""
+"""What a push tells at most, but for its last page: packed it fits into what a hook takes."""
+LINE_OCTETS = 40
+"""What is told of a message that was sent or delivered; longer words, and texts, count for more."""
 KEPT_MS = 8 * 86_400_000
 """How long pages are kept: the other side may be away for a week. A day of them is read again now and then."""
 SWEEP_MS = 60_000
@@ -119,7 +121,8 @@ class Pages:
         for account, told in sorted(feed.pages.items()):
             if told.size:
                 (number,) = self._store.take_ids(f"relay_page {account}", 1)
-                rows.append((relayed(account, number), now_ms, told.size, _write(told)))
+                data = _write(told)
+                rows.append((relayed(account, number), now_ms, max(told.size, len(data) // LINE_OCTETS), data))
         self._database.run(catalogue.INSERT_RELAY_PAGES, rows)
         return [PagesDue([account_of(row[0]) for row in rows])] if rows else []
 
