@@ -189,6 +189,7 @@ def test_mending_has_pages_read_again_and_hands_over_again_what_waits(tiers: Tie
     assert outboxes() == {first.pk: ([1, 2, 4], False), paused.pk: ([6], True), 0: ([8], False)}
     assert list(Segment.objects.values_list("pk", flat=True)) == [7 << 12]
     assert set(Message.objects.values_list("state", flat=True)) == {WAITING}
+    assert RelayLink.objects.get().reread_ms == 0, "what mid told of these is to be read once more"
     events = AuditEvent.objects.filter(action__in=["mend", "hand_over"]).order_by("pk")
     assert [(one.action, one.subject_kind, one.after) for one in events] == [
         ("mend", "connection", {}),

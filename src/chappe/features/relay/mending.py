@@ -97,6 +97,8 @@ def _mend_job(job: Job, lease: jobs.Lease) -> None:
         raise jobs.Postponed(AGAIN_MS)
     messages = hand_over_again(connection, lease.beat)
     if messages:
+        # Of what mid had all the time it has told already: under the numbers that are known again in a moment.
+        RelayLink.objects.filter(pk=connection.pk).update(reread_ms=0)
         with together():
             note(subject_of(connection), "hand_over", after={"messages": messages})
 
