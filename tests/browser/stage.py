@@ -1,5 +1,6 @@
 """A whole Chappe that nobody has signed in to yet, with simulated providers behind it."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,26 +55,26 @@ def stage(folder: Path, url: str) -> Iterator[Stage]:
 
 
 @contextmanager
-def two_tiers(folder: Path) -> Iterator[TwoTiers]:
-    """Both on SQLite; they start at the same time."""
+def two_tiers(folder: Path, tables: Path) -> Iterator[TwoTiers]:
+    """Both on SQLite, with a copy of `tables`; they start at the same time."""
     homes = [folder / "mid", folder / "marketing"]
     for home in homes:
         home.mkdir()
+        shutil.copyfile(tables, home / "chappe.sqlite3")
     with SimulatorProcess(Quirks(receipt_delay_ms=100.0)) as smsc, ExitStack() as stack, ThreadPoolExecutor(2) as pool:
-        opened = [
-            pool.submit(stack.enter_context, house(home, f"sqlite:///{home / 'chappe.sqlite3'}")) for home in homes
-        ]
-        mid, marketing = (one.result() for one in opened)
+        houses = [house(home, f"sqlite:///{home / 'chappe.sqlite3'}", has_tables=True) for home in homes]
+        mid, marketing = pool.map(stack.enter_context, houses)
         yield TwoTiers(mid, marketing, smsc)
 
 
 @contextmanager
-def house(folder: Path, url: str) -> Iterator[House]:
+def house(folder: Path, url: str, *, has_tables: bool = False) -> Iterator[House]:
     """One installation that nobody has signed in to."""
     with Installation(folder, url) as installation:
         place = f"http://{HOST}:{installation.port}"
         installation.environment["CHAPPE_PUBLIC_URL"] = place
-        installation.people()
+        if not has_tables:
+            installation.people()
         asked = [sys.executable, "-m", "chappe.cli.stage", "link"]
         done = subprocess.run(asked, env=installation.environment, check=True, stdout=subprocess.PIPE, text=True)
         installation.up()
