@@ -118,7 +118,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "SHOW_LINK": (1, 0, "transceiver", "me", "bound", "", 10, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1, 1),
     "HIDE_LINKS": (1, 0),
     "RELAYED_IN_RANGE": (1, 2),
-    "RELAYED_RECIPIENTS": ([1, 2],),
+    "RELAYED_AMONG": ([1, 2],),
     "RELAY_ACCOUNTS": (),
     "LEASE_RELAY_ACCOUNT": ("me", 1, 1, 1, 1, "me", 1),
     "RELAY_PAGES": (1, 2, 100),

@@ -93,6 +93,7 @@ class Desk:
 
     async def parts(self, parts: Sequence[Part], path: str = ONE, method: str = "POST", **headers: str) -> Reply:
         """A request whose body comes in parts; a part may be the caller going away, or None: nothing ever comes."""
+        path, _, query = path.partition("?")
         given = {"authorization": f"Bearer {self.key}", **headers}
         scope = {
             "type": "http",
@@ -102,7 +103,7 @@ class Desk:
             "scheme": "http",
             "path": path,
             "raw_path": path.encode(),
-            "query_string": b"",
+            "query_string": query.encode(),
             "root_path": "",
             "server": ("localhost", 80),
             "client": ("127.0.0.1", 1),

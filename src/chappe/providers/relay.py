@@ -70,6 +70,7 @@ ACCOUNT_TROUBLE: Mapping[str, str] = {
     "403": "the operator lacks the right administration",
     "404": "there is no such account on mid",
     "405": "this is not the address of a Chappe",
+    "409": "mid has these numbers for other messages: this installation's database is one of before",
     "426": "mid is of an older version",
 }
 REFUSALS: Mapping[str, str] = {"422": "mid cannot send it as it is"}

@@ -5,13 +5,16 @@ message is leased, and that is told to the other side as everything is that happ
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from chappe.engine.store.relay_catalogue import (
     INSERT_RELAY_DELIVERIES,
     INSERT_RELAYED,
+    RELAYED_AMONG,
     RELAYED_IN_RANGE,
-    RELAYED_RECIPIENTS,
+    account_of,
     relayed,
 )
 from chappe.engine.store.statement import Row
@@ -22,6 +25,13 @@ from chappe.web.intake.lookup import Target
 from chappe.web.intake.request import MOST_ERRORS, NOTHING_SENT, MessageIn, line_field
 from chappe.web.intake.submission import CATEGORIES, PRIORITY, Accepted, Checked, Submission, message_row
 from chappe.web.wire import BadRequest
+
+DENSE = 4
+"""Numbers are read as one range where it has not more than this many for each."""
+ANOTHER = (
+    "Nothing was taken: numbers of these messages stand for others that were handed over before. So it is where the "
+    "sender's database was put back to what it was before."
+)
 
 
 def account_target(targets: Sequence[Target], operator: str, account: str) -> Target:
@@ -69,63 +79,99 @@ def _problem(message: MessageIn, seen: set[int]) -> FieldError | None:
 
 
 def store(store: Store, submissions: Sequence[Submission], now_ms: int) -> None:
-    """Insert what is new of them, and answer all of it, in the caller's transaction; or note why one is not stored."""
+    """Insert what is new of them, and answer all of it, in the caller's transaction; or note why one is not stored.
+
+    All of it at once: whoever else counts messages takes deliveries in the order of their numbers, too.
+    """
+    known = _known(store, {number for one in submissions for number, _ in _numbered(one)})
+    new: dict[int, Taken] = {}
     for submission in submissions:
-        _store(store, submission, now_ms)
+        numbered = _numbered(submission)
+        digests = [digest_of(checked) for _, checked in numbered]
+        if _is_another(numbered, digests, known, new):
+            submission.error = BadRequest(409, ANOTHER)
+            continue
+        for (number, checked), digest in zip(numbered, digests, strict=True):
+            if number not in known and number not in new:
+                new[number] = Taken(submission, checked, digest)
+    _insert(store, new, now_ms)
+    for submission in submissions:
+        if submission.error is None:
+            submission.accepted += [_answer(number, checked, known, new) for number, checked in _numbered(submission)]
 
 
-def _store(store: Store, submission: Submission, now_ms: int) -> None:
+def digest_of(checked: Checked) -> int:
+    """By which another message of the same number is told from this one: 63 bits and a sign, never 0."""
+    text = f"{checked.recipient}\0{checked.message.text}".encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), signed=True) or 1
+
+
+@dataclass(slots=True)
+class Taken:
+    """A message that was not here before."""
+
+    submission: Submission
+    checked: Checked
+    digest: int
+    id: int = 0
+
+
+Known = Mapping[int, tuple[int, int]]
+"""Number as it is kept → our number of the message, digest."""
+
+
+def _numbered(submission: Submission) -> list[tuple[int, Checked]]:
+    """Its messages with their numbers as they are kept."""
     account = submission.messages[0].target.id
-    numbers = [relayed(account, checked.message.relay_id or 0) for checked in submission.messages]
-    known = _known(store, numbers)
-    if known and (errors := _others(store, numbers, known, submission)):
-        submission.error = BadRequest(422, NOTHING_SENT, errors)
+    return [(relayed(account, checked.message.relay_id or 0), checked) for checked in submission.messages]
+
+
+def _is_another(
+    numbered: Sequence[tuple[int, Checked]], digests: Sequence[int], known: Known, new: Mapping[int, Taken]
+) -> bool:
+    """Whether a number stands for another message here. So it is where the other side's database was put back to what it was
+    before, and gives its numbers again: what is new must not pass for what was sent."""
+    for (number, _), digest in zip(numbered, digests, strict=True):
+        before = new[number].digest if number in new else known.get(number, (0, 0))[1]
+        if before not in (0, digest):
+            return True
+    return False
+
+
+def _answer(number: int, checked: Checked, known: Known, new: Mapping[int, Taken]) -> Accepted:
+    message_id = new[number].id if number in new else known[number][0]
+    return Accepted(message_id, DeliveryState.WAITING, "", checked.segments, checked.encoding)
+
+
+def _insert(store: Store, new: Mapping[int, Taken], now_ms: int) -> None:
+    if not new:
         return
-    new = len(numbers) - len(known)
-    ids = iter(store.take_ids("message", new) if new else ())
     batches: dict[tuple[int, int, int], list[Row]] = {}
-    taken: list[Row] = []
-    for number, checked in zip(numbers, submission.messages, strict=True):
-        message_id = known.get(number)
-        if message_id is None:
-            message_id = next(ids)
-            category = CATEGORIES[checked.message.category]
-            delivery_id = relayed(account, checked.message.relay_delivery)
-            row = message_row(message_id, submission, checked, category, DeliveryState.WAITING, "", now_ms, delivery_id)
-            batches.setdefault((delivery_id, PRIORITY[category], checked.due_ms), []).append(row)
-            taken.append((number, message_id))
-        answer = Accepted(message_id, DeliveryState.WAITING, "", checked.segments, checked.encoding)
-        submission.accepted.append(answer)
-    store.database.run(INSERT_RELAYED, taken)
-    deliveries = sorted({delivery_id for delivery_id, _, _ in batches})
-    # fmt: off
-    store.database.run(
-        INSERT_RELAY_DELIVERIES,
-        [(one, submission.organisation_id, "sending", now_ms, now_ms) for one in deliveries],
-    )
-    # fmt: on
-    statuses = store.statuses(deliveries)
+    owners: dict[int, int] = {}
+    for message_id, one in zip(store.take_ids("message", len(new)), new.values(), strict=True):
+        submission, checked, one.id = one.submission, one.checked, message_id
+        category = CATEGORIES[checked.message.category]
+        delivery_id = relayed(checked.target.id, checked.message.relay_delivery)
+        row = message_row(message_id, submission, checked, category, DeliveryState.WAITING, "", now_ms, delivery_id)
+        batches.setdefault((delivery_id, PRIORITY[category], checked.due_ms), []).append(row)
+        owners[delivery_id] = submission.organisation_id
+    store.database.run(INSERT_RELAYED, sorted((number, one.id, one.digest) for number, one in new.items()))
+    deliveries = [(one, owner, "sending", now_ms, now_ms) for one, owner in sorted(owners.items())]
+    store.database.run(INSERT_RELAY_DELIVERIES, deliveries)
+    statuses = store.statuses(owners)
     store.enqueue(
-        OutboxBatch(account, delivery_id, priority, due_ms, rows, statuses.get(delivery_id) == "paused")
+        OutboxBatch(account_of(delivery_id), delivery_id, priority, due_ms, rows, statuses.get(delivery_id) == "paused")
         for (delivery_id, priority, due_ms), rows in batches.items()
     )
 
 
-def _others(store: Store, numbers: Sequence[int], known: Mapping[int, int], submission: Submission) -> list[FieldError]:
-    """Lines whose number stands for another message here. So it is where the other side's database was put back to what it was
-    before, and gives its numbers again: what is new must not pass for what was sent."""
-    recipients: dict[int, str] = dict(store.database.query(RELAYED_RECIPIENTS, (sorted(known.values()),)))
-    errors = []
-    for line, (number, checked) in enumerate(zip(numbers, submission.messages, strict=True), 1):
-        message_id = known.get(number, 0)
-        if message_id and recipients.get(message_id, checked.recipient) != checked.recipient:
-            words = f"{checked.message.relay_id} is the number of another message that was handed over before"
-            errors.append(FieldError(line_field(line, "relay_id"), words))
-    return errors[:MOST_ERRORS]
-
-
-def _known(store: Store, numbers: Sequence[int]) -> dict[int, int]:
-    """Those that were taken before, with our numbers of them."""
-    asked = set(numbers)
-    rows = store.database.query(RELAYED_IN_RANGE, (min(numbers), max(numbers)))
-    return {number: message_id for number, message_id in rows if number in asked}
+def _known(store: Store, numbers: Collection[int]) -> Known:
+    """Those that were taken before."""
+    if not numbers:
+        return {}
+    first, last = min(numbers), max(numbers)
+    if last - first < DENSE * len(numbers):
+        rows = store.database.query(RELAYED_IN_RANGE, (first, last))
+    else:  # an old one among new ones: all that came between them is not read
+        rows = store.database.query(RELAYED_AMONG, (sorted(numbers),))
+    return {row[0]: (row[1], row[2]) for row in rows if row[0] in numbers}
