@@ -138,9 +138,11 @@ class Pages:
         span = (relayed(account, first), relayed(account + 1, 0) - 1)
         found: list[bytes] = []
         size = 0
-        for page, (_, one_size, data) in enumerate(self._database.query(catalogue.RELAY_PAGES, (*span, MOST_PAGES))):
-            if page and size + one_size > MOST_TOLD:
+        for page_id, one_size, data in self._database.query(catalogue.RELAY_PAGES, (*span, MOST_PAGES)):
+            if found and size + one_size > MOST_TOLD:
                 break
+            if not found:
+                first = page_id - relayed(account, 0)  # those before it may be forgotten
             size += one_size
             found.append(bytes(data))
         return PagesFound(wanted.number, account, push_number, first, found, is_full=size >= MOST_TOLD // 2)
