@@ -15,6 +15,7 @@ from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.messages.models import Message, Outbox
 from chappe.features.refusal import Conflict
+from chappe.features.relay.models import RelayAccount
 from chappe.messaging import Channel, DeliveryState
 
 TWILIO = {"account_sid": "AC" + "1" * 32, "auth_token": "2" * 32, "sender": "+15005550006"}
@@ -128,3 +129,12 @@ def test_states_of_messages_are_not_touched_by_a_replacement(organisation: Organ
     outbox(old.pk, 1, 1)
     replace_connection(organisation.pk, old.pk, {}, NOW_MS)
     assert (Message.objects.get().state, Message.objects.get().connection_id) == (DeliveryState.FAILED, old.pk)
+
+
+def test_a_connection_that_another_installation_sends_through_is_not_replaced(organisation: Organisation) -> None:
+    """What is on its way would be told of under a number that the other side does not know."""
+    old = twilio(organisation.pk)
+    RelayAccount.objects.create(connection_id=old.pk, organisation_id=organisation.pk, operator="shop")
+    with pytest.raises(Conflict, match="Another installation sends through this connection"):
+        replace_connection(organisation.pk, old.pk, {"auth_token": "3" * 32}, NOW_MS)
+    assert Connection.objects.get().replaced_by == 0

@@ -17,6 +17,7 @@ from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.messages.models import Message, MessageNow, Outbox
 from chappe.features.refusal import Conflict
+from chappe.features.relay.models import RelayAccount
 from chappe.features.templates.models import DeliveryTemplate
 from chappe.messaging import DeliveryState
 
@@ -48,6 +49,12 @@ def replace_connection(
         old = services.locked(organisation_id, connection_id, version)
         if old.replaced_by:
             raise Conflict(f"This connection was replaced already, by connection {old.replaced_by}.")
+        if RelayAccount.objects.filter(pk=old.pk).exists():
+            # Numbers of messages and pages go by the connection: under another one they would begin anew.
+            raise Conflict(
+                "Another installation sends through this connection. Make a new one with an internal name of its own, and an "
+                "account for it on the other side."
+            )
         made = services.made_from(old, settings, now_ms, name)
         _hand_over(old, made)
         hooks = Hook.objects.filter(connection_id=old.pk)
