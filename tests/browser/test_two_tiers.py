@@ -50,12 +50,13 @@ def delivers(made: TwoTiers, mid: Reader, marketing: Reader) -> None:
 
 def pauses(made: TwoTiers, mid: Reader, marketing: Reader) -> None:
     """What waits on mid stops with it, and goes on with it; who wrote STOP is left out."""
-    two_tiers.slow_down(mid)
+    two_tiers.allow_per_s(mid, "0.05")
     two_tiers.send(marketing, "More news", 3)
     marketing.button("Pause").click()
     marketing.reads("It is paused")
     two_tiers.open_account(mid)
     expect(mid.main.get_by_role("row", name="Paused")).to_be_visible()
+    two_tiers.allow_per_s(mid, "0")
     marketing.button("Resume").click()
     two_tiers.ends(marketing)
     assert two_tiers.counts(marketing) == {"Delivered": ("3", "3"), "Excluded": ("1", "0"), "All": ("4", "3")}

@@ -13,7 +13,7 @@ from chappe.features.audit.models import AuditEvent
 from chappe.features.connections import services as connections
 from chappe.features.connections.models import Connection
 from chappe.features.messages.models import DeliveryCount, IdBlock, Outbox
-from chappe.features.relay import services
+from chappe.features.relay import overview, services
 from chappe.features.relay.models import RelayAccount, RelayDelivery, RelayPage
 from chappe.messaging import DeliveryState
 from chappe.providers.standard_webhook import new_secret
@@ -67,6 +67,21 @@ def test_where_nobody_sends_it_is_said_how_somebody_could(admin: Browser, organi
     page = admin.get("/relay/")
     assert "No other installation sends through here" in page.text
     assert "/keys/operators/" in page.links()
+
+
+def test_an_account_s_page_keeps_itself_fresh(admin: Browser, account: Connection, sms: Operator) -> None:
+    def mark() -> object:
+        return overview.fingerprint(account.organisation_id, account.pk)
+
+    seen = [mark()]
+    services.sign_in(account, sms, PUSH, new_secret(), NOW_MS)
+    seen.append(mark())
+    handed_over(account, 17, waiting=5)
+    seen.append(mark())
+    services.delivery_is(account, 17, "pause", NOW_MS)
+    seen.append(mark())
+    assert len(set(seen)) == len(seen)
+    assert f"/live/account/{account.pk}?" in admin.get(f"/relay/{account.pk}/").html
 
 
 def test_the_deliveries_of_an_account_are_shown_with_their_states(admin: Browser, account: Connection) -> None:

@@ -1,6 +1,6 @@
 """On mid: the accounts of other installations and their deliveries, as pages show them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from chappe.engine.store.relay_catalogue import account_of, relayed
@@ -13,6 +13,8 @@ from chappe.features.refusal import NotFound
 from chappe.features.relay.models import RelayAccount, RelayDelivery, RelayPage
 from chappe.features.relay.services import LARGEST_NUMBER, page_span
 from chappe.messaging import ENDS, DeliveryState
+
+DELIVERIES_OF_A_PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,17 @@ def deliveries_page(connection_id: int, cursor: str, limit: int) -> Page[Deliver
     page = page_of(list(rows[: size_of_page(limit) + 1]), limit, lambda row: str(row.pk))
     states = _states(row.pk for row in page.items)
     return Page([Delivery(row, states[row.pk]) for row in page.items], page.next)
+
+
+def fingerprint(organisation_id: int, connection_id: int) -> Hashable:
+    """What differs when an account's page would, but for how long ago it was heard. Raises NotFound."""
+    account, page = (
+        find_account(organisation_id, connection_id),
+        deliveries_page(connection_id, "", DELIVERIES_OF_A_PAGE),
+    )
+    row = account.row
+    told = (row.told, row.push_url, row.error) if row is not None else ()
+    return account.untold, told, tuple((one.number, one.row.status, *one.states.items()) for one in page.items)
 
 
 def find_delivery(connection_id: int, number: int) -> Delivery:

@@ -14,8 +14,6 @@ from chappe.features.relay import overview, services
 from chappe.features.relay.forms import NetworksForm
 from chappe.features.view import PageRequest, page
 
-DELIVERIES_OF_A_PAGE = 50
-
 
 @page(Right.SEE_CONNECTIONS)
 def list_accounts(request: PageRequest) -> HttpResponseBase:
@@ -35,7 +33,9 @@ def show_account(request: PageRequest, account_id: int) -> HttpResponseBase:
         if not form.is_refused:
             messages.success(request, _("Saved."))
             return redirect("relay:account", account_id)
-    found = overview.deliveries_page(account.connection.pk, request.GET.get("cursor", ""), DELIVERIES_OF_A_PAGE)
+    found = overview.deliveries_page(
+        account.connection.pk, request.GET.get("cursor", ""), overview.DELIVERIES_OF_A_PAGE
+    )
     return render(request, "relay/account.html", {"account": account, "form": form, "page": found})
 
 
