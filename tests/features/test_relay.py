@@ -1,11 +1,13 @@
 """What mid keeps of an account, apart from who may ask for it."""
 
 import os
+from contextlib import closing
 
 import pytest
 from tests.row import NOW_MS, connection, message
 
-from chappe.engine.store.relay_catalogue import relayed
+from chappe.engine.store.relay_catalogue import RELAY_ACCOUNTS, relayed
+from chappe.engine.store.store import open_store
 from chappe.engine.vault import Vault, relay_place
 from chappe.features import sealed
 from chappe.features.accounts import operator
@@ -82,3 +84,28 @@ def test_the_organisation_sees_which_networks_an_account_may_be_called_in(organi
     assert [(one.kind, one.name, one.entries) for one in egress.listed(organisation.pk)] == [
         ("relay", "sms", ("10.0.0.0/8",))
     ]
+
+
+def called(database: str) -> list[int]:
+    """The accounts that engines call."""
+    with closing(open_store(database).database) as store:
+        return [row[0] for row in store.query(RELAY_ACCOUNTS)]
+
+
+@pytest.mark.parametrize("how", ["off", "deleted", "weaker", "renamed"])
+def test_nobody_is_called_for_an_operator_whose_account_it_is_no_more(
+    organisation: Organisation, database: str, how: str
+) -> None:
+    account, sms = signed_in(organisation)
+    services.sign_in(account, sms, "https://crm.example.org/in", new_secret(), NOW_MS)
+    assert called(database) == [account.pk]
+    match how:
+        case "off":
+            operator.change_operator(organisation.pk, sms.pk, operator.Change(is_enabled=False), NOW_MS)
+        case "deleted":
+            operator.delete_operator(organisation.pk, sms.pk)
+        case "weaker":
+            operator.change_operator(organisation.pk, sms.pk, operator.Change(scopes=["send"]), NOW_MS)
+        case _:
+            Connection.objects.update(internal_name="SMS_crm")
+    assert called(database) == []

@@ -110,9 +110,9 @@ class Pages:
         return Feed(self._accounts or frozenset())
 
     def load(self) -> RelayAccounts:
-        rows = self._database.query(catalogue.RELAY_ACCOUNTS)
-        self._accounts = frozenset(row[0] for row in rows)
-        return RelayAccounts(rows)
+        """Those that are called. What happens to the others is written down, too: they may be called again tomorrow."""
+        self._accounts = frozenset(row[0] for row in self._database.query(catalogue.RELAY_CONNECTIONS))
+        return RelayAccounts(self._database.query(catalogue.RELAY_ACCOUNTS))
 
     def write(self, feed: Feed, now_ms: int) -> list[PagesDue]:
         """Insert what was gathered, in the caller's transaction. Numbers are taken from a row that stays locked until the

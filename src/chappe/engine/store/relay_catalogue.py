@@ -41,8 +41,14 @@ INSERT_RELAY_DELIVERIES = Insert(
 # -- mid: telling what became of them --------------------------------------------------------------------------------
 
 INSERT_RELAY_PAGES = Insert("relay_page", (_ID, Column("at_ms"), Column("size", "integer"), Column("told", "bytea")))
+RELAY_CONNECTIONS = Query("SELECT connection_id FROM relay_account", ("connection_id",))
 RELAY_ACCOUNTS = Query(
-    "SELECT connection_id, organisation_id, push_url, secrets, allowed_networks, version FROM relay_account",
+    # Only an operator that may sign in still, and whose account the connection is by its name, is called.
+    "SELECT account.connection_id, account.organisation_id, push_url, account.secrets, allowed_networks, account.version "
+    "FROM relay_account AS account JOIN connection AS way ON way.id = account.connection_id "
+    "JOIN operator AS owner ON owner.organisation_id = account.organisation_id AND owner.login = account.operator "
+    "WHERE owner.is_relay AND owner.is_enabled "
+    "AND substr(way.internal_name, 1, length(owner.login) + 1) = owner.login || '_' ",
     ("connection_id", "organisation_id", "push_url", "secrets", "allowed_networks", "version"),
 )
 LEASE_RELAY_ACCOUNT = Query(
