@@ -403,6 +403,7 @@ def test_what_says_the_same_changes_nothing_so_that_nothing_goes_to_and_fro(peer
 def test_the_later_change_holds_by_one_clock(peer: Peer, account: Connection) -> None:
     now = now_ms()
     given = {"organisation_id": account.organisation_id, "address": PHONE}
+    message(account.organisation_id, connection_id=account.pk, recipient=PHONE)
     row = Quarantine.objects.create(status="quarantine", error_count=5, changed_ms=now - 60_000, **given)
     # Their clock is five minutes ahead: by ours, they released it two minutes before our change.
     assert tell(peer, entry(status="valid", changed_ms=now + 300_000 - 180_000), ahead_ms=300_000) == 0
@@ -415,9 +416,27 @@ def test_the_later_change_holds_by_one_clock(peer: Peer, account: Connection) ->
 
 def test_a_release_of_who_had_said_no_is_in_the_ledger(peer: Peer, account: Connection) -> None:
     given = {"organisation_id": account.organisation_id, "address": PHONE, "status": "denylisted"}
+    message(account.organisation_id, connection_id=account.pk, recipient=PHONE)
     Quarantine.objects.create(changed_ms=now_ms() - 60_000, **given)
     assert tell(peer, entry(status="valid", changed_ms=now_ms(), reason="wrote START")) == 1
     assert list(ConsentEvent.objects.values_list("is_given", "source", "evidence")) == [(True, "relay", "wrote START")]
+
+
+def test_an_operator_releases_nobody_whom_it_has_nothing_to_do_with(peer: Peer, account: Connection) -> None:
+    other = connection(account.organisation_id, "Another", internal_name="other_crm")
+    said, told, strange = "+33612345671", "+33612345672", "+33612345673"
+    for number, by in ((PHONE, account), (strange, other)):
+        message(account.organisation_id, by.pk, connection_id=by.pk, recipient=number)
+    for number in (PHONE, strange, said):
+        row = {"address": number, "status": "denylisted", "changed_ms": now_ms() - 60_000}
+        Quarantine.objects.create(organisation_id=account.organisation_id, **row)
+    wish = {"channel": "sms", "is_given": False, "source": "keyword", "connection_id": account.pk}
+    ConsentEvent.objects.create(organisation_id=account.organisation_id, address=said, at_ms=1, **wish)
+    assert tell(peer, entry(told, "denylisted", now_ms() - 60_000)) == 1
+    numbers = (PHONE, said, told, strange)
+    assert tell(peer, *(entry(number, "valid", now_ms()) for number in numbers)) == 3
+    states = dict(Quarantine.objects.values_list("address", "status"))
+    assert states == {PHONE: "valid", said: "valid", told: "valid", strange: "denylisted"}
 
 
 def test_what_is_no_number_is_passed_over_and_too_much_is_refused(peer: Peer) -> None:

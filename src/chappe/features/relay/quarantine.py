@@ -57,7 +57,8 @@ class Changes:
 
 
 def heed(account: Connection, entries: Sequence[Entry], ahead_ms: int, now_ms: int) -> int:
-    """Take over what is to hold here, too; how many entries changed. Those whose number is none are passed over.
+    """Take over what is to hold here, too; how many entries changed. Those whose number is none are passed over; so are releases
+    of numbers that are no business of the account, as nothing is told of them either.
 
     `ahead_ms`: by how much our clock is ahead of theirs.
     """
@@ -67,6 +68,7 @@ def heed(account: Connection, entries: Sequence[Entry], ahead_ms: int, now_ms: i
             organisation_id=account.organisation_id, channel=_SMS, address__in={address for address, _ in told}
         )
         own = {(row.address, row.short_code): row for row in rows}
+        told = _without_strangers(account, told)
         changed = []
         for place in sorted(told):
             row = own.get(place) or _new(account, *place, now_ms)
@@ -78,6 +80,15 @@ def heed(account: Connection, entries: Sequence[Entry], ahead_ms: int, now_ms: i
         if changed:
             note(subject(account), "quarantine", after={"people": len({row.address for row in changed})})
     return len(changed)
+
+
+def _without_strangers(account: Connection, told: dict[tuple[str, str], Entry]) -> dict[tuple[str, str], Entry]:
+    """A stop is heeded whoever tells it; a release only of a number that the account has to do with."""
+    released = {place for place, entry in told.items() if not is_stopped(QuarantineStatus(entry.status))}
+    if not released:
+        return told
+    known = _acquaintances(account, sorted({address for address, _ in released}))
+    return {place: entry for place, entry in told.items() if place not in released or place[0] in known}
 
 
 def _readable(entry: Entry) -> Entry | None:
@@ -136,12 +147,14 @@ def _without_numbers(rows: Sequence[Quarantine]) -> list[Quarantine]:
 # -- what the other side is told -------------------------------------------------------------------------------------
 
 # An account hears of numbers that it has written to, and of what people said to it; never of another's.
+_IS_ITS = (
+    "(EXISTS (SELECT 1 FROM message WHERE message.recipient = one.address AND message.connection_id = %s) "
+    "OR EXISTS (SELECT 1 FROM consent_event AS wish WHERE wish.organisation_id = one.organisation_id "
+    "AND wish.address = one.address AND wish.connection_id = %s))"
+)
 _CHANGED = (
     "SELECT address, short_code, status, reason, changed_ms FROM quarantine AS one WHERE changed_ms > %s "
-    "AND changed_ms <= %s AND organisation_id = %s AND channel = 'sms' AND (EXISTS (SELECT 1 FROM message "
-    "WHERE message.recipient = one.address AND message.connection_id = %s) OR EXISTS (SELECT 1 FROM consent_event AS wish "
-    "WHERE wish.organisation_id = one.organisation_id AND wish.address = one.address AND wish.connection_id = %s)) "
-    "ORDER BY changed_ms, id LIMIT %s"
+    f"AND changed_ms <= %s AND organisation_id = %s AND channel = 'sms' AND {_IS_ITS} ORDER BY changed_ms, id LIMIT %s"
 )
 
 
@@ -164,3 +177,12 @@ def _changed(account: Connection, after_ms: int, until_ms: int, most: int) -> li
     with database.cursor() as cursor:
         cursor.execute(_CHANGED, [after_ms, until_ms, account.organisation_id, account.pk, account.pk, most])
         return [Entry(*row) for row in cursor.fetchall()]
+
+
+def _acquaintances(account: Connection, addresses: Sequence[str]) -> set[str]:
+    """Of numbers in quarantine, those that the account has written to, or that said something to it."""
+    places = ", ".join(["%s"] * len(addresses))
+    asked = f"SELECT address FROM quarantine AS one WHERE organisation_id = %s AND address IN ({places}) AND {_IS_ITS}"
+    with database.cursor() as cursor:
+        cursor.execute(asked, [account.organisation_id, *addresses, account.pk, account.pk])
+        return {address for (address,) in cursor.fetchall()}
