@@ -30,7 +30,6 @@ from chappe.messaging.relay import Pages
 from chappe.providers.relay import read_pages
 from chappe.providers.standard_webhook import new_secret
 
-
 AT = "/v1/relay/accounts/crm"
 PHONE = "+33612345678"
 

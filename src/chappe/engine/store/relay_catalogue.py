@@ -48,7 +48,7 @@ RELAY_ACCOUNTS = Query(
     "FROM relay_account AS account JOIN connection AS way ON way.id = account.connection_id "
     "JOIN operator AS owner ON owner.organisation_id = account.organisation_id AND owner.login = account.operator "
     "WHERE owner.is_relay AND owner.is_enabled "
-    "AND substr(way.internal_name, 1, length(owner.login) + 1) = owner.login || '_' ",
+    "AND substr(way.internal_name, 1, length(owner.login) + 1) = owner.login || '_'",
     ("connection_id", "organisation_id", "push_url", "secrets", "allowed_networks", "version"),
 )
 LEASE_RELAY_ACCOUNT = Query(

@@ -57,8 +57,8 @@ class Changes:
 
 
 def heed(account: Connection, entries: Sequence[Entry], ahead_ms: int, now_ms: int) -> int:
-    """Take over what is to hold here, too; how many entries changed. Those whose number is none are passed over; so are releases
-    of numbers that are no business of the account, as nothing is told of them either.
+    """Take over what is to hold here, too; how many entries changed. Those whose number is none are passed over, and releases
+    of numbers that are no business of the account: nothing is told of them either.
 
     `ahead_ms`: by how much our clock is ahead of theirs.
     """
@@ -154,7 +154,9 @@ _IS_ITS = (
 )
 _CHANGED = (
     "SELECT address, short_code, status, reason, changed_ms FROM quarantine AS one WHERE changed_ms > %s "
-    f"AND changed_ms <= %s AND organisation_id = %s AND channel = 'sms' AND {_IS_ITS} ORDER BY changed_ms, id LIMIT %s"
+    "AND changed_ms <= %s AND organisation_id = %s AND channel = 'sms' AND "
+    + _IS_ITS
+    + " ORDER BY changed_ms, id LIMIT %s"
 )
 
 
@@ -182,7 +184,7 @@ def _changed(account: Connection, after_ms: int, until_ms: int, most: int) -> li
 def _acquaintances(account: Connection, addresses: Sequence[str]) -> set[str]:
     """Of numbers in quarantine, those that the account has written to, or that said something to it."""
     places = ", ".join(["%s"] * len(addresses))
-    asked = f"SELECT address FROM quarantine AS one WHERE organisation_id = %s AND address IN ({places}) AND {_IS_ITS}"
+    head = "SELECT address FROM quarantine AS one WHERE organisation_id = %s AND address IN "
     with database.cursor() as cursor:
-        cursor.execute(asked, [account.organisation_id, *addresses, account.pk, account.pk])
+        cursor.execute(f"{head}({places}) AND {_IS_ITS}", [account.organisation_id, *addresses, account.pk, account.pk])
         return {address for (address,) in cursor.fetchall()}
