@@ -43,7 +43,6 @@ from chappe.providers.http import (
     HttpRequest,
     HttpResponse,
     said,
-    unexplained,
 )
 from chappe.providers.http_settings import ACCOUNT, http_settings, is_loopback_host, mtls_errors, url
 from chappe.providers.proof import check_age, is_same
@@ -345,7 +344,7 @@ def read_bundle(response: HttpResponse, account: Account, count: int) -> Sequenc
     if response.status == 202:
         try:
             taken = _taken.decode_lines(response.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             taken = []
         if len(taken) == count:
             return [Accepted((str(one.id),)) for one in taken]
@@ -362,8 +361,7 @@ def _trouble(response: HttpResponse) -> SendOutcome:
         return Deferred(_problem(response), response.retry_after_s(time.time(), 1.0), status, about)
     if status in ACCOUNT_TROUBLE:
         return Deferred(f"{ACCOUNT_TROUBLE[status]} ({_problem(response)})", ACCOUNT_PAUSE_S, status, About.ACCOUNT)
-    outcome = unexplained(response, "mid")
-    return outcome if isinstance(outcome, Deferred) else Deferred(_problem(response), 5.0, status, About.ACCOUNT)
+    return Deferred(_problem(response), 5.0, status, About.ACCOUNT)
 
 
 def _refused(response: HttpResponse, count: int) -> Sequence[SendOutcome]:
@@ -538,7 +536,7 @@ def read_pages(body: bytes) -> Pages:
     """Raises UnreadableBody."""
     try:
         pages = _pages.decode(unpacked(body, MOST_PAGES_OCTETS))
-    except (ValueError, msgspec.DecodeError) as error:
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise UnreadableBody(f"the pages cannot be read: {error}") from None
     return pages
 
