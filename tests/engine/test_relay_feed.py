@@ -11,6 +11,8 @@ from chappe.engine.relay_feed import KEPT_MS, LEASE_MS, SWEEP_MS
 from chappe.engine.store.frame import LoadConnections, Record, Settled
 from chappe.engine.store.relay_catalogue import relayed
 from chappe.engine.store.relay_frame import PagesDue, PagesFound, PagesTold, PagesWanted, RelayAccounts
+from chappe.features.accounts.models import Operator, Organisation
+from chappe.features.connections.models import Connection
 from chappe.features.relay.models import RelayAccount, RelayPage
 from chappe.messaging import DeliveryState, Told
 from chappe.messaging.relay import StateTold
@@ -49,6 +51,9 @@ def account() -> dict[str, Any]:
 
 @pytest.fixture
 def mid(stock: Stock) -> Mid:
+    organisation = Organisation.objects.create(pk=1, name="Relais")
+    Operator.objects.create(organisation=organisation, login="shop", label="Shop", is_relay=True)
+    Connection.objects.create(pk=1, organisation=organisation, name="North", provider="smpp", internal_name="shop_bulk")
     RelayAccount.objects.create(connection_id=1, organisation_id=1, operator="shop", push_url="https://a.example/")
     return Mid(stock, automatic_replies=STOP)
 
