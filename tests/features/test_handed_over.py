@@ -8,10 +8,13 @@ from tests.features.stage import Stage
 from tests.row import NOW_MS
 
 from chappe.features.accounts.models import Organisation
+from chappe.features.connections import services as connections
 from chappe.features.connections.models import Connection
 from chappe.features.deliveries import services as deliveries
 from chappe.features.messages import services
+from chappe.features.messages.models import Segment
 from chappe.features.messages.timeline import timeline, why_it_waits
+from chappe.features.refusal import Conflict
 from chappe.messaging import DeliveryState
 
 WAITS = "Handed over to mid at 2026-01-01 00:00:00 UTC, and waits there under the number 815."
@@ -90,3 +93,13 @@ def test_a_message_of_several_parts_of_which_a_provider_took_one_is_not_with_mid
     north = row.connection(organisation.pk)
     handed(north, segments=2)
     assert services.find_message(organisation.pk, 1).reason == ""
+
+
+def test_a_connection_is_kept_as_long_as_messages_wait_on_mid(mid: Connection) -> None:
+    handed(mid)
+    with pytest.raises(Conflict, match="wait on mid"):
+        connections.delete_connection(mid.organisation_id, mid.pk)
+    assert Connection.objects.get() == mid
+    Segment.objects.update(state=DeliveryState.SENT)
+    connections.delete_connection(mid.organisation_id, mid.pk)
+    assert not Connection.objects.exists()

@@ -262,10 +262,12 @@ def made_from(old: Connection, settings: Mapping[str, object], now_ms: int, name
 
 
 def delete_connection(organisation_id: int, connection_id: int) -> None:
-    """Raises NotFound; Conflict while messages wait for it or a delivery is sent through it.
+    """Raises NotFound; Conflict while messages wait for it, here or on mid, or a delivery is sent through it.
 
     One that this one replaced is in the list again then, switched off.
     """
+    from chappe.features.messages.handed import waits_on_mid
+
     with transaction.atomic():
         connection = _found(_all_of(organisation_id).select_for_update(), connection_id)
         if Outbox.objects.filter(connection_id=connection_id).exists():
@@ -274,6 +276,11 @@ def delete_connection(organisation_id: int, connection_id: int) -> None:
             connection.delete()
         except ProtectedError as error:
             raise Conflict(_why_kept(error)) from None
+        if waits_on_mid(connection_id, connection.provider):
+            raise Conflict(
+                "Messages that were handed over wait on mid, and it tells this connection what becomes of them. "
+                "Wait for that, or switch the connection off instead."
+            )
         for former in _all_of(organisation_id).filter(replaced_by=connection_id):
             former.replaced_by = 0
             former.save(update_fields=["replaced_by"])

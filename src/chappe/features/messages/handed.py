@@ -46,3 +46,12 @@ def handed_over(messages: Iterable[MessageColumns]) -> dict[int, Handed]:
         return {}
     rows = Segment.objects.filter(pk__in=firsts, state=DeliveryState.WAITING).exclude(provider_message_id="")
     return {row.pk >> 12: Handed(row.sent_ms, row.provider_message_id) for row in rows}
+
+
+def waits_on_mid(connection_id: int, provider: str) -> bool:
+    """Whether messages that were handed over through a connection wait there.
+
+    It looks through what was ever sent by it: a question to be asked once, of a connection that no delivery went through.
+    """
+    rows = Segment.objects.filter(connection_id=connection_id, state=DeliveryState.WAITING)
+    return provider in HANDING_OVER and rows.exists()
