@@ -47,7 +47,7 @@ messages: $(VENV)/dev.stamp ## bring the catalogues of translations up to the so
 	@$(BIN)/python -m translation $(ARGS)
 
 screenshots: $(VENV)/dev.stamp ## take the pictures of docs/console-tour.md, in Chromium
-	@$(BIN)/python -m pytest -n0 -q tests/browser/test_screenshots.py --screenshots $(ARGS)
+	@$(BIN)/python -m pytest -n0 -q tests/browser/test_screenshots.py tests/browser/test_two_tiers.py --screenshots $(ARGS)
 
 lock: ## resolve the dependencies again into requirements/*.txt
 	@$(BIN)/python -m pip install -q uv

@@ -14,7 +14,12 @@ PATIENCE_MS = 15_000
 WIDE = {"width": 1200, "height": 800}
 expect.set_options(timeout=PATIENCE_MS)
 
+MOST_PX = 1100
+"""A picture's height; what goes on below is cut off."""
+PICTURES = Path(__file__).parent.parent.parent / "docs" / "images" / "console"
+
 Open = Callable[..., Page]
+Keep = Callable[[Page, str], None]
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +46,21 @@ def open_page(chromium: Browser) -> Iterator[Open]:
     yield make
     for one in contexts:
         one.close()
+
+
+@pytest.fixture
+def keep(pytestconfig: pytest.Config) -> Keep:
+    """Keeps a picture of a page for docs/console-tour.md, by a name; nothing without --screenshots."""
+    # Where the suite is run as a whole, this file is found too late for its option to be known.
+    is_asked = pytestconfig.getoption("--screenshots", default=False)
+
+    def kept(page: Page, name: str) -> None:
+        if is_asked:
+            PICTURES.mkdir(parents=True, exist_ok=True)
+            page.set_viewport_size({**WIDE, "height": MOST_PX})
+            page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
+
+    return kept
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,16 +4,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import WIDE, Open
+from tests.browser.conftest import Keep, Open
 from tests.browser.journey import PASSWORD
 
-PICTURES = Path(__file__).parent.parent.parent / "docs" / "images" / "console"
-MOST_PX = 1100
-"""A picture's height; what goes on below is cut off."""
 PEOPLE = 300
 SCREENS = {
     "home": "/",
@@ -85,7 +81,7 @@ def sign_in(page: Page, link: str) -> None:
     expect(page.get_by_role("navigation", name="Main menu")).to_be_visible()
 
 
-def test_every_screen_has_something_to_show(link: str, open_page: Open, pytestconfig: pytest.Config) -> None:
+def test_every_screen_has_something_to_show(link: str, open_page: Open, keep: Keep) -> None:
     page = open_page(link.partition("/people/")[0], reduced_motion="reduce")
     sign_in(page, link)
     for name, path in SCREENS.items():
@@ -94,12 +90,4 @@ def test_every_screen_has_something_to_show(link: str, open_page: Open, pytestco
         assert answer.status == 200, path
         if name in ACTS:
             ACTS[name](page)
-        # Where the suite is run as a whole, conftest.py is found too late for its option to be known.
-        if pytestconfig.getoption("--screenshots", default=False):
-            keep(page, name)
-
-
-def keep(page: Page, name: str) -> None:
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.set_viewport_size({**WIDE, "height": MOST_PX})
-    page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
+        keep(page, name)

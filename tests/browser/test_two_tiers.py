@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 from tests.browser import two_tiers
-from tests.browser.conftest import Open
+from tests.browser.conftest import Keep, Open
 from tests.browser.journey import ADA, GRACE, received, sign_in_first
 from tests.browser.reader import Reader
 from tests.browser.stage import TwoTiers
@@ -19,36 +19,41 @@ def made(tmp_path: Path, sqlite_template: Path) -> Iterator[TwoTiers]:
         yield made
 
 
-def test_two_installations_are_set_up_used_and_compared_from_their_consoles(made: TwoTiers, open_page: Open) -> None:
-    mid, marketing = Reader(open_page(made.mid.place)), Reader(open_page(made.marketing.place))
+def test_two_installations_are_set_up_used_and_compared_from_their_consoles(
+    made: TwoTiers, open_page: Open, keep: Keep
+) -> None:
+    mid, marketing = (Reader(open_page(one.place, reduced_motion="reduce")) for one in (made.mid, made.marketing))
     sign_in_first(mid, made.mid)
     key = two_tiers.make_operator(mid)
+    keep(mid.page, "operator")
     two_tiers.connect_smsc(mid, made.smsc)
     sign_in_first(marketing, made.marketing)
-    two_tiers.connect_mid(marketing, made.mid.place, key)
+    two_tiers.connect_mid(marketing, made.mid.place, key, keep)
     two_tiers.let_mid_call(mid)
     two_tiers.make_template(marketing)
+    keep(marketing.page, "template")
     two_tiers.import_people(marketing)
-    delivers(made, mid, marketing)
+    delivers(made, mid, marketing, keep)
     two_tiers.stop(made.smsc, mid, marketing)
-    pauses(made, mid, marketing)
+    pauses(made, mid, marketing, keep)
     two_tiers.mend(marketing)
+    keep(marketing.page, "in-step")
 
 
-def delivers(made: TwoTiers, mid: Reader, marketing: Reader) -> None:
+def delivers(made: TwoTiers, mid: Reader, marketing: Reader, keep: Keep) -> None:
     """To everybody; both count the same, and tell the same of a message."""
     two_tiers.send(marketing, "News", 4)
-    two_tiers.ends(marketing)
+    two_tiers.ends(marketing, "Delivered 4 4", "All 4 4")
     assert received(made.smsc, ADA) == ["Bonjour Ada, tout est là."]
-    assert two_tiers.counts(marketing) == {"Delivered": ("4", "4"), "All": ("4", "4")}
     two_tiers.open_account(mid)
     expect(mid.main.get_by_role("row", name="Nothing waits")).to_contain_text("4")
     lines = two_tiers.timeline(marketing)
+    keep(marketing.page, "message-by-mid")
     assert any(line.startswith("Here") and "Prepared by delivery" in line for line in lines)
     assert any(line.startswith("On mid") and "was taken by the provider" in line for line in lines)
 
 
-def pauses(made: TwoTiers, mid: Reader, marketing: Reader) -> None:
+def pauses(made: TwoTiers, mid: Reader, marketing: Reader, keep: Keep) -> None:
     """What waits on mid stops with it, and goes on with it; who wrote STOP is left out."""
     two_tiers.allow_per_s(mid, "0.05")
     two_tiers.send(marketing, "More news", 3)
@@ -56,8 +61,9 @@ def pauses(made: TwoTiers, mid: Reader, marketing: Reader) -> None:
     marketing.reads("It is paused")
     two_tiers.open_account(mid)
     expect(mid.main.get_by_role("row", name="Paused")).to_be_visible()
+    keep(mid.page, "other-installation")
     two_tiers.allow_per_s(mid, "0")
     marketing.button("Resume").click()
-    two_tiers.ends(marketing)
-    assert two_tiers.counts(marketing) == {"Delivered": ("3", "3"), "Excluded": ("1", "0"), "All": ("4", "3")}
+    two_tiers.ends(marketing, "Delivered 3 3", "Excluded 1 0", "All 4 3")
+    keep(marketing.page, "report-by-mid")
     assert [len(received(made.smsc, number)) for number in (ADA, GRACE)] == [2, 2], "a message and a reply to Grace"

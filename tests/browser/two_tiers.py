@@ -3,6 +3,7 @@
 import re
 
 from playwright.sync_api import Locator, expect
+from tests.browser.conftest import Keep
 from tests.browser.journey import GRACE, IDS, analyse_and_confirm, answer_stops
 from tests.browser.reader import PATIENCE_S, Reader
 from tests.e2e.installation import until
@@ -104,7 +105,7 @@ def allow_per_s(mid: Reader, messages: str) -> None:
 # -- on marketing ----------------------------------------------------------------------------------------------------
 
 
-def connect_mid(marketing: Reader, address: str, key: str) -> None:
+def connect_mid(marketing: Reader, address: str, key: str, keep: Keep) -> None:
     """By mid's address, the operator and its key; a wrong key first."""
     marketing.menu("Connections")
     marketing.link("Connect your first provider").click()
@@ -125,6 +126,7 @@ def connect_mid(marketing: Reader, address: str, key: str) -> None:
     marketing.reads("It works")
     for checked in ("Address", "Sign-in", "Right", "Version", "Clock", "Account: sms_crm is there"):
         expect(marketing.main.get_by_text(re.compile(f"^{checked}")).first).to_be_visible()
+    keep(marketing.page, "connect-mid")
     marketing.button("Save and switch on").click()
     expect(marketing.heading(ACCOUNT)).to_be_visible()
 
@@ -165,16 +167,12 @@ def send(marketing: Reader, name: str, messages: int) -> None:
     analyse_and_confirm(marketing, messages)
 
 
-def ends(marketing: Reader) -> None:
-    """The delivery that is shown, and mid's figures of it are here."""
+def ends(marketing: Reader, *counts: str) -> None:
+    """The delivery that is shown; in each state so many are here and on mid."""
     expect(marketing.main.get_by_text("Finished", exact=True).first).to_be_visible()
     expect(marketing.main.get_by_text("Both sides say the same").first).to_be_visible()
-
-
-def counts(marketing: Reader) -> dict[str, tuple[str, str]]:
-    """Of the delivery that is shown: by state, how many here and on mid."""
-    rows = marketing.page.get_by_role("region", name="Here and on mid").get_by_role("row").all()[1:]
-    return {state: (here, on_mid) for state, here, on_mid in (row.locator("th, td").all_inner_texts() for row in rows)}
+    rows = marketing.page.get_by_role("region", name="Here and on mid").locator("tbody tr, tfoot tr")
+    expect(rows).to_have_text([re.compile(r"\s*".join(["^", *count.split(), "$"])) for count in counts])
 
 
 def timeline(marketing: Reader) -> list[str]:
