@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.engine.stock import NOW_MS, Stock
 from tests.web.desk import MANY, Desk, Reply, lined
 from tests.web.relay_operator import Marketing, marketing
 
+from chappe.engine.net.http_client import MOST_ANSWER
 from chappe.engine.store.relay_catalogue import INSERT_RELAYED, RELAYED_AMONG, RELAYED_IN_RANGE, relayed
 from chappe.engine.store.statement import Query
 from chappe.engine.store.store import Store, open_store
@@ -19,9 +20,11 @@ from chappe.features.accounts.models import Organisation
 from chappe.features.connections.models import Connection
 from chappe.features.messages.models import DeliveryCount, Message, Outbox
 from chappe.features.relay.models import Relayed
-from chappe.messaging import Channel
-from chappe.providers.relay import packed
+from chappe.messaging import About, Channel, Deferred, Refused, SendOutcome
+from chappe.providers.http import Account, HttpResponse
+from chappe.providers.relay import packed, read_bundle
 from chappe.web.intake import relay
+from chappe.web.intake.app import MOST_LINES
 from chappe.web.intake.request import MessageIn
 from chappe.web.intake.submission import Checked, Submission
 
@@ -109,6 +112,65 @@ def test_what_was_taken_before_texts_were_compared_is_taken_for_the_same(desk: D
     first = bundle(desk, sms, [given(7)])
     Relayed.objects.update(digest=0)
     assert bundle(desk, sms, [given(7, "Bonsoir")]).lines[0]["id"] == first.lines[0]["id"]
+
+
+# -- refused ---------------------------------------------------------------------------------------------------------
+
+
+def outcomes(reply: Reply, count: int) -> Sequence[SendOutcome]:
+    """What the other side reads in an answer."""
+    response = HttpResponse(reply.status, reply.text.encode(), {"content-type": reply.type})
+    return read_bundle(response, cast(Account, None), count)
+
+
+@pytest.mark.parametrize("wrong", [{"sender": "é"}, {"to": "nobody"}], ids=["read", "checked"])
+def test_every_line_that_cannot_be_sent_is_named_so_that_the_others_go_the_next_time(
+    desk: Desk, sms: Marketing, wrong: Any
+) -> None:
+    lines = [given(number, **(wrong if number % 3 else {})) for number in range(1, 1_001)]
+    reply = bundle(desk, sms, lines)
+    assert reply.status == 422
+    assert len(reply.json["errors"]) == 1
+    told = outcomes(reply, len(lines))
+    assert [isinstance(one, Refused) for one in told] == [bool(number % 3) for number in range(1, 1_001)]
+    right = [line for line, one in zip(lines, told, strict=True) if not isinstance(one, Refused)]
+    assert bundle(desk, sms, right).status == 202
+
+
+def test_ten_thousand_wrong_lines_are_told_within_what_an_answer_may_have(desk: Desk, sms: Marketing) -> None:
+    lines = [given(number, **{f"novelty{number}": 1}) for number in range(1, MOST_LINES + 1)]
+    for wrong in (lines, [{"relay_id": number} for number in range(1, MOST_LINES + 1)]):
+        reply = bundle(desk, sms, wrong)
+        assert reply.status == 422
+        assert len(reply.text) < MOST_ANSWER / 8
+        named = [one["field"].partition(":")[0].partition(" ")[2] for one in reply.json["errors"]]
+        assert sorted(int(number) for some in named for number in some.split(",")) == list(range(1, MOST_LINES + 1))
+
+
+def test_a_number_that_is_twice_in_a_bundle_is_refused(desk: Desk, sms: Marketing) -> None:
+    reply = bundle(desk, sms, [given(7), given(8), given(7), {"to": PHONE, "text": "x"}, given(8)])
+    assert reply.fields == {
+        "lines 3,5: relay_id": "is that of a line before",
+        "line 4: relay_id": "is needed where an account is named",
+    }
+
+
+def test_a_field_that_mid_does_not_know_holds_the_account_and_costs_no_message(desk: Desk, sms: Marketing) -> None:
+    reply = bundle(desk, sms, [given(1), given(2, options={"novelty": 1}), given(3, to="")])
+    first, newer, wrong = outcomes(reply, 3)
+    assert isinstance(first, Deferred)
+    assert isinstance(newer, Deferred)
+    assert (newer.about, newer.reason) == (About.ACCOUNT, "mid is older, and does not know options.novelty")
+    assert isinstance(wrong, Refused)
+
+
+def test_another_message_of_a_number_holds_the_account_and_costs_no_message(desk: Desk, sms: Marketing) -> None:
+    bundle(desk, sms, [given(7)])
+    told = outcomes(bundle(desk, sms, [given(6), given(7, "Bonsoir")]), 2)
+    for one in told:
+        assert isinstance(one, Deferred)
+        assert one.about is About.ACCOUNT
+        assert "database" in one.reason
 
 
 # -- what it costs ---------------------------------------------------------------------------------------------------

@@ -366,26 +366,32 @@ def _trouble(response: HttpResponse) -> SendOutcome:
 
 def _refused(response: HttpResponse, count: int) -> Sequence[SendOutcome]:
     """Mid stores a bundle as a whole or not at all, and says which lines it cannot take: the others go again."""
-    wrong: dict[int, str] = {}
+    wrong: dict[int, SendOutcome] = {}
     found = response.json.get("errors", []) if isinstance(response.json, dict) else []
     for one in found if isinstance(found, list) else []:
-        place, _, words = _said_of(one)
-        if 0 < place <= count:
-            wrong.setdefault(place, words)
-    if not wrong:
+        places, outcome = _said_of(one)
+        for place in places:
+            wrong.setdefault(place, outcome)
+    if not any(place in wrong for place in range(1, count + 1)):
         return [Deferred(_problem(response), ACCOUNT_PAUSE_S, "422", About.ACCOUNT)] * count
     others = Deferred("another message of its bundle could not be taken", 0.0, about=About.RATE)
-    return [Refused(wrong[place], "422") if place in wrong else others for place in range(1, count + 1)]
+    return [wrong.get(place, others) for place in range(1, count + 1)]
 
 
-def _said_of(error: Any) -> tuple[int, str, str]:
-    """Line (0: none), field and words of one error in a problem."""
-    if not isinstance(error, dict):
-        return 0, "", ""
-    head, _, field = said(error.get("field")).partition(": ")
-    number = head.removeprefix("line ")
-    place = int(number) if number.isascii() and number.isdigit() and len(number) < 8 else 0
-    return place, field, f"mid: {field} {said(error.get('message'))}".strip()
+UNKNOWN_FIELD = "is not a field of this request"
+"""What the intake says of a field that it does not know."""
+
+
+def _said_of(error: Any) -> tuple[Sequence[int], SendOutcome]:
+    """Lines that one error in a problem is about, and what becomes of their messages."""
+    named = error.get("field") if isinstance(error, dict) else None
+    head, _, field = named.partition(": ") if isinstance(named, str) else ("", "", "")
+    numbers = head.removeprefix("lines ").removeprefix("line ").split(",", MOST_IN_BUNDLE)
+    places = [int(number) for number in numbers if number.isascii() and number.isdigit() and len(number) < 8]
+    field, words = said(field), said(error.get("message")) if places else ""
+    if words == UNKNOWN_FIELD:
+        return places, Deferred(f"mid is older, and does not know {field}", ACCOUNT_PAUSE_S, "422", About.ACCOUNT)
+    return places, Refused(f"mid: {field} {words}".strip(), "422")
 
 
 def _detail(response: HttpResponse) -> str:

@@ -175,7 +175,7 @@ class Intake:
         organisation_id = caller.organisation_id
 
         def checked() -> list[Checked]:
-            messages = [read_one(body)] if path == ONE else read_lines(body, MOST_LINES)
+            messages = [read_one(body)] if path == ONE else read_lines(body, MOST_LINES, is_bundle=bool(account))
             targets = self._committer.targets(organisation_id)
             if account:
                 return check_relayed(messages, account_target(targets, caller.operator, account), self._now_ms())

@@ -20,7 +20,7 @@ def check_all(messages: list[MessageIn], targets: list[Target], now_ms: int, *, 
         if isinstance(found, Checked):
             checked.append(found)
             continue
-        errors += [FieldError(line_field(line, one.field), one.message) for one in found] if has_lines else found
+        errors += [FieldError(line_field(str(line), one.field), one.message) for one in found] if has_lines else found
         if len(errors) >= MOST_ERRORS:
             break
     if errors:

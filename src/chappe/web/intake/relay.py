@@ -22,7 +22,7 @@ from chappe.engine.store.store import OutboxBatch, Store
 from chappe.messaging import DeliveryState, FieldError
 from chappe.web.intake.check import check_message
 from chappe.web.intake.lookup import Target
-from chappe.web.intake.request import MOST_ERRORS, NOTHING_SENT, MessageIn, line_field
+from chappe.web.intake.request import NOTHING_SENT, LineError, MessageIn, by_kind
 from chappe.web.intake.submission import CATEGORIES, PRIORITY, Accepted, Checked, Submission, message_row
 from chappe.web.wire import BadRequest
 
@@ -50,21 +50,19 @@ def account_target(targets: Sequence[Target], operator: str, account: str) -> Ta
 
 
 def check_relayed(messages: Sequence[MessageIn], target: Target, now_ms: int) -> list[Checked]:
-    """The messages, all of them or none. Raises BadRequest naming lines and fields."""
-    by_id, checked, errors, seen = {target.id: target}, list[Checked](), list[FieldError](), set[int]()
+    """The messages, all of them or none. Raises BadRequest naming every wrong line, and fields."""
+    by_id, checked, errors, seen = {target.id: target}, list[Checked](), list[LineError](), set[int]()
     for line, message in enumerate(messages, 1):
         message.connection_id = target.id
-        found = check_message(message, by_id, now_ms)
-        problem = _problem(message, seen)
-        if problem is not None or not isinstance(found, Checked):
-            wrong = [*([problem] if problem else []), *(found if isinstance(found, list) else [])]
-            errors += [FieldError(line_field(line, one.field), one.message) for one in wrong]
-            if len(errors) >= MOST_ERRORS:
-                break
-            continue
-        checked.append(found)
+        problem, found = _problem(message, seen), check_message(message, by_id, now_ms)
+        if problem is not None:
+            errors.append((line, problem))
+        if isinstance(found, Checked):
+            checked.append(found)
+        else:
+            errors += [(line, one) for one in found]
     if errors:
-        raise BadRequest(422, NOTHING_SENT, errors[:MOST_ERRORS])
+        raise BadRequest(422, NOTHING_SENT, by_kind(errors))
     return checked
 
 
@@ -73,7 +71,7 @@ def _problem(message: MessageIn, seen: set[int]) -> FieldError | None:
     if number is None:
         return FieldError("relay_id", "is needed where an account is named")
     if number in seen:
-        return FieldError("relay_id", f"{number} is on a line before")
+        return FieldError("relay_id", "is that of a line before")
     seen.add(number)
     return None
 

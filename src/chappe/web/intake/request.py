@@ -1,6 +1,7 @@
 """What a request to send says, and what is wrong with it."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -23,8 +24,10 @@ MOST_RELAYED = (1 << RELAY_BITS) - 1
 PRINTABLE = r"^[ -~]*(?!\n)$"
 """Printable ASCII to the very end: `$` alone would let a line break through."""
 LONGEST_SHOWN = 100
+LONGEST_WORDS = 300
 MOST_ERRORS = 100
 NOTHING_SENT = "Nothing was sent."
+NO_KIND = ("", "cannot be sent as it is")
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[a-z_.\[\]0-9]*)`$")
 _NAMED = re.compile(r"(?P<what>missing required|unknown) field `(?P<name>.*)`$", re.DOTALL)
@@ -176,8 +179,8 @@ def read_one(body: bytes) -> MessageIn:
         raise BadRequest(400, f"The body is not JSON: {error}") from None
 
 
-def read_lines(body: bytes, most: int) -> list[MessageIn]:
-    """The messages of an NDJSON body, all or none. Raises BadRequest naming lines and fields."""
+def read_lines(body: bytes, most: int, *, is_bundle: bool = False) -> list[MessageIn]:
+    """The messages of an NDJSON body, all or none. Raises BadRequest naming lines and fields: of a bundle, every line."""
     body = body.rstrip()
     if not body:
         raise BadRequest(422, "Nothing was sent: the body has no line.")
@@ -185,26 +188,45 @@ def read_lines(body: bytes, most: int) -> list[MessageIn]:
     if count > most:
         raise BadRequest(413, f"The body has {count} lines; a request may have {most}.")
     messages: list[MessageIn] = []
-    errors: list[FieldError] = []
+    errors: list[LineError] = []
     for number, line in enumerate(body.split(b"\n"), 1):
         try:
             messages.append(_one.decode(line))
         except msgspec.ValidationError as error:
-            found = _field_error(error)
-            errors.append(FieldError(line_field(number, found.field), found.message))
+            errors.append((number, _field_error(error)))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             words = f"is not JSON: {error}" if line.strip() else "is blank; each line is a message"
-            errors.append(FieldError(line_field(number), words))
-        if len(errors) >= MOST_ERRORS:
+            errors.append((number, FieldError("", words)))
+        if len(errors) >= MOST_ERRORS and not is_bundle:
             break
     if errors:
-        raise BadRequest(422, NOTHING_SENT, errors)
+        raise BadRequest(422, NOTHING_SENT, by_kind(errors) if is_bundle else by_line(errors))
     return messages
 
 
-def line_field(number: int, field: str = "") -> str:
-    """How a field of one line is named."""
-    return f"line {number}: {field}" if field else f"line {number}"
+LineError = tuple[int, FieldError]
+"""What is wrong with a line, which has this number."""
+
+
+def by_line(errors: Sequence[LineError]) -> list[FieldError]:
+    """The first of them, each for itself: for people."""
+    return [FieldError(line_field(str(line), one.field), one.message) for line, one in errors[:MOST_ERRORS]]
+
+
+def by_kind(errors: Sequence[LineError]) -> list[FieldError]:
+    """All of them, briefly: for a program, which leaves these lines out and sends the others. What is wrong with many is said
+    once, and of very many kinds the last ones are not told apart, so that it stays well below 1 MiB."""
+    kinds: dict[tuple[str, str], list[int]] = {}
+    for line, one in errors:
+        kind = (one.field[:LONGEST_SHOWN], one.message[:LONGEST_WORDS])
+        kinds.setdefault(kind if kind in kinds or len(kinds) < MOST_ERRORS else NO_KIND, []).append(line)
+    return [FieldError(line_field(",".join(map(str, lines)), field), words) for (field, words), lines in kinds.items()]
+
+
+def line_field(numbers: str, field: str = "") -> str:
+    """How a field of one line is named, or of several, with commas between their numbers."""
+    place = f"lines {numbers}" if "," in numbers else f"line {numbers}"
+    return f"{place}: {field}" if field else place
 
 
 def recipient_of(message: MessageIn, way: Way) -> str | None:
