@@ -452,7 +452,7 @@ class Recorder:
         if not self._fast(segments, sent, delivered, outcome, word.segments):
             turns -= changes.sent(sent)  # before its segment says so
             self._database.run(catalogue.INSERT_SEGMENTS, _segment_rows(segments, turns, {}))
-            self._complete([one for one in sent if one[0] in turns], segments)
+            self._complete([one for one in sent if one[0] in turns], segments, {})
             others = [*((receipt, Hit(*found)) for receipt, found in delivered), *others]
         for record in records:
             changes.settled(record.settled)
@@ -492,7 +492,7 @@ class Recorder:
         turns = {turn for turn, _, _ in sent}
         rows = _segment_rows(segments, turns, said)
         is_right = self._database.run(catalogue.INSERT_SEGMENTS, rows) == len(rows)
-        is_right = is_right and self._all_wait(turns) and self._complete(sent, segments)
+        is_right = is_right and self._all_wait(turns) and self._complete(sent, segments, said)
         # In the order of the table: neighbours share a page.
         ended = [(said[one].status, said[one].code, said[one].at_ms, one) for one in sorted(said)]
         is_right = is_right and self._database.run(catalogue.SEGMENT_DELIVERED, ended) == len(ended)
@@ -524,12 +524,21 @@ class Recorder:
         ids = [turn >> 4 for turn in turns]
         return {turn for (turn,) in self._database.query(catalogue.STILL_WAITING, (ids,))} == turns
 
-    def _complete(self, sent: Sequence[tuple[int, int, int]], segments: Segments) -> bool:
-        """Messages whose last segment was taken now, and the first in an earlier transaction. False where one of these says
-        already that it is sent."""
+    def _complete(self, sent: Sequence[tuple[int, int, int]], segments: Segments, said: dict[int, Received]) -> bool:
+        """Messages whose last segment was taken now, and the first in an earlier transaction. Receipts in `said` that one of
+        them has are taken out of it and written with it. False where one of these says already that it is sent."""
         here = {segment[0] >> 8 for segment in segments if not segment[0] & 255}
-        late = [(at_ms, turn << 8) for turn, _, at_ms in sent if turn not in here]
-        return self._database.run(catalogue.SEGMENT_SENT, late) == len(late)
+        late, through = list[Row](), list[Row]()
+        for turn, _, at_ms in sent:
+            if turn in here:
+                continue
+            receipt = said.pop(turn << 8, None)
+            if receipt is None:
+                late.append((at_ms, turn << 8))
+            else:
+                through.append((at_ms, receipt.status, receipt.code, receipt.at_ms, turn << 8))
+        is_right = self._database.run(catalogue.SEGMENT_SENT, late) == len(late)
+        return is_right and self._database.run(catalogue.SEGMENT_THROUGH, through) == len(through)
 
     def _changes(self, outcome: Outcome) -> Changes:
         heads = (self._store, self._policies, outcome.now_ms, outcome.counts, outcome.blocked)

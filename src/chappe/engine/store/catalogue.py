@@ -240,6 +240,13 @@ SEGMENT_DELIVERED = Update(
     where="state = 30",
 )
 SEGMENT_SENT = Update("segment", (Column("sent_ms"),), (_ID,), fixed="state = 30", where="state = 10")
+SEGMENT_THROUGH = Update(
+    "segment",
+    (Column("sent_ms"), Column("status", "text"), Column("code", "text"), Column("done_ms")),
+    (_ID,),
+    fixed="state = 40",
+    where="state = 10",
+)
 CLOSE_SEGMENT = Update("segment", (Column("state", "smallint"),), (_ID,), where="state < 40")
 LOCK_SEGMENTS = Query("SELECT id FROM segment WHERE id IN ?? ORDER BY id FOR UPDATE", ("id",))
 SEGMENT_CHANGED = Update(
