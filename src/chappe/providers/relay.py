@@ -386,7 +386,7 @@ def _said_of(error: Any) -> tuple[Sequence[int], SendOutcome]:
     """Lines that one error in a problem is about, and what becomes of their messages."""
     named = error.get("field") if isinstance(error, dict) else None
     head, _, field = named.partition(": ") if isinstance(named, str) else ("", "", "")
-    numbers = head.removeprefix("lines ").removeprefix("line ").split(",", MOST_IN_BUNDLE)
+    numbers = head.removeprefix("line").removeprefix("s").strip().split(",", MOST_IN_BUNDLE)
     places = [int(number) for number in numbers if number.isascii() and number.isdigit() and len(number) < 8]
     field, words = said(field), said(error.get("message")) if places else ""
     if words == UNKNOWN_FIELD:
