@@ -188,7 +188,7 @@ def mend(marketing: Reader) -> None:
     marketing.reads("None: both sides count the same")
     marketing.link("Mend").click()
     marketing.button("Mend").click()
-    marketing.reads("Mended")
+    expect(marketing.main.locator(".notice").filter(has_text=re.compile("^Mended"))).to_be_visible()
     marketing.reads("None: both sides count the same")
 
 
