@@ -49,8 +49,11 @@ def _furnish(url: str) -> tuple[str, list[str]]:
     paths = [one.filled(house.ids) for one in pages() if one.route != LIVE]
     shown = [path for path in paths if _is_page(client.get(path))]
     tabs = ("", "settings/", "replace/", "verify/", "performance/", "exchanges/", "hooks/", "traces/")
-    for provider, made in house.connections.items():
-        shown += [f"/connections/{made.pk}/{tab}" for tab in tabs] + [f"/connections/new/{provider}/"]
+    made = {provider: connection.pk for provider, connection in house.connections.items()} | {
+        "relay": house.ids["mid_id"]
+    }
+    for provider, number in made.items():
+        shown += [f"/connections/{number}/{tab}" for tab in tabs] + [f"/connections/new/{provider}/"]
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     connections.close_all()
     return session, sorted({*shown, "/account/password/change/", "/account/2fa/"})
