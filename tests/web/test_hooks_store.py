@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,15 @@ from tests.web.test_intake_store import impatient, trouble
 
 from chappe.engine.configuration import sqlite_path
 from chappe.engine.store.hook_event import read
+from chappe.engine.store.statement import Query
 from chappe.engine.store.store import Store, open_store
 from chappe.features.accounts.models import Organisation
 from chappe.features.connections.models import Connection
 from chappe.features.messages.models import HookEvent
-from chappe.messaging import StoreUnsure
+from chappe.messaging import Pages, StoreUnsure
+from chappe.providers.http import NOTHING
+from chappe.web.hooks import committer
+from chappe.web.hooks.reader import Heard
 
 
 @pytest.fixture
@@ -59,6 +63,31 @@ class Held:
 
         store.database.commit = held  # type: ignore[method-assign]
         return store
+
+
+def test_pushes_of_one_moment_take_what_they_need_in_one_order(
+    database: str, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So do other processes, and nobody waits for one who waits for it."""
+    pushes = [
+        Heard(connection, 1, [Pages(1, 1, 0, (), number)], [], NOTHING)
+        for connection, number in ((3, 5), (1, 4), (3, 6), (1, 4), (2, 9))
+    ]
+    taken: list[int] = []
+    with closing(open_store(database).database) as opened:
+        store, query = Store(opened), opened.query
+
+        def watched(statement: Query, values: Sequence[Any] = ()) -> list[Any]:
+            taken.append(values[0])
+            return query(statement, values)
+
+        monkeypatch.setattr(opened, "query", watched)
+        with store.transaction():
+            new = committer._new(store, pushes, 1)
+    assert taken == [1, 1, 2, 3, 3]
+    assert new == [pushes[0], pushes[1], pushes[2], pushes[4]]
+    assert pushes[3].error is not None
+    assert pushes[3].error.status == 409
 
 
 def test_a_call_is_answered_only_once_it_is_committed(database: str, twilio: Connection) -> None:

@@ -132,7 +132,7 @@ class Committer:
         assert self._store is not None
         try:
             with self._store.transaction():
-                new = [heard for heard in calls if not _is_played_again(self._store, heard, self._now_ms())]
+                new = _new(self._store, calls, self._now_ms())
                 keep(self._store, [arrived for heard in new for arrived in heard.arrived])
         except (StoreBusy, StoreFull) as error:
             return _refuse(calls, BadRequest(503, f"Nothing was stored: {error}. Try again."))
@@ -159,6 +159,13 @@ class Committer:
         except Exception:
             log.exception("hooks.not_counted")
         return True
+
+
+def _new(store: Store, calls: Sequence[Heard], now_ms: int) -> list[Heard]:
+    """Those that were not taken before. By connection, as other processes ask too: each asks for a row, and holds it."""
+    in_order = sorted(calls, key=lambda heard: heard.connection_id)
+    again = {id(heard) for heard in in_order if _is_played_again(store, heard, now_ms)}
+    return [heard for heard in calls if id(heard) not in again]
 
 
 def _is_played_again(store: Store, heard: Heard, now_ms: int) -> bool:
