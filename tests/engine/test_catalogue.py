@@ -132,7 +132,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "RELAY_LINK": (1,),
     "BEGIN_RELAY_LINK": (1, 0, 0, 0, 0),
     "QUARANTINE_TO_TELL": (1, 1, 0, 1, 100),
-    "DELIVERIES_TO_TELL": (1, 1, 100),
+    "DELIVERIES_TO_TELL": (1, 1, 0, 1, 100),
     "RELAY_OPEN_DELIVERIES": (1, 1, 100),
     "QUARANTINE_AT": (1, "+336", ""),
     "RELAY_LINK_IS": (1, 1, 1, 1, 1, "", "", "", 1, 1, 1),
@@ -264,6 +264,28 @@ def test_the_next_batch_is_found_by_the_index_of_what_is_due(sqlite_url: str) ->
     stock.close()
     assert any("outbox_due" in step for step in plan)
     assert not any("TEMP B-TREE FOR ORDER BY" in step for step in plan), plan
+
+
+def test_what_another_chappe_is_told_of_the_quarantine_is_found_among_the_organisations_own(sqlite_url: str) -> None:
+    stock = Stock(sqlite_url)
+    plan = sqlite_plan(stock, relay_catalogue.QUARANTINE_TO_TELL.sql, VALUES["QUARANTINE_TO_TELL"])
+    stock.close()
+    assert any("quarantine_to_tell (organisation_id=? AND changed_ms>?)" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+@pytest.mark.postgresql
+def test_postgresql_finds_it_in_its_order_too(planner: psycopg.Connection[Any]) -> None:
+    sql, values = postgresql._translate(relay_catalogue.QUARANTINE_TO_TELL.sql), list(VALUES["QUARANTINE_TO_TELL"])
+    plan = [str(row[0]) for row in planner.execute(f"EXPLAIN {sql}".encode(), values)]
+    assert any("quarantine_to_tell" in step for step in plan), plan
+
+
+def test_deliveries_that_were_cancelled_are_found_without_looking_at_the_others(sqlite_url: str) -> None:
+    stock = Stock(sqlite_url)
+    plan = sqlite_plan(stock, sqlite._translate(catalogue.SWEEPABLE.sql), VALUES["SWEEPABLE"])
+    stock.close()
+    assert any("relay_delivery_cancelled" in step for step in plan), plan
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------

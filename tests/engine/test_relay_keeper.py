@@ -15,7 +15,7 @@ from tests.engine.http_peer import Peer
 from tests.engine.stock import Desk, Stock, delivery_row
 from tests.engine.test_http_sender import http
 
-from chappe.engine import relay_flow
+from chappe.engine import relay_flow, relay_step
 from chappe.engine.http_flow import open_sender
 from chappe.engine.net.http_sender import HttpSender
 from chappe.engine.relay_flow import Keeper
@@ -369,6 +369,26 @@ def test_pause_resume_and_cancel_go_over_each_once(stock: Stock, desk: Desk, mid
                 await until(lambda a=action: mid.actions[-1:] == [f"{a} {delivery.pk}"], action)  # type: ignore[misc]
                 await some_rounds(mid)
             assert [one.partition(" ")[0] for one in mid.actions] == ["pause", "resume", "pause", "cancel"]
+
+    run()
+
+
+def test_of_however_many_deliveries_the_latest_is_told_too(
+    stock: Stock, desk: Desk, mid: Mid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (relay_step, relay_flow):
+        monkeypatch.setattr(module, "MOST_CHANGED", 3)
+    changed_ms = now_ms() - 5_000
+    for _ in range(4):
+        delivery_row("finished", changed_ms)
+    numbers = [delivery_row("paused", changed_ms + place // 5).pk for place in range(8)]
+
+    @in_loop
+    async def run() -> None:
+        async with keeping(desk, mid):
+            await until(lambda: len(mid.actions) >= 8, "all were told")  # type: ignore[misc]
+            await some_rounds(mid)
+        assert mid.actions == [f"pause {number}" for number in numbers]
 
     run()
 

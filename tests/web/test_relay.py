@@ -23,6 +23,7 @@ from chappe.features.clock import now_ms
 from chappe.features.connections.models import Connection, ConnectionVersion
 from chappe.features.consent.models import ConsentEvent, Quarantine
 from chappe.features.messages.models import DeliveryCount, IdBlock, Outbox
+from chappe.features.relay import services as relay_services
 from chappe.features.relay.models import RelayAccount, RelayDelivery, Relayed, RelayPage
 from chappe.features.sealed import process_vault
 from chappe.messaging import DeliveryState, Told
@@ -342,6 +343,22 @@ def test_a_delivery_is_paused_resumed_and_cancelled_with_what_waits_of_it(peer: 
     assert peer.post("/deliveries/17/resume").json == {"status": "cancelled"}
     actions = list(AuditEvent.objects.filter(subject_kind="relay").order_by("pk").values_list("action", "actor_name"))
     assert actions == [("pause", "sms"), ("resume", "sms"), ("pause", "sms"), ("cancel", "sms")]
+
+
+def test_what_people_paused_here_is_resumed_by_them_and_not_by_the_operator(peer: Peer, account: Connection) -> None:
+    def here(action: str) -> str:
+        return relay_services.delivery_is(account, 17, action, now_ms()).status
+
+    assert here("pause") == "paused"
+    assert peer.post("/deliveries/17/resume").json == {"status": "paused"}
+    assert peer.post("/deliveries/17/pause").json == {"status": "paused"}
+    assert here("resume") == "sending"
+    peer.post("/deliveries/17/pause")
+    assert peer.post("/deliveries/17/resume").json == {"status": "sending"}
+    peer.post("/deliveries/17/pause")
+    here("pause")
+    assert peer.post("/deliveries/17/resume").json == {"status": "paused"}
+    assert peer.post("/deliveries/17/cancel").json == {"status": "cancelled"}
 
 
 def test_a_delivery_of_which_nothing_came_yet_is_known_as_it_is_told(peer: Peer, account: Connection) -> None:

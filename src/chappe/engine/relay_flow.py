@@ -16,7 +16,7 @@ import structlog
 from chappe.engine.http_flow import HttpFlow, open_sender
 from chappe.engine.net.http_client import NoAnswer, NotSent
 from chappe.engine.net.http_sender import HttpSender, NoToken
-from chappe.engine.relay_step import MOST_TOLD
+from chappe.engine.relay_step import MOST_CHANGED, MOST_TOLD
 from chappe.engine.store.relay_frame import PagesHeard, StepFound, StepTaken, StepWanted
 from chappe.messaging import ChappeError, ConfigError, DeliveryState, UnreadableBody
 from chappe.messaging.relay import read_pages
@@ -116,7 +116,7 @@ class Keeper:
         self._heard_ms = 0
         self._told_push: str | None = None
         self._told: dict[tuple[Any, ...], int] = {}
-        self._place = (0, 0)
+        self._place = self._delivery_place = (0, 0)
         self._figures: dict[int, Mapping[str, int]] = {}
         self._version = ""
         self._failures = 0
@@ -149,7 +149,7 @@ class Keeper:
         """How far we are; None while the database does not say."""
         connection = self._flow.connection
         self._found = asyncio.get_running_loop().create_future()
-        place = (connection.id, connection.organisation_id, *self._place)
+        place = (connection.id, connection.organisation_id, *self._place, *self._delivery_place)
         if not self._flow.tell_store(lambda number: StepWanted(number, *place)):
             return None
         try:
@@ -259,6 +259,9 @@ class Keeper:
             await self._json("POST", f"/deliveries/{delivery_id}/{_ACTIONS.get(status, 'resume')}", {})
             self._told[("d", delivery_id)] = changed_ms
             taken.deliveries_ms = max(taken.deliveries_ms, changed_ms)
+        self._delivery_place = (0, 0)
+        if len(step.deliveries) >= MOST_CHANGED:  # there are more of them
+            self._delivery_place = (step.deliveries[-1][2], step.deliveries[-1][0])
 
     def _forget(self) -> None:
         if len(self._told) > 10_000:

@@ -14,7 +14,7 @@ OPEN_MS = 86_400_000
 """How long the figures of a delivery that is over are asked for."""
 MOST_DELIVERIES = 100
 MOST_CHANGED = 1_000
-"""Deliveries that are sent, paused or cancelled within `OVERLAP_MS`; of more some are told later."""
+"""Deliveries that are told at once; of more the others come the next time."""
 _STATUSES = frozenset(status.value for status in QuarantineStatus)
 _SMS = Channel.SMS.value
 
@@ -34,7 +34,8 @@ class Steps:
         after_ms = wanted.after_ms or quarantine_ms - OVERLAP_MS
         since = (after_ms, after_ms, wanted.after_id, wanted.organisation_id, MOST_TOLD)
         entries = self._database.query(relay.QUARANTINE_TO_TELL, since)
-        asked = (deliveries_ms - OVERLAP_MS, wanted.connection_id, MOST_CHANGED)
+        after_ms = wanted.delivery_ms or deliveries_ms - OVERLAP_MS
+        asked = (after_ms, after_ms, wanted.delivery_id, wanted.connection_id, MOST_CHANGED)
         deliveries = self._database.query(relay.DELIVERIES_TO_TELL, asked)
         opened = (wanted.connection_id, now_ms - OPEN_MS, MOST_DELIVERIES)
         # fmt: off

@@ -34,7 +34,14 @@ RELAYED_AMONG = Query("SELECT id, message_id, digest FROM relayed WHERE id IN ??
 INSERT_RELAYED = Insert("relayed", (_ID, Column("message_id"), Column("digest")))
 INSERT_RELAY_DELIVERIES = Insert(
     "relay_delivery",
-    (_ID, Column("organisation_id"), Column("status", "text"), Column("created_ms"), Column("changed_ms")),
+    (
+        _ID,
+        Column("organisation_id"),
+        Column("status", "text"),
+        Column("paused_by", "text"),
+        Column("created_ms"),
+        Column("changed_ms"),
+    ),
     on_conflict="ON CONFLICT (id) DO NOTHING",
 )
 
@@ -101,8 +108,9 @@ QUARANTINE_TO_TELL = Query(
     ("id", "address", "short_code", "status", "reason", "changed_ms"),
 )
 DELIVERIES_TO_TELL = Query(
-    "SELECT id, status, changed_ms FROM delivery WHERE changed_ms >= ? AND connection_id = ? "
-    "AND status IN ('sending', 'paused', 'cancelled', 'finished') ORDER BY changed_ms LIMIT ?",
+    # Nothing of one that is finished waits on mid, so that it does not matter how it stands there.
+    "SELECT id, status, changed_ms FROM delivery WHERE changed_ms >= ? AND (changed_ms > ? OR id > ?) "
+    "AND connection_id = ? AND status IN ('sending', 'paused', 'cancelled') ORDER BY changed_ms, id LIMIT ?",
     ("id", "status", "changed_ms"),
 )
 RELAY_OPEN_DELIVERIES = Query(

@@ -63,14 +63,16 @@ class RelayAccounts(msgspec.Struct, array_like=True, tag="relay_accounts", gc=Fa
 
 
 class StepWanted(msgspec.Struct, array_like=True, tag="step_wanted", gc=False):
-    """On marketing: how far an account is in step with mid, and what mid is to be told: of the quarantine what comes after this
-    place, (0, 0) being where mid was told last."""
+    """On marketing: how far an account is in step with mid, and what mid is to be told: of the quarantine and of deliveries
+    what comes after a place, (0, 0) being where mid was told last."""
 
     number: int
     connection_id: int
     organisation_id: int
     after_ms: int = 0
     after_id: int = 0
+    delivery_ms: int = 0
+    delivery_id: int = 0
 
 
 class StepFound(msgspec.Struct, array_like=True, tag="step_found", gc=False):

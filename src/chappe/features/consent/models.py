@@ -32,6 +32,8 @@ class Quarantine(models.Model):
         ]
         indexes = [
             models.Index(fields=["changed_ms"], name="quarantine_changed"),
+            # Of one organisation, to be told to another Chappe.
+            models.Index(fields=["organisation_id", "changed_ms", "id"], name="quarantine_to_tell"),
             models.Index(fields=["organisation_id", "id"], name="quarantine_organisation"),
             # Of a status that few have, in the order that pages show: newest first, or by number.
             models.Index(fields=["organisation_id", "status", "id"], name="quarantine_status"),

@@ -40,12 +40,19 @@ class RelayDelivery(models.Model):
     id = AssignedId()
     organisation_id = models.BigIntegerField()
     status = models.CharField(max_length=12, default="sending", help_text="sending, paused or cancelled")
+    paused_by = models.CharField(
+        max_length=12, default="", help_text="operator, which may resume it then; empty: people here"
+    )
     created_ms = Milliseconds()
     changed_ms = Milliseconds()
 
     class Meta:
         db_table = "relay_delivery"
-        indexes = [models.Index(fields=["changed_ms"], name="relay_delivery_changed")]
+        indexes = [
+            models.Index(fields=["changed_ms"], name="relay_delivery_changed"),
+            # Few are, and engines look for them every second.
+            models.Index(fields=["id"], condition=models.Q(status="cancelled"), name="relay_delivery_cancelled"),
+        ]
 
 
 class Relayed(models.Model):

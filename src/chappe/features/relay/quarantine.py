@@ -160,9 +160,8 @@ _CHANGED = (
 
 def changed_since(account: Connection, after_ms: int, limit: int) -> Changes:
     """Changes after an instant, `limit` at most, but for those of the last millisecond, which are told together."""
-    changes = (
-        Quarantine.objects.filter(changed_ms__gt=after_ms).order_by("changed_ms").values_list("changed_ms", flat=True)
-    )
+    rows = Quarantine.objects.filter(organisation_id=account.organisation_id, changed_ms__gt=after_ms)
+    changes = rows.order_by("changed_ms").values_list("changed_ms", flat=True)
     looked_at = changes[LOOKED_AT - 1 : LOOKED_AT].first()
     end_ms = until_ms = looked_at if looked_at is not None else changes.last() or after_ms
     found = _changed(account, after_ms, until_ms, limit + 1)

@@ -35,6 +35,7 @@ LARGEST_NUMBER = (1 << RELAY_BITS) - 1
 """That the other side may have for a message or a delivery."""
 HEARD_EVERY_MS = 5_000
 SENDING, PAUSED, CANCELLED = "sending", "paused", "cancelled"
+OPERATOR = "operator"
 STATUS_AFTER = {"pause": PAUSED, "resume": SENDING, "cancel": CANCELLED}
 REPLIES = "automatic_replies"
 
@@ -258,9 +259,10 @@ def message_of(connection: Connection, number: int) -> MessageNow:
 # -- deliveries ------------------------------------------------------------------------------------------------------
 
 
-def delivery_is(connection: Connection, number: int, action: str, now_ms: int) -> RelayDelivery:
+def delivery_is(connection: Connection, number: int, action: str, now_ms: int, by: str = "") -> RelayDelivery:
     """Pause, resume or cancel the other side's delivery, so that what waits here stops, too; also one of which no message has
-    come yet. What is cancelled stays so. Raises NotFound for a number that no delivery can have."""
+    come yet. What is cancelled stays so; and what people paused here is resumed by them, not by the operator (`by` is OPERATOR
+    then). Raises NotFound for a number that no delivery can have."""
     if not 0 <= number <= LARGEST_NUMBER:
         raise NotFound("delivery", number)
     status, pk = STATUS_AFTER[action], relayed(connection.pk, number)
@@ -268,9 +270,14 @@ def delivery_is(connection: Connection, number: int, action: str, now_ms: int) -
         given = {"organisation_id": connection.organisation_id, "created_ms": now_ms, "changed_ms": now_ms}
         RelayDelivery.objects.get_or_create(pk=pk, defaults=given)
         row = RelayDelivery.objects.select_for_update().get(pk=pk)
-        if row.status not in (status, CANCELLED):
+        is_theirs_alone = by == OPERATOR and status != CANCELLED and row.status == PAUSED and row.paused_by != OPERATOR
+        if row.status == status == PAUSED and not by and row.paused_by:
+            row.paused_by = ""
+            row.save(update_fields=["paused_by"])
+        elif row.status not in (status, CANCELLED) and not is_theirs_alone:
             before, row.status, row.changed_ms = row.status, status, now_ms
-            row.save(update_fields=["status", "changed_ms"])
+            row.paused_by = by if status == PAUSED else ""
+            row.save(update_fields=["status", "paused_by", "changed_ms"])
             Outbox.objects.filter(delivery_id=pk).update(is_held=status == PAUSED)
             after = {"status": status, "delivery": number}
             note(subject(connection), action, before={"status": before}, after=after)

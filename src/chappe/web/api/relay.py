@@ -251,8 +251,8 @@ def known_messages(request: HttpRequest, name: Name, payload: RelayNumbers) -> R
     summary="Pause, resume or cancel a delivery",
 )
 def change_delivery(request: HttpRequest, name: Name, number: int, action: Action) -> RelayDeliveryOut:
-    """By the operator's own number of it. What is cancelled stays so."""
-    row = services.delivery_is(_account(request, name), number, action, now_ms())
+    """By the operator's own number of it. What is cancelled stays so, and so does what was paused on this side."""
+    row = services.delivery_is(_account(request, name), number, action, now_ms(), services.OPERATOR)
     return RelayDeliveryOut.model_validate({"status": row.status})
 
 

@@ -154,7 +154,7 @@ def _insert(store: Store, new: Mapping[int, Taken], now_ms: int) -> None:
         batches.setdefault((delivery_id, PRIORITY[category], checked.due_ms), []).append(row)
         owners[delivery_id] = submission.organisation_id
     store.database.run(INSERT_RELAYED, sorted((number, one.id, one.digest) for number, one in new.items()))
-    deliveries = [(one, owner, "sending", now_ms, now_ms) for one, owner in sorted(owners.items())]
+    deliveries = [(one, owner, "sending", "", now_ms, now_ms) for one, owner in sorted(owners.items())]
     store.database.run(INSERT_RELAY_DELIVERIES, deliveries)
     statuses = store.statuses(owners)
     store.enqueue(
