@@ -177,7 +177,7 @@ class Teller:
         self._timer = None
         if self._store.is_behind:
             return
-        now_s = self._clock()
+        now_s = time.monotonic()
         for connection_id, line in self._lines.items():
             if line.may_have_more and not line.is_busy and now_s >= line.rests_until_s:
                 line.is_busy, line.may_have_more = True, False
@@ -200,7 +200,7 @@ class Teller:
 
     def _told(self, line: Line, found: PagesFound, error: str) -> None:
         if error:
-            line.rests_until_s = self._clock() + REST_S[min(line.failures, len(REST_S) - 1)]
+            line.rests_until_s = time.monotonic() + REST_S[min(line.failures, len(REST_S) - 1)]
             line.failures += 1
             line.may_have_more = True
             log.warning("relay.not_told", connection=line.ear.connection_id, reason=error)
