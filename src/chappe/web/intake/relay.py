@@ -6,7 +6,7 @@ message is leased, and that is told to the other side as everything is that happ
 
 import difflib
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chappe.engine.store.relay_catalogue import (
@@ -81,7 +81,12 @@ def store(store: Store, submissions: Sequence[Submission], now_ms: int) -> None:
 
     All of it at once: whoever else counts messages takes deliveries in the order of their numbers, too.
     """
-    known = _known(store, {number for one in submissions for number, _ in _numbered(one)})
+    numbers = {number for one in submissions for number, _ in _numbered(one)}
+    if not numbers:
+        return
+    # First, for as many as may be new: whoever else brings some of them at this moment waits here until we are done.
+    ids = store.take_ids("message", len(numbers))
+    known = _known(store, numbers)
     new: dict[int, Taken] = {}
     for submission in submissions:
         numbered = _numbered(submission)
@@ -92,7 +97,7 @@ def store(store: Store, submissions: Sequence[Submission], now_ms: int) -> None:
         for (number, checked), digest in zip(numbered, digests, strict=True):
             if number not in known and number not in new:
                 new[number] = Taken(submission, checked, digest)
-    _insert(store, new, now_ms)
+    _insert(store, new, ids, now_ms)
     for submission in submissions:
         if submission.error is None:
             submission.accepted += [_answer(number, checked, known, new) for number, checked in _numbered(submission)]
@@ -141,12 +146,12 @@ def _answer(number: int, checked: Checked, known: Known, new: Mapping[int, Taken
     return Accepted(message_id, DeliveryState.WAITING, "", checked.segments, checked.encoding)
 
 
-def _insert(store: Store, new: Mapping[int, Taken], now_ms: int) -> None:
+def _insert(store: Store, new: Mapping[int, Taken], ids: Iterable[int], now_ms: int) -> None:
     if not new:
         return
     batches: dict[tuple[int, int, int], list[Row]] = {}
     owners: dict[int, int] = {}
-    for message_id, one in zip(store.take_ids("message", len(new)), new.values(), strict=True):
+    for message_id, one in zip(ids, new.values(), strict=False):
         submission, checked, one.id = one.submission, one.checked, message_id
         category = CATEGORIES[checked.message.category]
         delivery_id = relayed(checked.target.id, checked.message.relay_delivery)
@@ -165,8 +170,6 @@ def _insert(store: Store, new: Mapping[int, Taken], now_ms: int) -> None:
 
 def _known(store: Store, numbers: Collection[int]) -> Known:
     """Those that were taken before."""
-    if not numbers:
-        return {}
     first, last = min(numbers), max(numbers)
     if last - first < DENSE * len(numbers):
         rows = store.database.query(RELAYED_IN_RANGE, (first, last))
