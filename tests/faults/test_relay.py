@@ -102,6 +102,7 @@ def test_nothing_is_sent_twice_where_answers_are_lost_after_mid_stored_the_messa
         time.sleep(tiers.chance.uniform(0, 0.1))
     tiers.over.set()
     delivery.assert_whole()
+    assert tiers.marketing.duplicates_marked() == 0
 
 
 def test_a_slow_way_delays_and_does_no_more(tiers: TwoTiers) -> None:
