@@ -48,6 +48,7 @@ class Batch:
     horizon: int
     delivery_id: int
     due_ms: int
+    connection_id: int
 
     @property
     def ids(self) -> Sequence[int]:
@@ -163,7 +164,7 @@ class _Sorting:
         )
         own = [row[0] for row in parts[0]]
         packed = None if own[-1] - own[0] + 1 == len(own) else pack_ids(own)
-        return Batch(made[0], own[0], own[-1], packed, 0, 0, batch.due_ms)
+        return Batch(made[0], own[0], own[-1], packed, 0, 0, batch.due_ms, batch.connection_id)
 
     # -- what becomes of them ----------------------------------------------------------------------------------------
 
