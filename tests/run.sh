@@ -57,8 +57,8 @@ leave_out() {
 run_pytest() {
     local output status
     output=$(mktemp)
-    # Three at a time, on two cores too: half of what tests do is wait. A file stays with one worker, in the order of conftest.py.
-    python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder ${marks:+-m "$marks"} "$@" | tee "$output"
+    # Two at a time: much of what tests do is wait for processes. A file stays with one worker, in the order of conftest.py.
+    python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder ${marks:+-m "$marks"} "$@" | tee "$output"
     status=${PIPESTATUS[0]}
     # A test that skips itself was left out as well.
     local skipped

@@ -17,10 +17,10 @@ from chappe.features.hooks.reading import reads_own_calls
 from chappe.features.messages.models import HookEvent
 from chappe.messaging import InboundMessage, OptIn, OptOut
 from chappe.providers.http import HookRequest, HttpResponse
-from chappe.providers.registry import HTTP
+from chappe.providers.registry import VENDORS
 from chappe.web.hooks.exchange import Noted, described, masked_body, shown
 
-RECORDED = {key: recordings.Recordings(HTTP[key]) for key in sorted(HTTP) if reads_own_calls(key)}
+RECORDED = {key: recordings.Recordings(VENDORS[key]) for key in sorted(VENDORS) if reads_own_calls(key)}
 CALLS = [
     pytest.param(key, entry, id=f"{key}: {entry['name']}")
     for key, recorded in RECORDED.items()
