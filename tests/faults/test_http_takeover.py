@@ -41,7 +41,7 @@ def house(postgresql_url: str, bound: Callable[[str], None], tmp_path: Path) -> 
 
 @pytest.mark.postgresql
 def test_one_engine_calls_the_provider_and_another_takes_over_when_it_is_killed(house: HttpPlant) -> None:
-    ids = house.fill(900)
+    ids = house.fill(1500)  # in two batches: one is nobody's when the first engine dies
 
     @in_loop
     async def run() -> None:
