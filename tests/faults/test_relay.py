@@ -285,8 +285,8 @@ def test_keys_rotate_while_messages_cross_without_a_stop(tiers: TwoTiers) -> Non
 
     def cross() -> None:
         for _ in range(5):
-            delivery.add(40)
             before = delivery.sent()
+            delivery.add(40)
             wait(lambda b=before: delivery.sent() > b, "messages")  # type: ignore[misc]
             troubles.add(tiers.trouble())
 
