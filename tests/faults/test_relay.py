@@ -189,8 +189,8 @@ def test_nothing_is_lost_where_processes_are_killed(tiers: TwoTiers, is_long: bo
     tier = {"marketing": tiers.marketing, "mid": tiers.mid}[name]
     delivery, kills = tiers.begin(), 30 if is_long else 3
     for _ in range(kills):
-        delivery.add(200)
         before = delivery.sent()
+        delivery.add(200)
         wait(lambda b=before: delivery.sent() > b, "messages")  # type: ignore[misc]
         delivery.add(200)
         time.sleep(tiers.chance.uniform(0, 0.3))
