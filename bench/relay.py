@@ -75,7 +75,7 @@ def measure(messages: int, window: int) -> dict[str, float]:
         processes = {"mid_web": serve(mid, mid_port), "web": serve(marketing, port)}
         for name, one in (("mid_", mid), ("", marketing)):
             engine = psutil.Process(one.start("-m", "chappe.engine.engine").pid)
-            wait_for(lambda engine=engine: engine.children(), 20, "the store process")  # type: ignore[misc]
+            wait_for(engine.children, 20, "the store process")
             processes |= {f"{name}engine": engine, f"{name}store": engine.children()[0]}
         processes["smsc"] = psutil.Process(smsc.pid)
         ready = open_store(mid.url)

@@ -101,7 +101,7 @@ def test_another_message_of_a_number_that_was_taken_is_refused(desk: Desk, sms: 
 def test_of_two_messages_of_a_number_in_one_moment_the_second_is_refused(stock: Stock) -> None:
     one, two = submission(MessageIn(PHONE, "one", relay_id=5)), submission(MessageIn(PHONE, "two", relay_id=5))
     with stock.store.transaction():
-        relay.store(stock.store, [one, two], NOW_MS)
+        relay.take(stock.store, [one, two], NOW_MS)
     assert one.error is None
     assert two.error is not None
     assert (two.error.status, two.accepted) == (409, [])
@@ -217,7 +217,7 @@ def test_whoever_counts_takes_deliveries_in_the_order_of_their_numbers(postgresq
 
         def take() -> None:
             with mine.transaction():
-                relay.store(mine, brought, NOW_MS)
+                relay.take(mine, brought, NOW_MS)
 
         taking = threading.Thread(target=take)
         taking.start()

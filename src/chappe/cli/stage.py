@@ -68,7 +68,8 @@ def furnish(port: int, *, is_mid: bool = False) -> None:
         name = connections.Change(internal_name=f"{OPERATOR}_{ACCOUNT}")
         connections.change_connection(organisation_id, made.pk, name, now_ms)
         found = operators.create_operator(organisation_id, OPERATOR, "Marketing", ["administration"], now_ms)
-        print(operators.add_key(organisation_id, found.pk, "marketing", now_ms).secret)  # noqa: T201
+        made_key = operators.add_key(organisation_id, found.pk, "marketing", now_ms)
+        print(made_key.secret)  # noqa: T201 - the parent process reads it
 
 
 def furnish_marketing(mid_url: str, key: str) -> None:

@@ -78,13 +78,18 @@ class RelayFlow(HttpFlow):
         if self._keeper is not None:
             self._keeper.found(found)
 
-    def _let_go(self) -> None:
-        if self._keeping is not None:
-            self._keeping.cancel()
+    def _let_go(self) -> asyncio.Task[None] | None:
+        """The task that ends now; None where there was none."""
+        ending = self._keeping
+        if ending is not None:
+            ending.cancel()
             self._keeping = self._keeper = None
+        return ending
 
     async def stop(self) -> None:
-        self._let_go()
+        ending = self._let_go()
+        if ending is not None:
+            await asyncio.wait([ending])  # it closes what it has open
         await super().stop()
 
     def open_sender(self) -> HttpSender:
@@ -183,7 +188,8 @@ class Keeper:
         """The database is behind, and does not know what was said just now: it is to be asked, and told, once more."""
         self._told.clear()
         self._figures.clear()
-        self._told_push, self._place, self._heard_ms = None, (0, 0), 0
+        self._told_push, self._heard_ms = None, 0
+        self._place = self._delivery_place = (0, 0)
 
     def _is_news(self, step: StepFound, taken: StepTaken) -> bool:
         """Whether it is worth a commit, at each of which the disk is waited for."""

@@ -83,6 +83,7 @@ class Bound:
         if isinstance(listed, str):
             return listed in self.hosts
         return any(
+            # Of one version, which the checker does not see from the comparison.
             network.version == listed.version and listed.subnet_of(network)  # type: ignore[arg-type]
             for network in self.networks
         )

@@ -192,7 +192,7 @@ class Committer:
         now = now_ms()
         new = self._without_replays(store, submissions)
         self._store_own(store, [one for one in new if not one.is_relayed], now)
-        relay.store(store, [one for one in new if one.is_relayed], now)
+        relay.take(store, [one for one in new if one.is_relayed], now)
         keys: list[Row] = []
         for submission in new:
             if submission.key:

@@ -76,7 +76,7 @@ def _problem(message: MessageIn, seen: set[int]) -> FieldError | None:
     return None
 
 
-def store(store: Store, submissions: Sequence[Submission], now_ms: int) -> None:
+def take(store: Store, submissions: Sequence[Submission], now_ms: int) -> None:
     """Insert what is new of them, and answer all of it, in the caller's transaction; or note why one is not stored.
 
     All of it at once: whoever else counts messages takes deliveries in the order of their numbers, too.
