@@ -20,7 +20,7 @@ from chappe.engine.relay_step import MOST_CHANGED, MOST_TOLD
 from chappe.engine.store.relay_frame import PagesHeard, StepFound, StepTaken, StepWanted
 from chappe.messaging import ChappeError, ConfigError, DeliveryState, UnreadableBody
 from chappe.messaging.relay import read_pages
-from chappe.providers.http import HttpRequest, HttpResponse, read_json, said
+from chappe.providers.http import HttpRequest, HttpResponse, detail_of, read_json, said
 from chappe.providers.relay import MOST_PAGES_OCTETS, account_address, unpacked
 
 log = structlog.get_logger("chappe.relay")
@@ -366,7 +366,7 @@ class Keeper:
         headers = (("Content-Type", "application/json"),) if body else ()
         response = await self._sender.send(HttpRequest(method, account_address(self._account, rest), headers, body))
         if not response.is_success:
-            detail = said(response.json.get("detail")) if isinstance(response.json, dict) else ""
+            detail = detail_of(response)
             raise MidRefused(f"mid answered {response.status}" + (f": {detail}" if detail else ""))
         return response
 

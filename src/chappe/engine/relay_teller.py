@@ -18,7 +18,7 @@ from chappe.engine.store.relay_frame import PagesDue, PagesFound, PagesTold, Pag
 from chappe.engine.store.statement import Row
 from chappe.engine.vault import Sealed, Vault, relay_place
 from chappe.messaging import StoreError
-from chappe.providers.http import HttpRequest, HttpResponse, said
+from chappe.providers.http import HttpRequest, HttpResponse, detail_of
 from chappe.providers.relay import packed
 from chappe.providers.standard_webhook import secret_key, signatures
 
@@ -236,5 +236,5 @@ class Teller:
 
 
 def _words(response: HttpResponse) -> str:
-    detail = said(response.json.get("detail")) if isinstance(response.json, dict) else ""
+    detail = detail_of(response)
     return f"it answered {response.status}" + (f": {detail}" if detail else "")

@@ -327,6 +327,11 @@ def said(value: Any) -> str:
     return text if len(text) <= LONGEST_SAID else text[: LONGEST_SAID - 1] + "…"
 
 
+def detail_of(response: HttpResponse) -> str:
+    """What a problem (RFC 9457, 3.1.4) says of itself, fit to be shown; "" where the answer is none."""
+    return said(response.json.get("detail")) if isinstance(response.json, dict) else ""
+
+
 def plus_number(value: Any) -> str:
     """A number as we hold it, from one that a provider writes with "+", with "00" or with neither.
 

@@ -42,6 +42,7 @@ from chappe.providers.http import (
     HookRequest,
     HttpRequest,
     HttpResponse,
+    detail_of,
     said,
 )
 from chappe.providers.http_settings import ACCOUNT, http_settings, is_loopback_host, mtls_errors, url
@@ -396,7 +397,7 @@ def _said_of(error: Any) -> tuple[Sequence[int], SendOutcome]:
 
 def _detail(response: HttpResponse) -> str:
     """Mid's own words (RFC 9457); "" where there are none."""
-    return said(response.json.get("detail")) if isinstance(response.json, dict) else ""
+    return detail_of(response)
 
 
 def _problem(response: HttpResponse) -> str:

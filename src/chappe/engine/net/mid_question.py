@@ -12,7 +12,7 @@ from chappe.engine.net.http_sender import NoToken
 from chappe.engine.net.verification import Subject
 from chappe.messaging import ChappeError, ConfigError
 from chappe.providers import relay
-from chappe.providers.http import Account, HttpRequest, HttpResponse, said
+from chappe.providers.http import Account, HttpRequest, HttpResponse, detail_of
 
 NOT_FOUND = 404
 Answer = TypeVar("Answer")
@@ -65,7 +65,7 @@ async def life_of(subject: Subject, message_id: int, language: str, within_s: fl
     """The life there of our message; None where mid has no such message. Raises MidSilent."""
     response = await _ask(subject, "GET", f"/messages/{message_id}", within_s, language=language)
     # An account that is not there is another trouble; of the message it names the number.
-    if response.status == NOT_FOUND and str(message_id) in _detail(response):
+    if response.status == NOT_FOUND and str(message_id) in detail_of(response):
         return None
     return _read(_read_life, response)
 
@@ -106,13 +106,9 @@ async def _ask(
 
 def _read(decode: Callable[[bytes], Answer], response: HttpResponse) -> Answer:
     if not response.is_success:
-        detail = _detail(response)
+        detail = detail_of(response)
         raise MidSilent(f"mid answered {response.status}" + (f": {detail}" if detail else ""))
     try:
         return decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MidSilent("mid's answer cannot be read") from None
-
-
-def _detail(response: HttpResponse) -> str:
-    return said(response.json.get("detail")) if isinstance(response.json, dict) else ""
