@@ -39,6 +39,7 @@ class Vault:
             raise ValueError("a vault needs a key")
         self._ring = {_id_of(key): AESGCM(key) for key in keys}
         self._first = _id_of(keys[0])
+        self._keys = tuple(keys)
 
     def __repr__(self) -> str:
         return f"Vault({', '.join(key_id.hex() for key_id in self._ring)})"
@@ -58,6 +59,10 @@ class Vault:
         except InvalidTag:
             raise Sealed("the secrets were changed since they were sealed, or sealed for another place") from None
         return msgspec.json.decode(plain, type=dict[str, str])
+
+    def derived(self, purpose: str) -> list[bytes]:
+        """Keys for something else, one for each of the ring in its order: they tell nothing of those here."""
+        return [hashlib.blake2b(purpose.encode(), digest_size=KEY_OCTETS, key=key).digest() for key in self._keys]
 
     def needs_rotation(self, sealed: bytes) -> bool:
         """Whether another key than the first sealed it, so that key cannot be given up yet."""

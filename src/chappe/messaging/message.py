@@ -18,7 +18,8 @@ class MessageOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     `transmission_mode` is `dest_addr_subunit` (0 unspecified-but-sent, 1 flash, 2 mobile, 3 SIM as numbered by the
     standard; None: not sent). `maximum_segments` 0 means no limit. `short_code` scopes the quarantine; empty: the connection's.
     `content` is what RCS or MMS carry; where a connection has neither, the body goes out. `profile` and `delivery_name` are
-    what a custom provider's payload may say of the person and of the delivery.
+    what a custom provider's payload may say of the person and of the delivery. `link_base` is what addresses in the text
+    begin with once they are short links; empty: they stay as they are.
     """
 
     transmission_mode: int | None = None
@@ -30,6 +31,7 @@ class MessageOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     content: Content | None = None
     profile: dict[str, str] | None = None
     delivery_name: str = ""
+    link_base: str = ""
 
 
 class OutboundMessage(msgspec.Struct, array_like=True, gc=False):

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "chappe.features.messages",
     "chappe.features.inbox",
     "chappe.features.relay",
+    "chappe.features.tracking",
     "chappe.features.deliveries",
     "chappe.features.templates",
     "chappe.features.jobs",
