@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from chappe.messaging import ConfigError, FieldError
+from chappe.rules.link import PATH
 
 KEY_OCTETS = 32
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -27,6 +28,8 @@ LANGUAGES = ("en", "fr")
 POSTGRESQL = ("postgresql", "postgres")
 ANY_NETWORK = "*"
 """Where networks and hosts are listed: every one of them."""
+LONGEST_LINK_URL = 80
+"""It stands in texts, several times perhaps."""
 
 Value = TypeVar("Value")
 
@@ -91,6 +94,13 @@ def _public_url(value: str) -> str:
     if value and not (is_address and "@" not in parts.netloc and value.isascii() and value.isprintable()):
         raise Unreadable("must be an address such as https://chappe.example.org, without a user, query or fragment")
     return value.rstrip("/")
+
+
+def _link_url(value: str) -> str:
+    found = _public_url(value)
+    if len(found) > LONGEST_LINK_URL:
+        raise Unreadable(f"must have at most {LONGEST_LINK_URL} characters")
+    return found
 
 
 def _mail_url(value: str) -> str:
@@ -205,6 +215,14 @@ DECLARATION: tuple[Declared, ...] = (
         _public_url,
     ),
     Declared(
+        "CHAPPE_LINK_URL",
+        "address",
+        "",
+        "What short links begin with where links in texts are followed, such as https://go.example.org: a short name that "
+        "leads to this installation. Empty: CHAPPE_PUBLIC_URL; where that is empty, too, links cannot be followed.",
+        _link_url,
+    ),
+    Declared(
         "CHAPPE_EGRESS_CEILING",
         "networks and hosts, comma list",
         "*",
@@ -273,6 +291,7 @@ class Configuration(msgspec.Struct, frozen=True):
     trusted_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
     public_url: str
+    link_url: str
     mail_url: str
     mail_from: str
     oidc_url: str
@@ -300,6 +319,12 @@ class Configuration(msgspec.Struct, frozen=True):
         if not values["secret_key"]:
             values["secret_key"] = _kept(data_dir / "secret-key", _new_secret_key, _secret_key, "CHAPPE_SECRET_KEY")
         return msgspec.convert(values, cls)
+
+    @property
+    def link_base(self) -> str:
+        """What short links of this installation begin with; "" where nothing is known that they could."""
+        url = self.link_url or self.public_url
+        return url + PATH if url else ""
 
     def __repr__(self) -> str:
         return f"Configuration(data_dir={str(self.data_dir)!r}, host={self.host!r}, port={self.port})"
