@@ -15,6 +15,7 @@ from tests.engine.stock import NAMES, Stock
 from chappe.engine.store import (
     callback_catalogue,
     catalogue,
+    click_catalogue,
     hook_catalogue,
     postgresql,
     relay_catalogue,
@@ -26,7 +27,15 @@ from chappe.engine.store.statement import Bulk, Column, Delete, Insert, Query, U
 
 STATEMENTS: dict[str, Bulk | Query] = {
     name: value
-    for module in (catalogue, callback_catalogue, hook_catalogue, relay_catalogue, rule_catalogue, trace_catalogue)
+    for module in (
+        catalogue,
+        callback_catalogue,
+        click_catalogue,
+        hook_catalogue,
+        relay_catalogue,
+        rule_catalogue,
+        trace_catalogue,
+    )
     for name, value in vars(module).items()
     if isinstance(value, Insert | Update | Delete | Query)
 }
@@ -137,6 +146,11 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "QUARANTINE_AT": (1, "+336", ""),
     "RELAY_LINK_IS": (1, 1, 1, 1, 1, "", "", "", 1, 1, 1),
     "HANDED_OVER": (1, 2, 1, 1),
+    "LINKED_MESSAGES": ([1, 2],),
+    "CLICKED_MESSAGES": ([1, 2],),
+    "CLICKS": ([1, 2],),
+    "HOLD_LINK_COUNT": (1,),
+    "COUNTED_LINKS": (1,),
 }
 SMALL = {
     "CONNECTIONS": "connection",

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 
+from chappe.engine.store.click import ANY, OTHERS
 from chappe.features.tracking.models import LinkClick, LinkCount
 from chappe.rules.link import PLACE_BITS
-
-ANY, OTHERS = "*", ""
-"""What `LinkCount` has beside addresses: all of them together, and those beyond the first hundred."""
 
 
 @dataclass(frozen=True)
 class MessageClick:
-    """An address of a message that was opened. `clicks` are people's, as far as that can be told."""
+    """An address of a message that was opened. `clicks` are people's, as far as that can be told; so are the times, where any
+    of them did."""
 
     url: str
     clicks: int
