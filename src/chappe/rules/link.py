@@ -37,17 +37,23 @@ def links_in(text: str) -> list[tuple[int, int]]:
     found = []
     for match in _LINK.finditer(text):
         link = _trimmed(match[0])
-        if urlsplit_or_none(link) is not None:
+        if host_of(link) is not None:
             found.append((match.start(), match.start() + len(link)))
             if len(found) == MOST_LINKS:
                 break
     return found
 
 
-def urlsplit_or_none(link: str) -> str | None:
-    """The host of an address; None where it has none, or cannot be read."""
+def host_of(link: str) -> str | None:
+    """The host of an address as the network knows it (UTS 46); None where it has none, or one that cannot be."""
     try:
-        return urlsplit(link).hostname
+        host = urlsplit(link).hostname
+        if not host or host.isascii():
+            return host
+        # Only where it is needed: every command reads the configuration, and that knows this module.
+        import idna
+
+        return idna.encode(host, uts46=True).decode()
     except ValueError:
         return None
 
@@ -72,7 +78,13 @@ def link_at(text: str, place: int) -> str | None:
     if place >= len(found):
         return None
     start, end = found[place]
-    return quote(text[start:end], safe="!#$%&'()*+,/:;=?@[]~-._")
+    link = text[start:end]
+    scheme, netloc = link[: link.index("://") + 3], urlsplit(link).netloc
+    if not netloc.isascii():
+        user, at, address = netloc.rpartition("@")
+        _, colon, port = address.partition(":")
+        link = f"{scheme}{user}{at}{host_of(link)}{colon}{port}{link[len(scheme) + len(netloc) :]}"
+    return quote(link, safe="!#$%&'()*+,/:;=?@[]~-._")
 
 
 def without_query(link: str) -> str:
