@@ -177,6 +177,7 @@ FIELDS: Mapping[str, Words] = {
     "maximum_segments": _("Most segments"),
     "transmission_mode": _("Transmission mode"),
     "service_id": _("Service id"),
+    "follow_links": _("Follow links"),
     "tlvs": _("Optional parameters"),
     "validity_s": _("Validity in seconds"),
     "external_id": _("External id"),

@@ -20,7 +20,7 @@ class Way:
     spec: ProviderSpec
     settings: Settings
 
-    @property
+    @cached_property
     def is_smpp(self) -> bool:
         return self.spec.key == SMPP
 
@@ -29,7 +29,7 @@ class Way:
         """What recipients are, and whose quarantine counts: that of a number counts for SMS and RCS."""
         return Channel.EMAIL if self.spec.channels == {Channel.EMAIL} else Channel.SMS
 
-    @property
+    @cached_property
     def is_email(self) -> bool:
         return self.channel is Channel.EMAIL
 
@@ -38,7 +38,7 @@ class Way:
         """Whether numbers go out exactly as they are given."""
         return self.is_smpp and self.settings.flag("full_phone_number")
 
-    @property
+    @cached_property
     def is_handed_over(self) -> bool:
         """Whether another installation sends it, through a connection of which it alone knows what that can carry."""
         return self.spec.hands_over

@@ -182,7 +182,10 @@ def blocked_among(store: Store, delivery: Delivery, way: Way, members: Sequence[
 
 
 class Planner:
-    """Decides for each person, in the order of the addresses; keeps the counts and the last address with a message."""
+    """Decides for each person, in the order of the addresses; keeps the counts and the last address with a message.
+
+    Raises ConfigError where the text or the connection's settings cannot be used.
+    """
 
     def __init__(self, delivery: Delivery) -> None:
         way = self.way = way_of(delivery.connection)
@@ -192,8 +195,9 @@ class Planner:
         self._template = _template(delivery) if self._identifier is None else None
         self._letter = None if self._template else _letter(delivery)
         self._parameters = Parameters(options, way, delivery.short_code, delivery.label)
+        self.link_base = self._parameters.link_base
         self.channel = way.channel_of(self._parameters.sample)
-        self._measure = Measure.of(way, options.maximum_segments)
+        self._measure = Measure.of(way, options.maximum_segments, self.link_base)
         is_constant = self._template is not None and self._template.is_constant
         self._constant = self._measured(delivery.body) if is_constant else None
         self._category = Category(delivery.category)

@@ -11,6 +11,7 @@ from chappe.features.connections.way import Way
 from chappe.features.deliveries.analysis import OWN
 from chappe.features.deliveries.glyph import glyph_name
 from chappe.features.deliveries.letter import OWN as LETTER_OWN
+from chappe.features.deliveries.link import base_of
 from chappe.features.deliveries.measure import Measure
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.options import Options
@@ -18,6 +19,7 @@ from chappe.features.deliveries.sample import Sample, samples
 from chappe.features.deliveries.services import Draft, drafted, warnings_of
 from chappe.gsm import Encoding, Inspection, Reason, capacity, transliterate
 from chappe.messaging import ConfigError, FieldError
+from chappe.rules.link import links_in
 
 SAMPLED = 20
 """People whose texts are made at each keystroke."""
@@ -68,6 +70,8 @@ class Composition:
     """Whether some of what makes it dear stands in the text itself, and has a plain counterpart."""
     sent: Inspection | None = None
     """What goes out costs this; the same as typed where nothing is transliterated."""
+    is_followed: bool = False
+    """Whether addresses of the text go out as short links."""
 
     @property
     def person(self) -> Sample | None:
@@ -76,6 +80,16 @@ class Composition:
     @property
     def is_email(self) -> bool:
         return self.way is not None and self.way.is_email
+
+    @property
+    def lacks_links(self) -> bool:
+        """Whether links are followed of which there is none in the text."""
+        return self.is_followed and bool(self.text) and not links_in(self.text)
+
+    @property
+    def is_linked_elsewhere(self) -> bool:
+        """Whether another installation makes the links, so that how they look is not known here."""
+        return self.is_followed and self.way is not None and self.way.is_handed_over and not self.lacks_links
 
     @property
     def number(self) -> int:
@@ -195,7 +209,7 @@ def compose(organisation_id: int, draft: Draft, place: int) -> Composition:
         return Composition(body, found, None, names=OWN, sent=found, is_mendable=_is_mendable(body))
     delivery, errors = drafted(organisation_id, draft, now_ms())
     # Of a text that is not begun, nothing is to be said.
-    problems = [one for one in errors if one.field == "body" or one.field.startswith("content")] if body.strip() else []
+    problems = [one for one in errors if _is_of_text(one)] if body.strip() else []
     try:
         way = way_of(delivery.connection)
     except ConfigError:
@@ -204,6 +218,10 @@ def compose(organisation_id: int, draft: Draft, place: int) -> Composition:
     place = min(max(place, 0), max(len(people) - 1, 0))
     text = (people[place].body or body) if people else body
     return _composition(delivery, way, text, people, place, problems)
+
+
+def _is_of_text(error: FieldError) -> bool:
+    return error.field in ("body", "follow_links") or error.field.startswith("content")
 
 
 def _people(delivery: Delivery, problems: list[FieldError]) -> list[Sample]:
@@ -225,7 +243,10 @@ def _composition(
     options = Options.of(delivery)
     names = [*delivery.contact_list.attributes, *(LETTER_OWN if way and way.is_email else OWN)]
     is_counted = way is None or not (way.is_email or way.carries(options.content))
-    measure = Measure.of(way, options.maximum_segments) if way else PLAIN
+    is_followed = options.follow_links and way is not None and bool(base_of(way))
+    # The texts of people have their links already.
+    base = base_of(way) if way and is_followed and not people else ""
+    measure = Measure.of(way, options.maximum_segments, base) if way else PLAIN
     return Composition(
         text,
         measure.inspected(text) if is_counted else None,
@@ -240,4 +261,5 @@ def _composition(
         transliterates=measure.transliterates,
         is_mendable=_is_mendable(delivery.body),
         sent=measure.inspected(measure.sent(text)) if is_counted else None,
+        is_followed=is_followed,
     )

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from chappe.features.connections.models import Connection
 from chappe.features.connections.services import connections_of
 from chappe.features.contacts.services import lists_page
+from chappe.features.deliveries.link import own_base
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.options import Options
 from chappe.features.deliveries.rich import ContentFields, content_of, initial_of, place_of
@@ -26,6 +27,7 @@ from chappe.features.words import localised
 from chappe.messaging import Channel, FieldError
 from chappe.providers.parameter import ParameterFormat
 from chappe.providers.registry import PROVIDERS
+from chappe.rules.link import TOKEN
 
 Choices = list[tuple[str | int, str | Promise]]
 
@@ -38,6 +40,18 @@ MODES: Choices = [
     (2, _("Kept on the phone")),
     (3, _("Kept on the SIM card")),
 ]
+FOLLOWED = _(
+    "Web addresses in the text go out as short links of %(length)s characters that begin with %(base)s, and the report says "
+    "how many people opened them. They lead on for 30 days. Not in e-mail."
+)
+FOLLOWED_ELSEWHERE = _(
+    "Web addresses in the text go out as short links, and the report says how many people opened them. They lead on for 30 "
+    "days. By Mid-sourcing alone: this installation has no address for links of its own (CHAPPE_LINK_URL)."
+)
+NOT_FOLLOWED = _(
+    "Web addresses would go out as short links, and the report would say how many people opened them. For that, whoever runs "
+    "this installation gives it an address for links: CHAPPE_LINK_URL."
+)
 LISTS_OFFERED = 500
 _ROW = re.compile(r"tlvs\[(\d+)\](?:\.(\w+))?")
 
@@ -70,6 +84,7 @@ class TermsFields(forms.Form):
             '{{ first_name|default("there") }} has a word for those of whom it is not known.'
         ),
     )
+    follow_links = forms.BooleanField(label=_("Follow links"), required=False)
     validity = forms.IntegerField(
         label=_("Valid for"),
         min_value=1,
@@ -214,7 +229,20 @@ class TermsEditor:
         if self.kept is None:
             choices = form.fields["kind"].choices
             form.fields["kind"].choices = [one for one in choices if one[0] != "kept"]
+        self._explain_links(form.fields["follow_links"])
         self.tables = {name: self._table(name, self._data, self._rows.get(name, [])) for name in _FORMS}
+
+    def _explain_links(self, field: Any) -> None:
+        """What the box does here; it cannot be ticked where that would do nothing."""
+        base, is_handed = own_base(), any(_hands_over(one) for one in self._connections)
+        if base:
+            known = {"length": len(base) + TOKEN, "base": base}
+            field.help_text = FOLLOWED % known
+        elif is_handed:
+            field.help_text = FOLLOWED_ELSEWHERE
+        else:
+            field.help_text = NOT_FOLLOWED
+            field.disabled = not self._initial.get("follow_links")
 
     def _table(self, name: str, data: QueryDict | None, rows: Sequence[Mapping[str, Any]]) -> "BaseFormSet[Any]":
         made = _rows(_FORMS[name], SPARE_ROWS[name], _MOST[name])
@@ -282,6 +310,7 @@ class TermsEditor:
             "service_id": cleaned.get("service_id", ""),
             "tlvs": [row for form in self._clean(self.tlvs) if (row := form.row())],
             "content": content,
+            "follow_links": cleaned.get("follow_links", False),
         }
 
     def _rich_rows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -405,6 +434,11 @@ def _carries(connection: Connection, channel: Channel) -> bool:
     return spec is not None and channel in spec.channels
 
 
+def _hands_over(connection: Connection) -> bool:
+    spec = PROVIDERS.get(connection.provider)
+    return spec is not None and spec.hands_over
+
+
 _EMPTY: dict[str, Any] = {"validity": 72, "validity_unit": "hours", "category": 0}
 
 
@@ -419,6 +453,7 @@ def _initial(row: Written, options: Options) -> dict[str, Any]:
         "maximum_segments": options.maximum_segments or None,
         "transmission_mode": options.transmission_mode,
         "service_id": options.service_id,
+        "follow_links": options.follow_links,
     }
 
 

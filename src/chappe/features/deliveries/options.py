@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """`maximum_segments` 0 is no limit. `transmission_mode` None: not sent. Values of `tlvs` are like the body, and so are the
-    texts of `content`, which is what RCS or MMS carry as `messaging.content` reads it."""
+    texts of `content`, which is what RCS or MMS carry as `messaging.content` reads it. `follow_links`: addresses in the text go
+    out as short links that are counted."""
 
     maximum_segments: int = 0
     transmission_mode: int | None = None
     service_id: str = ""
     tlvs: tuple[ParameterRow, ...] = ()
     content: dict[str, Any] | None = None
+    follow_links: bool = False
 
     @classmethod
     def of(cls, row: "Written") -> "Options":

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from chappe.features.connections.way import Way
+from chappe.features.deliveries.link import followed_base
 from chappe.features.deliveries.options import Options
 from chappe.features.deliveries.template import RenderError, Template, check
 from chappe.messaging import FieldError, MessageOptions
@@ -107,7 +108,7 @@ def _written(value: object) -> str:
 
 
 class Parameters:
-    """Makes the options of each message, as the store keeps them."""
+    """Makes the options of each message, as the store keeps them. Raises ConfigError where links cannot be followed."""
 
     def __init__(self, options: Options, way: Way, short_code: str, delivery_name: str) -> None:
         told = Told(way)
@@ -119,11 +120,17 @@ class Parameters:
             service_id=options.service_id,
             short_code=short_code,
             delivery_name=delivery_name if told.tells_delivery else "",
+            link_base=followed_base(options, way),
         )
         self._rows = [(row, Template(row.value)) for row in options.tlvs]
         is_personal = any(not template.is_constant for _, template in self._rows)
         self.is_personal = is_personal or self._told is not None or self._rich is not None
         self._same = None if self.is_personal else self._encoded({}, {}, "")
+
+    @property
+    def link_base(self) -> str:
+        """What addresses of a text begin with as it goes out; "" where they stay as they are."""
+        return self._base.link_base
 
     @property
     def sample(self) -> Content | None:

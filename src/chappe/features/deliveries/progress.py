@@ -11,7 +11,7 @@ from chappe.features.connections.explanation import what_limits
 from chappe.features.connections.performance import Line, line_of, speed_of
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.proof import proofs_of
-from chappe.features.deliveries.services import deliveries_page, find_delivery, states_of
+from chappe.features.deliveries.services import deliveries_page, find_delivery, links_of, states_of
 from chappe.features.deliveries.state import RUNNING
 from chappe.features.messages import traffic
 from chappe.features.messages.traffic import Steps
@@ -240,7 +240,9 @@ def fingerprint(organisation_id: int, delivery_id: int) -> Hashable:
             (one.pk, one.status) for one in latest
         )
     delivery = find_delivery(organisation_id, delivery_id)
-    return _facts(delivery, states_of([delivery])[delivery_id]), facts_of(delivery)
+    links = links_of(delivery)
+    clicks = (links.people, links.clicks, links.machine_clicks) if links else None
+    return _facts(delivery, states_of([delivery])[delivery_id]), facts_of(delivery), clicks
 
 
 def _facts(delivery: Delivery, states: Mapping[DeliveryState, int]) -> Hashable:

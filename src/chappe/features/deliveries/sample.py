@@ -3,13 +3,14 @@
 import msgspec
 
 from chappe.features.deliveries.analysis import Planner, blocked_among, first_members
+from chappe.features.deliveries.link import pictured
 from chappe.features.deliveries.models import Delivery
 from chappe.features.message_store import open_store
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """What one person would get. Where `reason` says why they would get nothing, `body` is what they would have got, as far
-    as it can be made."""
+    """What one person would get, with links as they will look. Where `reason` says why they would get nothing, `body` is what
+    they would have got, as far as it can be made."""
 
     address: str
     contact_id: int
@@ -35,5 +36,6 @@ def samples(delivery: Delivery, people: int) -> list[Sample]:
         if isinstance(prepared, str):
             found.append(Sample(address, contact_id, "", reason or prepared))
         else:
-            found.append(Sample(address, contact_id, prepared.body, reason, prepared.encoding, prepared.segments))
+            body = pictured(prepared.body, planner.link_base)
+            found.append(Sample(address, contact_id, body, reason, prepared.encoding, prepared.segments))
     return found

@@ -1,5 +1,6 @@
 """Deliveries: drafts, their analysis, sending, pausing, and the report."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -18,6 +19,7 @@ from chappe.features.connections.way import SMPP, Way
 from chappe.features.contacts.services import find_list
 from chappe.features.deliveries import analysis
 from chappe.features.deliveries.models import Delivery
+from chappe.features.deliveries.options import Options
 from chappe.features.deliveries.terms import Terms, apply_terms, terms_errors
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
@@ -26,10 +28,14 @@ from chappe.features.messages.models import DeliveryCount, Message, MessageNow, 
 from chappe.features.messages.services import with_reasons
 from chappe.features.page import LARGEST_ID, Page, newest_first, page_of, read_cursor, size_of_page
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
+from chappe.features.tracking import services as tracking
+from chappe.features.tracking.models import LinkClick
+from chappe.features.tracking.services import LinkFigures
 from chappe.messaging import Channel, ConfigError, DeliveryState, FieldError, LeaseLost
 from chappe.providers.contract import Feature
 from chappe.providers.registry import PROVIDERS
 from chappe.providers.sender import is_name
+from chappe.rules.link import PLACE_BITS
 
 Row = TypeVar("Row", bound=Model)
 
@@ -413,11 +419,12 @@ def _finish_if_empty(delivery_id: int, now_ms: int) -> None:
 @dataclass(frozen=True)
 class Report:
     """`states` add up to `audience`. `reasons` are of messages that failed or expired, the most frequent first;
-    of a large delivery only the first so many messages are looked at, and then `is_sample`."""
+    of a large delivery only the first so many messages are looked at, and then `is_sample`. `links` as `links_of` has them."""
 
     delivery: Delivery
     states: dict[DeliveryState, int]
     exclusions: dict[str, int]
+    links: LinkFigures | None
     reasons: list[tuple[str, int]] = field(default_factory=list)
     is_sample: bool = False
 
@@ -438,10 +445,18 @@ def report(organisation_id: int, delivery_id: int) -> Report:
         counts = DeliveryCount.objects.filter(delivery_id=delivery_id).exclude(messages=0)
         states = {DeliveryState(row.state): row.messages for row in counts.order_by("state")}
         exclusions = dict(delivery.exclusions.order_by("-people", "reason").values_list("reason", "people"))
+        links = links_of(delivery)
         if not any(state in states for state in FAILED_STATES):
-            return Report(delivery, states, exclusions)
+            return Report(delivery, states, exclusions, links)
         is_sample = delivery.audience > MOST_MESSAGES_LOOKED_AT
-        return Report(delivery, states, exclusions, _failure_reasons(delivery), is_sample)
+        return Report(delivery, states, exclusions, links, _failure_reasons(delivery), is_sample)
+
+
+def links_of(delivery: Delivery) -> LinkFigures | None:
+    """What was opened of it; None where its links are not followed. Those of a delivery that stands for another installation's
+    are, if its messages say so, and then something may have been opened of them."""
+    found = tracking.figures(delivery.pk)
+    return found if found.links or Options.of(delivery).follow_links else None
 
 
 def _failure_reasons(delivery: Delivery) -> list[tuple[str, int]]:
@@ -486,12 +501,26 @@ def sample_messages(delivery: Delivery, most: int) -> list[MessageNow]:
     return list(messages_of(MessageNow.objects, delivery)[:most])
 
 
-def every_message(delivery: Delivery) -> Iterator[MessageNow]:
-    """All of them in the order of their ids, read a stretch at a time: for files."""
+def every_message(delivery: Delivery, *, has_clicks: bool = False) -> Iterator[tuple[MessageNow, int]]:
+    """All of them in the order of their ids, read a stretch at a time, for files; each with how often people opened its links,
+    where that is asked for."""
     after = 0
     while some := list(messages_of(MessageNow.objects, delivery, after)[:READ_AT_ONCE]):
-        yield from some
+        clicks = _clicks_among(delivery, some[0].pk, some[-1].pk) if has_clicks else {}
+        for row in some:
+            yield row, clicks.get(row.pk, 0)
         after = some[-1].pk
+
+
+def _clicks_among(delivery: Delivery, first: int, last: int) -> Counter[int]:
+    """People's, by message, of those with these ids and between them."""
+    found: Counter[int] = Counter()
+    places = LinkClick.objects.filter(
+        delivery_id=delivery.pk, pk__range=(first << PLACE_BITS, (last + 1 << PLACE_BITS) - 1)
+    )
+    for place, clicks in places.values_list("pk", "clicks"):
+        found[place >> PLACE_BITS] += clicks
+    return found
 
 
 # -- jobs ------------------------------------------------------------------------------------------------------------

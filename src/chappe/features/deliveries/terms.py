@@ -9,6 +9,7 @@ import msgspec
 from chappe.features.connections.way import Way
 from chappe.features.deliveries import analysis
 from chappe.features.deliveries.letter import letter_errors
+from chappe.features.deliveries.link import problem
 from chappe.features.deliveries.options import Options
 from chappe.features.deliveries.parameter import rich_errors
 from chappe.features.deliveries.template import check
@@ -21,6 +22,7 @@ LONGEST_SERVICE_ID = 200
 MOST_PARAMETERS = 50
 TRANSMISSION_MODES = range(4)
 CATEGORIES = (Category.MARKETING, Category.TRANSACTIONAL)
+_OPTIONS = ("maximum_segments", "service_id", "follow_links")
 _COLUMNS = ("category", "sender", "body", "short_code", "validity_s")
 
 
@@ -52,6 +54,7 @@ class Terms:
     service_id: str | None = None
     tlvs: Sequence[Mapping[str, Any]] | None = None
     content: Mapping[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    follow_links: bool | None = None
 
     def said(self) -> dict[str, Any]:
         """What is given, by its name."""
@@ -70,6 +73,7 @@ def terms_of(row: Written) -> dict[str, Any]:
         "service_id": options.service_id,
         "tlvs": [msgspec.to_builtins(one) for one in options.tlvs],
         "content": options.content,
+        "follow_links": options.follow_links,
     }
 
 
@@ -97,9 +101,7 @@ def terms_errors(
 
 
 def _options(old: Options, terms: Terms, errors: list[FieldError]) -> Options:
-    changed: dict[str, Any] = {
-        name: value for name in ("maximum_segments", "service_id") if (value := getattr(terms, name)) is not None
-    }
+    changed: dict[str, Any] = {name: value for name in _OPTIONS if (value := getattr(terms, name)) is not None}
     if terms.transmission_mode is not msgspec.UNSET:
         changed["transmission_mode"] = terms.transmission_mode
     if terms.content is not msgspec.UNSET:
@@ -157,6 +159,8 @@ def _option_errors(row: Written, options: Options, way: Way | None, names: Seque
         errors.append(FieldError("tlvs", "cannot be sent: they are for SMPP"))
     if options.transmission_mode is not None and way is not None and not way.has_transmission_modes:
         errors.append(FieldError("transmission_mode", "cannot be sent: the connection's provider has none"))
+    if options.follow_links and way is not None and (wrong := problem(way)):
+        errors.append(FieldError("follow_links", wrong))
     if options.content is not None and way is not None and way.is_email:
         errors.append(FieldError("content", "is for RCS and MMS; the connection sends e-mail"))
     elif options.content is not None:

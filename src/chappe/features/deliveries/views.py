@@ -162,7 +162,8 @@ def _whole(typed: str) -> int:
 
 def _unbound(editor: Editor) -> services.Draft:
     """What a form that nobody has sent yet holds."""
-    values = {name: editor.form[name].value() for name in ("list_id", "connection_id", "category", "sender", "body")}
+    names = ("list_id", "connection_id", "category", "sender", "body", "follow_links")
+    values = {name: editor.form[name].value() for name in names}
     return services.Draft(
         **{name: value for name, value in values.items() if value is not None}, content=editor.initial_content
     )
@@ -198,6 +199,7 @@ def _values(delivery: Delivery) -> dict[str, Any]:
         "validity_ms": delivery.validity_s * 1000,
         "speed": round(progress.sent_per_s, 1) if progress.sent_per_s < 10 else round(progress.sent_per_s),
         "quiet": quiet_words(delivery, now),
+        "links": services.links_of(delivery),
     }
 
 
@@ -268,7 +270,8 @@ def list_messages(request: PageRequest, delivery_id: int) -> HttpResponseBase:
 @page(SEE)
 def figures(request: PageRequest, delivery_id: int) -> HttpResponseBase:
     found = services.report(request.person.organisation_id, delivery_id)
-    return download(request, figure_lines(found), f"delivery-{delivery_id}-figures.csv", "text/csv; charset=utf-8")
+    lines = figure_lines(found, has_links=request.person.may(Right.SEE_TEXTS))
+    return download(request, lines, f"delivery-{delivery_id}-figures.csv", "text/csv; charset=utf-8")
 
 
 @page(SEE)

@@ -17,6 +17,7 @@ from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.terms import Written
 from chappe.features.deliveries.terms import terms_of as row_terms
 from chappe.features.templates import services as templates
+from chappe.features.tracking.services import LinkFigure, LinkFigures, figures
 from chappe.messaging import Category
 from chappe.web.api.auth import may_read, may_send, organisation_of
 from chappe.web.api.field import Body, Cursor, Limit, shown_time
@@ -52,6 +53,11 @@ class TermsFields(Body):
         default=None,
         description="what RCS or MMS carry, as options.content of a message; its texts may mention the person. The body goes "
         "to phones, and through connections, without them",
+    )
+    follow_links: bool | None = Field(
+        default=None,
+        description="addresses in the text go out as short links, and who opens them is counted; not in e-mail, and only where "
+        "the installation has an address for links (CHAPPE_LINK_URL), or the connection hands over to another one",
     )
 
 
@@ -94,6 +100,7 @@ class TermsOut(Schema):
     service_id: str
     tlvs: list[dict[str, Any]]
     content: dict[str, Any] | None
+    follow_links: bool
 
 
 class DeliveryOut(TermsOut):
@@ -124,6 +131,22 @@ class Reason(Schema):
     messages: int
 
 
+class Clicks(Schema):
+    people: int = Field(description="messages from which it was opened, not by programs alone")
+    clicks: int = Field(description="how often people opened it, as far as they can be told from programs")
+    machine_clicks: int = Field(
+        description="how often programs did: phones, messengers and scanners that look at links"
+    )
+
+
+class OpenedLink(Clicks):
+    url: str = Field(description="without its query; empty: all beyond the first hundred")
+
+
+class OpenedLinks(Clicks):
+    items: list[OpenedLink] = Field(description="the most people first; 101 at most")
+
+
 class ReportOut(Schema):
     id: int
     status: str
@@ -136,6 +159,7 @@ class ReportOut(Schema):
     segments: int
     failures: list[Reason] = Field(description="why messages failed or expired, the most frequent first")
     is_sample: bool = Field(description="the failures are of a part of the messages, for there are very many")
+    links: Clicks | None = Field(description="of all links together; null: they are not followed")
     started_at: datetime | None
     finished_at: datetime | None
 
@@ -143,7 +167,7 @@ class ReportOut(Schema):
 class PreviewOut(Schema):
     contact_id: int
     recipient: str
-    body: str = Field(description="empty where no message is made")
+    body: str = Field(description="empty where no message is made; addresses in it stand as they were written")
     encoding: str
     segments: int
     reason: str = Field(description="why this person would be left out; empty: would get the message")
@@ -244,9 +268,23 @@ def report(request: HttpRequest, delivery_id: int) -> ReportOut:
         segments=row.segments,
         failures=[Reason(reason=reason, messages=messages) for reason, messages in found.reasons],
         is_sample=found.is_sample,
+        links=Clicks(**_clicks(found.links)) if found.links else None,
         started_at=shown_time(row.started_ms),
         finished_at=shown_time(row.finished_ms),
     )
+
+
+@router.get(
+    "/deliveries/{int:delivery_id}/links", response=OpenedLinks, auth=may_read, summary="Links that were opened"
+)
+def list_links(request: HttpRequest, delivery_id: int) -> OpenedLinks:
+    """Each address that was opened. None where links are not followed, or nobody opened one yet."""
+    found = figures(services.find_delivery(organisation_of(request), delivery_id).pk)
+    return OpenedLinks(**_clicks(found), items=[OpenedLink(url=one.url, **_clicks(one)) for one in found.links])
+
+
+def _clicks(of: LinkFigure | LinkFigures) -> dict[str, int]:
+    return {name: getattr(of, name) for name in Clicks.model_fields}
 
 
 def _acted(request: HttpRequest, delivery_id: int, action: Callable[[int, int, int], Delivery]) -> DeliveryOut:
