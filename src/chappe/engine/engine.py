@@ -52,7 +52,7 @@ from chappe.engine.store.relay_frame import PagesDue, PagesFound, PagesMissing, 
 from chappe.engine.store.rule_frame import OrganisationRules, Rules
 from chappe.engine.store.statement import Row
 from chappe.engine.trace import TraceOrder
-from chappe.engine.vault import Sealed, Vault, connection_place
+from chappe.engine.vault import Sealed, Vault, connection_place, link_signer
 from chappe.engine.worker import POLL_S
 from chappe.messaging import ConfigError, StoreError
 from chappe.providers import registry
@@ -72,6 +72,7 @@ class Engine:
         self._configuration = configuration
         self.owner = owner or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._vault = Vault(configuration.keys)
+        self._signer = link_signer(self._vault)
         self._client = StoreClient(self._answered, self._store_lost)
         self._ledger = Ledger(self._client)
         self._callbacks = CallbackSender(
@@ -346,6 +347,7 @@ class Engine:
             kind = RelayFlow if adapter.SPEC.hands_over else HttpFlow
             flow = kind(connection, self._ledger, self._client, adapter, urls)
         flow.worker.quiet = self._watches.get(connection.organisation_id, NEVER)
+        flow.worker.signer = self._signer
         self._flows[connection.id] = flow
 
     def _trace(self, rows: Sequence[tuple[int, int, str, int, int]]) -> None:

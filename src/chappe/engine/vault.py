@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chappe.messaging import ChappeError
+from chappe.rules.link import LinkSigner
 
 VERSION = b"\x01"
 ID_OCTETS = 8
@@ -109,6 +110,11 @@ def hook_place(organisation_id: int, hook_id: int) -> str:
 def relay_place(organisation_id: int, connection_id: int) -> str:
     """Where the secret belongs that calls to another Chappe are signed with, which sends through this connection."""
     return f"organisation/{organisation_id}/relay/{connection_id}"
+
+
+def link_signer(vault: Vault) -> LinkSigner:
+    """Makes and reads the short links of an installation."""
+    return LinkSigner(vault.derived("links"))
 
 
 def _id_of(key: bytes) -> bytes:

@@ -33,6 +33,7 @@ from chappe.messaging import (
 )
 from chappe.rules.consent import exclusion
 from chappe.rules.ending import ending
+from chappe.rules.link import LinkSigner
 from chappe.rules.quarantine import QuarantineStatus, is_stopped
 from chappe.rules.quiet_hours import NEVER, concerns
 from chappe.rules.smpp_status import status_of
@@ -215,6 +216,8 @@ class Worker:
         self._short_code = ""
         self.quiet = NEVER
         """The organisation's quiet hours; what is asked of them costs two comparisons."""
+        self.signer: LinkSigner | None = None
+        """Makes the short links of messages that have them; None: addresses go out as they are."""
         self._resend_unknown = True
         self._despite_stop = False
         self._hands_over = False
@@ -292,7 +295,11 @@ class Worker:
 
     def _prepare(self, leased: Leased, lease: Lease, now_ms: int) -> None:
         queue, segments_of = self._queue, self.dialect.segments
+        signer = None if self._hands_over else self.signer  # else who sends it makes them
         for message, position in zip(leased.messages, leased.positions, strict=True):
+            options = message.options
+            if options is not None and options.link_base and signer is not None:
+                message.body = signer.shortened(message.body, options.link_base, message.id)
             segments = segments_of(message)
             if isinstance(segments, Refused):
                 self._settle(message, lease, DeliveryState.FAILED, segments.reason)
