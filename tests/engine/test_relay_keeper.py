@@ -41,6 +41,8 @@ class Mid:
         self.told: list[dict[str, Any]] = []
         self.actions: list[str] = []
         self.entries: list[dict[str, Any]] = []
+        self.stretch = 1_000
+        """How many of them it tells at once."""
         self.pages: list[Told] = []
         self.newest = 0
         self.asked_after: list[int] = []
@@ -75,8 +77,10 @@ class Mid:
             case ["", "quarantine"]:
                 self.rounds += 1
                 new = [one for one in self.entries if one["changed_ms"] > int(query["after_ms"])]
-                until_ms = max((one["changed_ms"] for one in new), default=int(query["after_ms"]))
-                return http(200, {"now_ms": self.now_ms(), "until_ms": until_ms, "is_more": False, "entries": new})
+                some = new[: self.stretch]
+                until_ms = max((one["changed_ms"] for one in some), default=int(query["after_ms"]))
+                found = {"now_ms": self.now_ms(), "until_ms": until_ms, "is_more": len(new) > len(some)}
+                return http(200, {**found, "entries": some})
             case ["", "deliveries", number, action]:
                 self.actions.append(f"{action} {number}")
                 return http(200, {"status": "sending"})
@@ -322,6 +326,24 @@ def test_between_both_sides_the_later_word_holds_whatever_their_clocks_say(
             assert status_of(stock, PHONE) == after
 
     run()
+
+
+def test_however_much_changes_at_mid_in_a_moment_all_of_it_is_heard(
+    stock: Stock, desk: Desk, mid: Mid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_flow, "MOST_STRETCHES", 2)
+    mid.stretch, now = 3, now_ms()
+    numbers = [f"+3361234567{place % 10}{place // 10}" for place in range(20)]
+    for place, number in enumerate(numbers):
+        mid.block(number, "denylisted", now - 1_000 + place)
+
+    @in_loop
+    async def run() -> None:
+        async with keeping(desk, mid):
+            await until(lambda: status_of(stock, numbers[-1]) == "denylisted", "the last of them")
+
+    run()
+    assert [status_of(stock, number) for number in numbers] == ["denylisted"] * 20
 
 
 def test_what_mid_tells_again_is_written_once_and_not_told_to_and_fro(stock: Stock, desk: Desk, mid: Mid) -> None:

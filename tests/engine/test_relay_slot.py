@@ -24,6 +24,7 @@ class Mid:
     def __init__(self) -> None:
         self.bundles: list[list[int]] = []
         self.wrong: set[int] = set()
+        self.most = 10_000
         self.is_silent = False
         self.lets = asyncio.Semaphore(1_000)
 
@@ -40,6 +41,8 @@ class Mid:
             await writer.drain()
 
     def _answer(self, numbers: list[int]) -> bytes:
+        if len(numbers) > self.most:
+            return http(413, b"too large")
         places = [place for place, number in enumerate(numbers, 1) if number in self.wrong]
         if places:
             errors = [{"field": f"line {place}: to", "message": "is no number"} for place in places]
@@ -117,6 +120,29 @@ def test_a_bundle_has_only_so_many_octets(monkeypatch: pytest.MonkeyPatch) -> No
             submit(slot, *range(100))
             await until(lambda: len(owner.accepted()) == 100, "all answers")
             assert 3 < len(mid.bundles) < 10
+            await slot.stop()
+
+    run()
+
+
+def test_where_a_proxy_takes_no_large_request_bundles_become_smaller() -> None:
+    @in_loop
+    async def run() -> None:
+        owner, mid = Marketing(), Mid()
+        mid.most = 30
+        async with Peer(mid.script) as peer:
+            slot = slot_of(owner, peer, lanes=1)
+            left = list(range(100))
+            while left:
+                submit(slot, *left)
+                await until(lambda: owner.told.keys() >= set(left), "the outcomes")  # noqa: B023 - awaited at once
+                assert slot.can_send
+                left = [number for number in left if isinstance(owner.told.pop(number), Deferred)]
+            assert sorted(number for some in mid.bundles if len(some) <= 30 for number in some) == list(range(100))
+            assert [len(some) for some in mid.bundles if len(some) > 30] == [100, 50]
+            submit(slot, *range(50))
+            await until(lambda: len(owner.accepted()) == 50, "the answers")
+            assert [len(some) for some in mid.bundles[-2:]] == [25, 25]
             await slot.stop()
 
     run()

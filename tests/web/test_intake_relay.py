@@ -56,9 +56,9 @@ def bundle(desk: Desk, sms: Marketing, lines: Sequence[object]) -> Reply:
 
 
 def submission(*messages: MessageIn) -> Submission:
-    target: Any = SimpleNamespace(id=1, way=SimpleNamespace(channel=Channel.SMS), identifier=None)
+    target: Any = SimpleNamespace(id=1, organisation_id=1, way=SimpleNamespace(channel=Channel.SMS), identifier=None)
     checked = [Checked(one, target, one.to, NOW_MS, 1, "gsm") for one in messages]
-    return Submission(1, checked, is_relayed=True)
+    return Submission(1, [], lines=[relay.line_of(one, NOW_MS) for one in checked])
 
 
 # -- taken once ------------------------------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ from chappe.cli.choice import OrganisationName, chosen_connection, chosen_organi
 from chappe.cli.database import ready
 from chappe.cli.screen import AsJson, fields_named, screen, show_json, show_table
 from chappe.engine.bus.local import LocalBus
-from chappe.messaging import ChappeError, DeliveryState, FieldError
+from chappe.messaging import ChappeError, FieldError
 
 if TYPE_CHECKING:
     from chappe.features.accounts.models import Organisation
     from chappe.web.intake.request import MessageIn
-    from chappe.web.intake.submission import Accepted
+    from chappe.web.intake.submission import Answer
 
 
 class Purpose(StrEnum):
@@ -49,7 +49,7 @@ def send(
     with fields_named():
         accepted = asyncio.run(_submit(configuration.database_url, owner.pk, [{"to": one, **values} for one in to]))
     _show(accepted, to, as_json=as_json)
-    if any(one.state is DeliveryState.EXCLUDED for one in accepted):
+    if any(one.state == "excluded" for one in accepted):
         raise typer.Exit(1)
 
 
@@ -61,7 +61,7 @@ def _through(owner: "Organisation", name: str) -> int | None:
     return chosen_connection(owner, name).pk if name or not connections_of(owner.pk).exists() else None
 
 
-async def _submit(database_url: str, organisation_id: int, messages: Sequence[dict[str, object]]) -> "list[Accepted]":
+async def _submit(database_url: str, organisation_id: int, messages: Sequence[dict[str, object]]) -> "list[Answer]":
     """Check all, store all or none, wake the engine. Raises InvalidInput, or ChappeError where it cannot be stored."""
     from chappe.engine.store.store import open_store
     from chappe.features.clock import now_ms
@@ -105,9 +105,9 @@ def _read(message: dict[str, object]) -> "MessageIn":
         raise InvalidInput(error.errors or [FieldError("text", error.detail)]) from None
 
 
-def _show(accepted: "list[Accepted]", to: list[str], *, as_json: bool) -> None:
+def _show(accepted: "list[Answer]", to: list[str], *, as_json: bool) -> None:
     rows = [
-        {"id": one.id, "to": number, "state": one.state.name.lower(), "reason": one.reason, "segments": one.segments}
+        {"id": one.id, "to": number, "state": one.state, "reason": one.reason, "segments": one.segments}
         for one, number in zip(accepted, to, strict=True)
     ]
     if as_json:

@@ -22,6 +22,7 @@ DRAIN_S = 35.0
 UNREACHABLE_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """How long nothing is sent to a provider that cannot be reached; longer each time in a row."""
 ROUND_TRIPS = 2_000
+TOO_LARGE = 413
 NEVER_ANSWERED = Unknown("stopped before the provider answered")
 NEVER_LEFT = Deferred("stopped before it was sent", 0.0, about=About.ACCOUNT)
 
@@ -224,7 +225,9 @@ class HttpSlot:
         """Nothing that an adapter reads is without an outcome for each message, free of secrets."""
         outcomes: Sequence[SendOutcome]
         try:
-            if self._bundler is None:
+            if response.status == TOO_LARGE and count > 1:
+                outcomes = self._halved(count)
+            elif self._bundler is None:
                 outcomes = [self._adapter.read(response, self.account)]
             else:
                 outcomes = self._bundler.read_bundle(response, self.account, count)
@@ -233,6 +236,12 @@ class HttpSlot:
             words = f"the answer {response.status} could not be read: {type(error).__name__}"
             outcomes = [self._unanswered(words)] * count
         return [one if isinstance(one, Accepted) else self._watcher.hidden(one) for one in outcomes]
+
+    def _halved(self, count: int) -> Sequence[SendOutcome]:
+        """Something in between takes no bundle as large as this one: they go at once, half as many at a time."""
+        self._most_in_request = min(self._most_in_request, count // 2)
+        log.warning("bundle.too_large", connection=self.account.connection_id, most=self._most_in_request)
+        return [Deferred(f"a request of {count} messages is too large", 0.0, str(TOO_LARGE), About.RATE)] * count
 
     def _next_pause(self) -> float:
         return UNREACHABLE_S[min(self._failures, len(UNREACHABLE_S) - 1)]

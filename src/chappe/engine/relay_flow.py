@@ -122,6 +122,8 @@ class Keeper:
         self._told_push: str | None = None
         self._told: dict[tuple[Any, ...], int] = {}
         self._place = self._delivery_place = (0, 0)
+        self._quarantine_ms = 0
+        """Where mid's quarantine goes on, of which one round does not ask for all; 0: some time before what is heeded."""
         self._figures: dict[int, Mapping[str, int]] = {}
         self._version = ""
         self._failures = 0
@@ -190,6 +192,7 @@ class Keeper:
         self._figures.clear()
         self._told_push, self._heard_ms = None, 0
         self._place = self._delivery_place = (0, 0)
+        self._quarantine_ms = 0
 
     def _is_news(self, step: StepFound, taken: StepTaken) -> bool:
         """Whether it is worth a commit, at each of which the disk is waited for."""
@@ -320,14 +323,17 @@ class Keeper:
             raise MidRefused("the database is behind; mid is asked later")
 
     async def _ask_quarantine(self, step: StepFound, taken: StepTaken) -> None:
-        after_ms = max(0, step.mid_quarantine_ms - OVERLAP_MS)
+        after_ms = self._quarantine_ms or max(0, step.mid_quarantine_ms - OVERLAP_MS)
+        is_more = True
         for _ in range(MOST_STRETCHES):
             query = urlencode({"after_ms": after_ms, "limit": 1000})
             answer = await self._json("GET", f"/quarantine?{query}", None)
             self._take_quarantine(answer, taken)
             after_ms = max(after_ms, int(answer.get("until_ms", 0)))
-            if not answer.get("is_more"):
+            is_more = bool(answer.get("is_more"))
+            if not is_more:
                 break
+        self._quarantine_ms = after_ms if is_more else 0
         taken.mid_quarantine_ms = max(taken.mid_quarantine_ms, after_ms)
 
     def _take_quarantine(self, answer: Mapping[str, Any], taken: StepTaken) -> None:

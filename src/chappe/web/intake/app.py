@@ -3,14 +3,13 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Iterable
-from typing import Annotated, Literal
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
 
-from chappe.messaging import DeliveryState, FieldError, StoreBusy, StoreFull
+from chappe.messaging import FieldError, StoreBusy, StoreFull
 from chappe.providers.relay import unpacked
 from chappe.web.intake.check import check_all
 from chappe.web.intake.committer import Committer
@@ -22,7 +21,7 @@ from chappe.web.intake.request import (
     read_lines,
     read_one,
 )
-from chappe.web.intake.submission import Accepted, Checked, Submission
+from chappe.web.intake.submission import Submission
 from chappe.web.room import Room
 from chappe.web.wire import (
     PATIENCE_S,
@@ -47,7 +46,8 @@ MOST_HELD = 256 * 1024 * 1024
 MOST_LINES = 10_000
 MOST_KEY = 255
 QUICK_OCTETS = 8 * 1024
-"""Longer bodies are checked in a thread: a text of ten thousand characters may take a while, and others do not wait."""
+"""Longer bodies are checked in the committer's thread: a text of ten thousand characters may take a while, and the loop does
+not wait."""
 JSON, NDJSON = b"application/json", b"application/x-ndjson"
 GZIP = b"gzip"
 KINDS = {
@@ -61,29 +61,6 @@ _KEY = re.compile(rf'"?([ !#-~]{{1,{MOST_KEY}}})"?')
 _encoder = msgspec.json.Encoder()
 
 log = structlog.get_logger("chappe.intake")
-
-
-class Answer(msgspec.Struct, omit_defaults=True):
-    """What is said of one message."""
-
-    id: Annotated[int, msgspec.Meta(description="by which its status is read")]
-    state: Annotated[
-        Literal["waiting", "excluded"], msgspec.Meta(description="excluded: taken note of, and not sent; see reason")
-    ]
-    segments: int
-    reason: Annotated[
-        str,
-        msgspec.Meta(
-            description="why it is excluded: denylisted, quarantine or no_identifier", examples=["denylisted"]
-        ),
-    ] = ""
-    encoding: Annotated[
-        str,
-        msgspec.Meta(
-            description="how its text goes out: gsm, latin1 or ucs2; e-mail and content of RCS or MMS: utf-8",
-            examples=["gsm"],
-        ),
-    ] = ""
 
 
 class Intake:
@@ -128,11 +105,10 @@ class Intake:
         try:
             status, kind = 202, JSON
             submission = await self._accept(scope, headers, receive)
-            answers = _answers(submission.accepted)
             if scope["path"] == ONE:
-                body = _encoder.encode(answers[0])
+                body = _encoder.encode(submission.accepted[0])
             else:
-                kind, body = NDJSON, _encoder.encode_lines(answers)
+                kind, body = NDJSON, _encoder.encode_lines(submission.accepted)
             if submission.is_replay:
                 more.append((b"idempotent-replayed", b"true"))
         except Gone:
@@ -174,18 +150,20 @@ class Intake:
         digest = hashlib.sha256(path.encode() + b"\n" + body).hexdigest() if key else ""
         organisation_id = caller.organisation_id
 
-        def checked() -> list[Checked]:
+        def checked() -> Submission:
             messages = [read_one(body)] if path == ONE else read_lines(body, MOST_LINES, is_bundle=bool(account))
             targets = self._committer.targets(organisation_id)
             if account:
-                return check_relayed(messages, account_target(targets, caller.operator, account), self._now_ms())
-            return check_all(messages, targets, self._now_ms(), has_lines=path == MANY)
+                lines = check_relayed(messages, account_target(targets, caller.operator, account), self._now_ms())
+                return Submission(organisation_id, [], lines=lines)
+            all_of_them = check_all(messages, targets, self._now_ms(), has_lines=path == MANY)
+            return Submission(organisation_id, all_of_them, key, digest)
 
-        async def in_time() -> list[Checked]:
-            return checked() if len(body) <= QUICK_OCTETS else await asyncio.to_thread(checked)
+        async def in_time() -> Submission:
+            return checked() if len(body) <= QUICK_OCTETS else await self._committer.aside(checked)
 
         try:
-            messages = await in_time()
+            return await in_time()
         except BadRequest as refused:
             # What was taken once is answered the same although it could not be taken now.
             if key:
@@ -196,21 +174,7 @@ class Intake:
             if not any(error.field.endswith("connection_id") for error in refused.errors):
                 raise
             await self._committer.look_again()
-            messages = await in_time()
-        return Submission(organisation_id, messages, key, digest, is_relayed=bool(account))
-
-
-def _answers(accepted: Iterable[Accepted]) -> list[Answer]:
-    return [
-        Answer(
-            one.id,
-            "excluded" if one.state is DeliveryState.EXCLUDED else "waiting",
-            one.segments,
-            one.reason or "",
-            one.encoding,
-        )
-        for one in accepted
-    ]
+            return await in_time()
 
 
 def _key(headers: dict[bytes, bytes]) -> str:

@@ -6,7 +6,7 @@ from chappe.messaging import Channel, FieldError
 from chappe.messaging.content import Mms
 from chappe.messaging.content import check as content_errors
 from chappe.web.intake.lookup import Target, by_number
-from chappe.web.intake.request import MOST_ERRORS, NOTHING_SENT, MessageIn, due_ms, line_field, recipient_of
+from chappe.web.intake.request import MOST_ERRORS, NOTHING_SENT, MessageIn, OptionsIn, due_ms, line_field, recipient_of
 from chappe.web.intake.submission import Checked
 from chappe.web.wire import BadRequest
 
@@ -42,7 +42,8 @@ def check_message(message: MessageIn, targets: dict[int, Target], now_ms: int) -
     due = due_ms(message, now_ms)
     if due is None:
         errors.append(FieldError("send_at", "must be within a year"))
-    errors += _option_errors(message, target)
+    if message.options is not None:
+        errors += _option_errors(message.options, target, message.text)
     measured = _measured(message, target)
     if isinstance(measured, FieldError):
         return [*errors, measured]
@@ -88,11 +89,9 @@ def _recipient_words(target: Target) -> str:
     return "1 to 20 printable ASCII characters" if target.way.as_typed else _NUMBER
 
 
-def _option_errors(message: MessageIn, target: Target) -> list[FieldError]:
+def _option_errors(options: OptionsIn, target: Target, text: str) -> list[FieldError]:
     """What the connection cannot do of what is asked for."""
-    options, errors = message.options, list[FieldError]()
-    if options is None:
-        return errors
+    errors = list[FieldError]()
     if options.service_id and not target.way.has_service_tag:
         errors.append(FieldError("options.service_id", "the connection has no service id tag to send it in"))
     if options.transmission_mode is not None and not target.way.has_transmission_modes:
@@ -100,7 +99,7 @@ def _option_errors(message: MessageIn, target: Target) -> list[FieldError]:
     if options.content is not None and target.way.is_email:
         errors.append(FieldError("options.content", "is for RCS and MMS; the connection sends e-mail"))
     elif options.content is not None:
-        found = content_errors(options.content, message.text, "options.content")
+        found = content_errors(options.content, text, "options.content")
         errors += [FieldError("text" if one.field == "body" else one.field, one.message) for one in found]
     return errors
 
@@ -116,7 +115,7 @@ def _measured(message: MessageIn, target: Target) -> tuple[str, int] | FieldErro
     if isinstance(measured, str):
         words = {"too_long": "has more than 255 segments"}.get(measured, "has characters that no encoding here holds")
         return FieldError("text", words)
-    return measured[0].value, measured[1]
+    return measured[0]._value_, measured[1]  # and not `value`, which is a look-up of its own for each
 
 
 def _nul_errors(message: MessageIn) -> list[FieldError]:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -19,7 +19,7 @@ from chappe.rules.consent import Exclusion, exclusion
 from chappe.web.group import Groups
 from chappe.web.intake import relay
 from chappe.web.intake.lookup import Caller, Lookup, Target, now_ms
-from chappe.web.intake.submission import CATEGORIES, PRIORITY, Accepted, Checked, Submission, message_row
+from chappe.web.intake.submission import CATEGORIES, PRIORITY, Answer, Checked, Submission, answer, message_row
 from chappe.web.wire import BadRequest
 
 MOST_WAITING = 50_000
@@ -39,6 +39,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 log = structlog.get_logger("chappe.intake")
 
 
+Result = TypeVar("Result")
 Blocked = dict[tuple[int, str], dict[str, list[tuple[str, str]]]]
 """Organisation and channel → address → what is known of it."""
 
@@ -64,7 +65,7 @@ class Committer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._store: Store | None = None
         self._lookup: Lookup | None = None
-        self._groups = Groups(self._thread, self._write, lambda submission: len(submission.messages), tell)
+        self._groups = Groups(self._thread, self._write, lambda submission: submission.size, tell)
         self._ids = iter(range(0))
         self._left = 0
 
@@ -95,9 +96,14 @@ class Committer:
         assert self._lookup is not None
         return self._lookup.targets(organisation_id)
 
+    async def aside(self, work: Callable[[], Result]) -> Result:
+        """What takes a while, in the one thread, and so never while a transaction is open: that would have to wait for the
+        interpreter after each of its rows, with everybody else waiting for the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
     async def commit(self, submission: Submission) -> None:
         """Returns when the submission is committed (its answers are in it); raises BadRequest when it is not."""
-        if self.waiting + len(submission.messages) > MOST_WAITING:
+        if self.waiting + submission.size > MOST_WAITING:
             raise BadRequest(503, "Too many messages are waiting to be stored. Try again in a moment.")
         await self._groups.written(submission)
         if submission.error is not None:
@@ -191,8 +197,8 @@ class Committer:
     def _store_group(self, store: Store, submissions: list[Submission]) -> None:
         now = now_ms()
         new = self._without_replays(store, submissions)
-        self._store_own(store, [one for one in new if not one.is_relayed], now)
-        relay.take(store, [one for one in new if one.is_relayed], now)
+        self._store_own(store, [one for one in new if not one.lines], now)
+        relay.take(store, [one for one in new if one.lines], now)
         keys: list[Row] = []
         for submission in new:
             if submission.key:
@@ -217,8 +223,10 @@ class Committer:
                 why = _exclusion(blocked, submission.organisation_id, checked, category)
                 state = DeliveryState.EXCLUDED if why else DeliveryState.WAITING
                 place = (checked.target.id, PRIORITY[category], checked.due_ms)
-                batches[place].append(message_row(message_id, submission, checked, category, state, why, now))
-                submission.accepted.append(Accepted(message_id, state, why, checked.segments, checked.encoding))
+                batches[place].append(
+                    message_row(message_id, submission.organisation_id, checked, category, state, why, now)
+                )
+                submission.accepted.append(answer(message_id, why, checked.segments, checked.encoding))
             self._left -= len(submission.messages)
         store.enqueue(
             OutboxBatch(connection_id, 0, priority, due_ms, rows)
@@ -318,23 +326,22 @@ def _exclusion(blocked: Blocked, organisation_id: int, checked: Checked, categor
     return exclusion(entries, category, short_code, transactional_despite_stop=way.despite_stop)
 
 
-def _packed(accepted: Sequence[Accepted]) -> bytes:
+def _packed(accepted: Sequence[Answer]) -> bytes:
     """What was answered, but for the ids, which are neighbours."""
     runs = groupby((one.segments, one.encoding, one.reason) for one in accepted)
     return msgspec.json.encode([Run(sum(1 for _ in same), *answer) for answer, same in runs])
 
 
-def _unpacked(ids: range, answers: bytes) -> list[Accepted]:
+def _unpacked(ids: range, answers: bytes) -> list[Answer]:
     """What was answered then, whatever became of the messages, and of their connection, since."""
-    accepted: list[Accepted] = []
+    accepted: list[Answer] = []
     for run in _runs.decode(answers):
-        state = DeliveryState.EXCLUDED if run.reason else DeliveryState.WAITING
         same = ids[len(accepted) : len(accepted) + run.count]
-        accepted += [Accepted(message_id, state, run.reason, run.segments, run.encoding) for message_id in same]
+        accepted += [answer(message_id, run.reason, run.segments, run.encoding) for message_id in same]
     return accepted
 
 
-def _stored(store: Store, ids: range, messages: list[Checked]) -> list[Accepted]:
+def _stored(store: Store, ids: range, messages: list[Checked]) -> list[Answer]:
     """The same for rows from before answers were kept, as well as it can be told. `messages` are those of the request, if
     it still passes its checks: they know the encoding."""
     rows = {row[0]: row for row in store.database.query(catalogue.MESSAGES_IN_RANGE, (ids.start, ids.stop - 1))}
@@ -344,9 +351,8 @@ def _stored(store: Store, ids: range, messages: list[Checked]) -> list[Accepted]
         checked = messages[place] if messages else None
         was_excluded = state == DeliveryState.EXCLUDED and done_ms == created_ms
         answers.append(
-            Accepted(
+            answer(
                 message_id,
-                DeliveryState.EXCLUDED if was_excluded else DeliveryState.WAITING,
                 reason if was_excluded else "",
                 checked.segments if checked else segments,
                 checked.encoding if checked else "",

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
-from chappe.web.intake.app import JSON, MANY, MOST_KEY, MOST_LINES, MOST_OCTETS, NDJSON, ONE, Answer
+from chappe.web.intake.app import JSON, MANY, MOST_KEY, MOST_LINES, MOST_OCTETS, NDJSON, ONE
 from chappe.web.intake.request import MessageIn
+from chappe.web.intake.submission import Answer
 from chappe.web.wire import PROBLEM
 
 _PLACE = "#/components/schemas/{name}"

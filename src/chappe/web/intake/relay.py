@@ -6,8 +6,8 @@ message is leased, and that is told to the other side as everything is that happ
 
 import difflib
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from chappe.engine.store.relay_catalogue import (
     INSERT_RELAY_DELIVERIES,
@@ -23,7 +23,7 @@ from chappe.messaging import DeliveryState, FieldError
 from chappe.web.intake.check import check_message
 from chappe.web.intake.lookup import Target
 from chappe.web.intake.request import NOTHING_SENT, LineError, MessageIn, by_kind
-from chappe.web.intake.submission import CATEGORIES, PRIORITY, Accepted, Checked, Submission, message_row
+from chappe.web.intake.submission import CATEGORIES, PRIORITY, Answer, Checked, Line, Submission, message_row
 from chappe.web.wire import BadRequest
 
 DENSE = 4
@@ -49,21 +49,38 @@ def account_target(targets: Sequence[Target], operator: str, account: str) -> Ta
     raise BadRequest(404, words + (f" There is {close[0]}." if close else ""))
 
 
-def check_relayed(messages: Sequence[MessageIn], target: Target, now_ms: int) -> list[Checked]:
+def check_relayed(messages: Sequence[MessageIn], target: Target, now_ms: int) -> list[Line]:
     """The messages, all of them or none. Raises BadRequest naming every wrong line, and fields."""
-    by_id, checked, errors, seen = {target.id: target}, list[Checked](), list[LineError](), set[int]()
-    for line, message in enumerate(messages, 1):
+    by_id, lines, errors, seen = {target.id: target}, list[Line](), list[LineError](), set[int]()
+    for number, message in enumerate(messages, 1):
         message.connection_id = target.id
         problem, found = _problem(message, seen), check_message(message, by_id, now_ms)
         if problem is not None:
-            errors.append((line, problem))
+            errors.append((number, problem))
         if isinstance(found, Checked):
-            checked.append(found)
+            lines.append(line_of(found, now_ms))
         else:
-            errors += [(line, one) for one in found]
+            errors += [(number, one) for one in found]
     if errors:
         raise BadRequest(422, NOTHING_SENT, by_kind(errors))
-    return checked
+    return lines
+
+
+def line_of(checked: Checked, now_ms: int) -> Line:
+    """Everything of its rows but the message's id: what is done here is done while nobody waits for the database."""
+    message, target = checked.message, checked.target
+    category, delivery_id = CATEGORIES[message.category], relayed(target.id, message.relay_delivery)
+    row = message_row(0, target.organisation_id, checked, category, DeliveryState.WAITING, "", now_ms, delivery_id)
+    return Line(
+        relayed(target.id, message.relay_id or 0),
+        digest_of(checked),
+        delivery_id,
+        PRIORITY[category],
+        checked.due_ms,
+        row[1:],
+        checked.segments,
+        checked.encoding,
+    )
 
 
 def _problem(message: MessageIn, seen: set[int]) -> FieldError | None:
@@ -81,26 +98,26 @@ def take(store: Store, submissions: Sequence[Submission], now_ms: int) -> None:
 
     All of it at once: whoever else counts messages takes deliveries in the order of their numbers, too.
     """
-    numbers = {number for one in submissions for number, _ in _numbered(one)}
+    numbers = {line.number for one in submissions for line in one.lines}
     if not numbers:
         return
     # First, for as many as may be new: whoever else brings some of them at this moment waits here until we are done.
     ids = store.take_ids("message", len(numbers))
     known = _known(store, numbers)
-    new: dict[int, Taken] = {}
+    new: dict[int, Line] = {}
     for submission in submissions:
-        numbered = _numbered(submission)
-        digests = [digest_of(checked) for _, checked in numbered]
-        if _is_another(numbered, digests, known, new):
+        if _is_another(submission.lines, known, new):
             submission.error = BadRequest(409, ANOTHER)
             continue
-        for (number, checked), digest in zip(numbered, digests, strict=True):
-            if number not in known and number not in new:
-                new[number] = Taken(submission, checked, digest)
-    _insert(store, new, ids, now_ms)
+        for line in submission.lines:
+            if line.number not in known:
+                new.setdefault(line.number, line)
+    for message_id, line in zip(ids, new.values(), strict=False):
+        line.id = message_id
+    _insert(store, list(new.values()), now_ms)
     for submission in submissions:
         if submission.error is None:
-            submission.accepted += [_answer(number, checked, known, new) for number, checked in _numbered(submission)]
+            submission.accepted += [_answer(line, known, new) for line in submission.lines]
 
 
 def digest_of(checked: Checked) -> int:
@@ -109,56 +126,35 @@ def digest_of(checked: Checked) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), signed=True) or 1
 
 
-@dataclass(slots=True)
-class Taken:
-    """A message that was not here before."""
-
-    submission: Submission
-    checked: Checked
-    digest: int
-    id: int = 0
-
-
 Known = Mapping[int, tuple[int, int]]
 """Number as it is kept → our number of the message, digest."""
 
 
-def _numbered(submission: Submission) -> list[tuple[int, Checked]]:
-    """Its messages with their numbers as they are kept."""
-    account = submission.messages[0].target.id
-    return [(relayed(account, checked.message.relay_id or 0), checked) for checked in submission.messages]
-
-
-def _is_another(
-    numbered: Sequence[tuple[int, Checked]], digests: Sequence[int], known: Known, new: Mapping[int, Taken]
-) -> bool:
+def _is_another(lines: Iterable[Line], known: Known, new: Mapping[int, Line]) -> bool:
     """Whether a number stands for another message here. So it is where the other side's database was put back to what it was
     before, and gives its numbers again: what is new must not pass for what was sent."""
-    for (number, _), digest in zip(numbered, digests, strict=True):
-        before = new[number].digest if number in new else known.get(number, (0, 0))[1]
-        if before not in (0, digest):
+    if not known and not new:
+        return False
+    for line in lines:
+        before = new[line.number].digest if line.number in new else known.get(line.number, (0, 0))[1]
+        if before not in (0, line.digest):
             return True
     return False
 
 
-def _answer(number: int, checked: Checked, known: Known, new: Mapping[int, Taken]) -> Accepted:
-    message_id = new[number].id if number in new else known[number][0]
-    return Accepted(message_id, DeliveryState.WAITING, "", checked.segments, checked.encoding)
+def _answer(line: Line, known: Known, new: Mapping[int, Line]) -> Answer:
+    message_id = new[line.number].id if line.number in new else known[line.number][0]
+    return Answer(message_id, "waiting", line.segments, "", line.encoding)
 
 
-def _insert(store: Store, new: Mapping[int, Taken], ids: Iterable[int], now_ms: int) -> None:
+def _insert(store: Store, new: Sequence[Line], now_ms: int) -> None:
     if not new:
         return
-    batches: dict[tuple[int, int, int], list[Row]] = {}
-    owners: dict[int, int] = {}
-    for message_id, one in zip(ids, new.values(), strict=False):
-        submission, checked, one.id = one.submission, one.checked, message_id
-        category = CATEGORIES[checked.message.category]
-        delivery_id = relayed(checked.target.id, checked.message.relay_delivery)
-        row = message_row(message_id, submission, checked, category, DeliveryState.WAITING, "", now_ms, delivery_id)
-        batches.setdefault((delivery_id, PRIORITY[category], checked.due_ms), []).append(row)
-        owners[delivery_id] = submission.organisation_id
-    store.database.run(INSERT_RELAYED, sorted((number, one.id, one.digest) for number, one in new.items()))
+    batches: dict[tuple[int, int, int], list[Row]] = defaultdict(list)
+    for line in new:
+        batches[line.delivery_id, line.priority, line.due_ms].append((line.id, *line.row))
+    owners = {line.delivery_id: line.row[0] for line in new}
+    store.database.run(INSERT_RELAYED, sorted([(line.number, line.id, line.digest) for line in new]))
     deliveries = [(one, owner, "sending", "", now_ms, now_ms) for one, owner in sorted(owners.items())]
     store.database.run(INSERT_RELAY_DELIVERIES, deliveries)
     statuses = store.statuses(owners)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -187,6 +188,11 @@ def read_lines(body: bytes, most: int, *, is_bundle: bool = False) -> list[Messa
     count = body.count(b"\n") + 1
     if count > most:
         raise BadRequest(413, f"The body has {count} lines; a request may have {most}.")
+    if is_bundle:  # written by a program like this one
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            together = _one.decode_lines(body)
+            if len(together) == count:
+                return together
     messages: list[MessageIn] = []
     errors: list[LineError] = []
     for number, line in enumerate(body.split(b"\n"), 1):

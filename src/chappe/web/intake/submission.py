@@ -1,6 +1,7 @@
 """A request to send on its way into the store, and the rows that it becomes."""
 
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -34,30 +35,69 @@ class Checked:
         return self.target.identifier is not None and is_personal(self.message.text)
 
 
-@dataclass(slots=True)
-class Accepted:
-    """The answer for one message."""
+class Line(msgspec.Struct, gc=False):
+    """A message of another Chappe that may be stored, made ready before anybody waits for it.
 
-    id: int
-    state: DeliveryState
-    reason: str
+    `number` is its number there, `delivery_id` that of its delivery, both as they are kept. `row` lacks its first value, the
+    message's id. By `digest` another message of the same number is told from this one.
+    """
+
+    number: int
+    digest: int
+    delivery_id: int
+    priority: int
+    due_ms: int
+    row: Row
     segments: int
     encoding: str
+    id: int = 0
+    """Ours; 0 until it is stored."""
+
+
+class Answer(msgspec.Struct, omit_defaults=True):
+    """What is said of one message."""
+
+    id: Annotated[int, msgspec.Meta(description="by which its status is read")]
+    state: Annotated[
+        Literal["waiting", "excluded"], msgspec.Meta(description="excluded: taken note of, and not sent; see reason")
+    ]
+    segments: int
+    reason: Annotated[
+        str,
+        msgspec.Meta(
+            description="why it is excluded: denylisted, quarantine or no_identifier", examples=["denylisted"]
+        ),
+    ] = ""
+    encoding: Annotated[
+        str,
+        msgspec.Meta(
+            description="how its text goes out: gsm, latin1 or ucs2; e-mail and content of RCS or MMS: utf-8",
+            examples=["gsm"],
+        ),
+    ] = ""
+
+
+def answer(message_id: int, reason: str, segments: int, encoding: str) -> Answer:
+    """For a message that waits, or is excluded for a reason."""
+    return Answer(message_id, "excluded" if reason else "waiting", segments, reason, encoding)
 
 
 @dataclass(slots=True)
 class Submission:
-    """One request: its messages are stored together or not at all."""
+    """One request: its messages are stored together or not at all. Another Chappe's are in `lines`."""
 
     organisation_id: int
     messages: list[Checked]
     key: str = ""
     digest: str = ""
-    accepted: list[Accepted] = field(default_factory=list)
+    accepted: list[Answer] = field(default_factory=list)
     is_replay: bool = False
     error: BadRequest | None = None
-    is_relayed: bool = False
-    """Its messages have numbers of another Chappe, which hands each of them over once or more often."""
+    lines: list[Line] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.messages) + len(self.lines)
 
     def forget(self) -> None:
         """As it was before anybody tried to store it."""
@@ -66,7 +106,7 @@ class Submission:
 
 def message_row(
     message_id: int,
-    submission: Submission,
+    organisation_id: int,
     checked: Checked,
     category: Category,
     state: DeliveryState,
@@ -81,7 +121,7 @@ def message_row(
     # `_value_` and not `value`, which is a look-up of its own for each: thousands come in a request.
     return catalogue.new_message(
         message_id,
-        submission.organisation_id,
+        organisation_id,
         checked.target.id,
         delivery_id,
         category=category._value_,
