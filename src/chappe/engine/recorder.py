@@ -24,6 +24,7 @@ from chappe.engine.relay_step import Steps
 from chappe.engine.relay_word import Handed, Reader, Word
 from chappe.engine.store import catalogue, trace_catalogue
 from chappe.engine.store.callback_frame import CallbacksDue, CallbackWork
+from chappe.engine.store.click import Clicked, set_clicks
 from chappe.engine.store.frame import (
     Answer,
     Answered,
@@ -120,6 +121,8 @@ class Outcome:
     """Those of them that it will tell nothing more of."""
     missing: list[int] = field(default_factory=list)
     """Connections of which pages are missing."""
+    clicks: list[Clicked] = field(default_factory=list)
+    """What another Chappe counted of short links that it made for us."""
     answers: list[Answer] = field(default_factory=list)
 
 
@@ -342,6 +345,7 @@ class Recorder:
         changes.told(word.states)
         changes.write()
         self._heed(self._arrivals.unrepeated(word.spoken), outcome)
+        outcome.clicks += word.clicks
         since_ms = since_ms or outcome.now_ms
         if word.rest.size and outcome.now_ms - since_ms < self._policies[connection_id].unknown_receipt_wait_ms:
             organisation_id = self._policies[connection_id].organisation_id
@@ -668,6 +672,10 @@ class Recorder:
             self._database.query(catalogue.FINISH_DELIVERY, (outcome.now_ms, outcome.now_ms, delivery_id))
         self._traffic.write(outcome.tally, self._policies, outcome.now_ms)
         outcome.due = self._callbacks.write(outcome.happened, outcome.now_ms)
+        if outcome.clicks:
+            set_clicks(
+                self._store, outcome.clicks
+            )  # behind all else, in the order in which the door of links locks, too
         outcome.answers += self._pages.write(outcome.feed, outcome.now_ms)
         if outcome.missing:
             outcome.answers.append(PagesMissing(sorted(set(outcome.missing))))

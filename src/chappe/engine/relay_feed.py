@@ -4,7 +4,7 @@ One row for each account and commit. Where no message of a commit is another Cha
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -93,6 +93,19 @@ class Feed:
             self.pages[connection_id].wishes.append(wish)
 
 
+def write_pages(store: Store, pages: Mapping[int, Told], now_ms: int) -> list[int]:
+    """Insert what is told, by account, in the caller's transaction and as the last of it: numbers are taken from a row that
+    stays locked until the commit, so that they rise in the order of commits. The accounts that are told something."""
+    rows = []
+    for account, told in sorted(pages.items()):
+        if told.size:
+            (number,) = store.take_ids(f"relay_page {account}", 1)
+            data = _write(told)
+            rows.append((relayed(account, number), now_ms, max(told.size, len(data) // LINE_OCTETS), data))
+    store.database.run(catalogue.INSERT_RELAY_PAGES, rows)
+    return [account_of(row[0]) for row in rows]
+
+
 class Pages:
     """One per recorder: knows the accounts, writes what a `Feed` gathered, and hands out what is to be pushed."""
 
@@ -115,16 +128,9 @@ class Pages:
         return RelayAccounts(self._database.query(catalogue.RELAY_ACCOUNTS))
 
     def write(self, feed: Feed, now_ms: int) -> list[PagesDue]:
-        """Insert what was gathered, in the caller's transaction. Numbers are taken from a row that stays locked until the
-        commit, so that they rise in the order of commits."""
-        rows = []
-        for account, told in sorted(feed.pages.items()):
-            if told.size:
-                (number,) = self._store.take_ids(f"relay_page {account}", 1)
-                data = _write(told)
-                rows.append((relayed(account, number), now_ms, max(told.size, len(data) // LINE_OCTETS), data))
-        self._database.run(catalogue.INSERT_RELAY_PAGES, rows)
-        return [PagesDue([account_of(row[0]) for row in rows])] if rows else []
+        """Insert what was gathered, in the caller's transaction."""
+        accounts = write_pages(self._store, feed.pages, now_ms)
+        return [PagesDue(accounts)] if accounts else []
 
     def find(self, wanted: PagesWanted, now_ms: int) -> PagesFound:
         """What was not told yet, if it is ours to tell."""

@@ -11,14 +11,28 @@ import msgspec
 
 from chappe.engine.arrival import Wished
 from chappe.engine.store import relay_catalogue as catalogue
+from chappe.engine.store.click import Clicked
 from chappe.engine.store.frame import InboundPiece, Received
 from chappe.engine.store.hook_event import LONGEST_ADDRESS
 from chappe.engine.store.store import Store
 from chappe.gsm import Encoding
-from chappe.messaging import DeliveryState, OptIn, OptOut, Pages, ReceiptKind, StateTold, TextTold, Told, WishTold
+from chappe.messaging import (
+    ClickTold,
+    DeliveryState,
+    OptIn,
+    OptOut,
+    Pages,
+    ReceiptKind,
+    StateTold,
+    TextTold,
+    Told,
+    WishTold,
+)
+from chappe.rules.link import LONGEST_SHOWN, MOST_LINKS
 
 MOST_KNOWN = 500_000
 """Messages with mid that are remembered, all accounts together; the others are looked up."""
+MOST_CLICKS = (1 << 31) - 1
 WAITING, SENT, DELIVERED = DeliveryState.WAITING, DeliveryState.SENT, DeliveryState.DELIVERED
 _STATES = frozenset(int(state) for state in DeliveryState)
 _SUCCESS, _READ = ReceiptKind.SUCCESS.value, ReceiptKind.READ.value
@@ -33,8 +47,8 @@ LookUp = Callable[[int, set[int]], Mapping[int, tuple[int, int, int]]]
 @dataclass
 class Word:
     """What some pages come to: `sent` as `frame.Record` has it, with its `segments`; `delivered` with their places, believed to
-    be sent by then; `receipts` of which less is believed; other states, with their segments; what people said. `rest` is of
-    messages that nobody knows yet."""
+    be sent by then; `receipts` of which less is believed; other states, with their segments; what people said, and opened.
+    `rest` is of messages that nobody knows yet."""
 
     sent: list[tuple[int, int, int]] = field(default_factory=list)
     segments: list[tuple[int, int, str, int, int]] = field(default_factory=list)
@@ -42,6 +56,7 @@ class Word:
     receipts: list[Received] = field(default_factory=list)
     states: list[tuple[StateTold, int]] = field(default_factory=list)
     spoken: list[InboundPiece | Wished] = field(default_factory=list)
+    clicks: list[Clicked] = field(default_factory=list)
     rest: Told = field(default_factory=Told)
 
 
@@ -100,6 +115,7 @@ class Reader:
         _read_sent(word, connection_id, told, clock_ms, known)
         _read_delivered(word, connection_id, told, clock_ms, known)
         _read_states(word, connection_id, told, clock_ms, known)
+        _read_clicks(word, told, clock_ms, known)
         if word.rest.size:
             _look_up_rest(word, connection_id, clock_ms, look_up)
         word.spoken += [_text(connection_id, text, clock_ms) for text in told.texts]
@@ -116,6 +132,7 @@ def _joined(pages: Iterable[Told]) -> Told:
         first.states.extend(told.states)
         first.texts.extend(told.texts)
         first.wishes.extend(told.wishes)
+        first.clicks.extend(told.clicks)
     return first
 
 
@@ -163,11 +180,33 @@ def _add_state(word: Word, connection_id: int, state: StateTold, clock_ms: int, 
         word.states.append((msgspec.structs.replace(state, at_ms=at_ms, reason=_kept(state.reason, 200)), segment_id))
 
 
+def _read_clicks(word: Word, told: Told, clock_ms: int, known: Handed) -> None:
+    for click in told.clicks:
+        place = known.get(click.message_id)
+        if place is None:
+            word.rest.clicks.append(click)
+        else:
+            _add_clicks(word, click, clock_ms, place[0])
+
+
+def _add_clicks(word: Word, click: ClickTold, clock_ms: int, segment_id: int) -> None:
+    url = _kept(click.url, LONGEST_SHOWN)
+    clicks, machine_clicks = _bounded(click.clicks), _bounded(click.machine_clicks)
+    if 0 <= click.place < MOST_LINKS and url.startswith(("http://", "https://")):  # another version may know others
+        times = (click.first_ms - clock_ms, click.last_ms - clock_ms)
+        word.clicks.append(Clicked(segment_id >> 12, click.place, url, clicks, machine_clicks, *times))
+
+
+def _bounded(count: int) -> int:
+    return max(0, min(count, MOST_CLICKS))
+
+
 def _look_up_rest(word: Word, connection_id: int, clock_ms: int, look_up: LookUp) -> None:
     """What memory does not know: the store may, and knows how far each message is, too."""
     rest, word.rest = word.rest, Told()
     numbers = {row[0] for row in rest.sent} | {row[0] for row in rest.delivered}
-    found = look_up(connection_id, numbers | {state.message_id for state in rest.states})
+    numbers |= {state.message_id for state in rest.states} | {click.message_id for click in rest.clicks}
+    found = look_up(connection_id, numbers)
     sent: set[int] = set()
     for row in rest.sent:
         place = found.get(row[0])
@@ -195,6 +234,12 @@ def _look_up_rest(word: Word, connection_id: int, clock_ms: int, look_up: LookUp
             word.rest.states.append(state)
         elif place[2] < DELIVERED or (state.state, place[2]) == (DeliveryState.READ, DELIVERED):
             _add_state(word, connection_id, state, clock_ms, place[0])
+    for click in rest.clicks:
+        place = found.get(click.message_id)
+        if place is None:
+            word.rest.clicks.append(click)
+        else:
+            _add_clicks(word, click, clock_ms, place[0])
 
 
 def _text(connection_id: int, text: TextTold, clock_ms: int) -> InboundPiece:

@@ -16,7 +16,7 @@ from chappe.messaging.error import (
 from chappe.messaging.message import MessageOptions, OutboundMessage, OutgoingTlv
 from chappe.messaging.outcome import About, Accepted, Deferred, Refused, SendOutcome, Unknown
 from chappe.messaging.receipt import HookEvent, InboundMessage, OptIn, OptOut, Receipt, ReceiptKind
-from chappe.messaging.relay import Pages, StateTold, TextTold, Told, WishTold
+from chappe.messaging.relay import ClickTold, Pages, StateTold, TextTold, Told, WishTold
 from chappe.messaging.state import ENDS, Category, Channel, DeliveryState, ErrorKind, may_become
 from chappe.messaging.traffic import TrafficKind
 
@@ -28,6 +28,7 @@ __all__ = [
     "Category",
     "Channel",
     "ChappeError",
+    "ClickTold",
     "ConfigError",
     "Deferred",
     "DeliveryState",

@@ -36,6 +36,19 @@ class WishTold(msgspec.Struct, frozen=True, array_like=True):
     sender: str = ""
 
 
+class ClickTold(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How often an address of a message was opened in all, by people and by programs; `place` is its place in the text. Told
+    again with each click: the larger numbers hold."""
+
+    message_id: int
+    place: int
+    url: str
+    clicks: int
+    machine_clicks: int
+    first_ms: int
+    last_ms: int
+
+
 class Told(msgspec.Struct, frozen=True, array_like=True):
     """What happened to one account in one commit. Messages go by mid's numbers; times are of mid's clock.
 
@@ -47,11 +60,13 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     states: list[StateTold] = []
     texts: list[TextTold] = []
     wishes: list[WishTold] = []
+    clicks: list[ClickTold] = []
 
     @property
     def size(self) -> int:
         """How much it tells."""
-        return len(self.sent) + len(self.delivered) + len(self.states) + len(self.texts) + len(self.wishes)
+        happened = len(self.sent) + len(self.delivered) + len(self.states)
+        return happened + len(self.texts) + len(self.wishes) + len(self.clicks)
 
 
 class Pages(msgspec.Struct, frozen=True):
