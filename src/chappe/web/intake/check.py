@@ -1,10 +1,13 @@
 """What the decoder cannot see of a message: whether it can be kept, and sent through its connection at all."""
 
 from chappe.features.deliveries.identifier import json_problem
+from chappe.features.deliveries.link import base_of
+from chappe.features.deliveries.link import problem as link_problem
 from chappe.features.deliveries.measure import WHOLE
 from chappe.messaging import Channel, FieldError
 from chappe.messaging.content import Mms
 from chappe.messaging.content import check as content_errors
+from chappe.rules.link import measured as with_links
 from chappe.web.intake.lookup import Target, by_number
 from chappe.web.intake.request import MOST_ERRORS, NOTHING_SENT, MessageIn, OptionsIn, due_ms, line_field, recipient_of
 from chappe.web.intake.submission import Checked
@@ -96,6 +99,8 @@ def _option_errors(options: OptionsIn, target: Target, text: str) -> list[FieldE
         errors.append(FieldError("options.service_id", "the connection has no service id tag to send it in"))
     if options.transmission_mode is not None and not target.way.has_transmission_modes:
         errors.append(FieldError("options.transmission_mode", "the connection's provider has no transmission modes"))
+    if options.follow_links and (problem := link_problem(target.way)):
+        errors.append(FieldError("options.follow_links", problem))
     if options.content is not None and target.way.is_email:
         errors.append(FieldError("options.content", "is for RCS and MMS; the connection sends e-mail"))
     elif options.content is not None:
@@ -111,7 +116,10 @@ def _measured(message: MessageIn, target: Target) -> tuple[str, int] | FieldErro
         return FieldError("text", problem) if problem else WHOLE
     if message.options is not None and target.way.carried(message.options.content) is not None:
         return WHOLE
-    measured = target.measure(message.text)
+    text = message.text
+    if message.options is not None and message.options.follow_links:
+        text = with_links(text, base_of(target.way))
+    measured = target.measure(text)
     if isinstance(measured, str):
         words = {"too_long": "has more than 255 segments"}.get(measured, "has characters that no encoding here holds")
         return FieldError("text", words)

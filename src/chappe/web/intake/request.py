@@ -76,6 +76,13 @@ class OptionsIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
             "without them"
         ),
     ] = None
+    follow_links: Annotated[
+        bool,
+        msgspec.Meta(
+            description="web addresses in the text go out as short links, and who opens them is counted; not in e-mail, nor "
+            "in a content"
+        ),
+    ] = False
 
 
 class MessageIn(msgspec.Struct, forbid_unknown_fields=True):

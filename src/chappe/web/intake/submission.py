@@ -8,6 +8,7 @@ import msgspec
 from chappe.engine.store import catalogue
 from chappe.engine.store.statement import Row
 from chappe.features.deliveries.identifier import is_personal
+from chappe.features.deliveries.link import base_of
 from chappe.messaging import Category, DeliveryState, MessageOptions, OutgoingTlv
 from chappe.web.intake.lookup import Target
 from chappe.web.intake.request import MessageIn, OptionsIn
@@ -149,5 +150,6 @@ def _options(given: OptionsIn, target: Target) -> bytes | None:
         short_code=given.short_code,
         tlvs=tuple(OutgoingTlv(one.tag, bytes.fromhex(one.value)) for one in given.tlvs),
         content=target.way.carried(given.content),
+        link_base=base_of(target.way) if given.follow_links else "",
     )
     return None if options == MessageOptions() else msgspec.json.encode(options)
