@@ -11,11 +11,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from tests.e2e.installation import Installation, until
+from tests.e2e.installation import HOST, Installation, until
 
 from chappe.cli.client import ApiError, Client
 from chappe.simulator import Quirks, SimulatorProcess
@@ -32,6 +34,9 @@ SETTINGS: dict[str, Any] = {
     "receipt_id_pattern": r"(?i)\bid:([0-9]{1,20})\b",
     "automatic_replies": [{"keyword": "STOP", "short_code": "", "reply": REPLY, "action": "send_to_quarantine"}],
 }
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36"
+)
 ENDS = {"delivered", "failed", "expired", "excluded", "cancelled"}
 NUMBERS = itertools.count(1)
 
@@ -117,6 +122,7 @@ def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     shutil.copyfile(sqlite_template, folder / "chappe.sqlite3")
     with Installation(folder, f"sqlite:///{folder / 'chappe.sqlite3'}") as made:
         keys = made.people(*(f"Organisation {index}" for index in range(12)))
+        made.environment["CHAPPE_LINK_URL"] = f"http://{HOST}:{made.port}"
         made.up()
         yield made, keys
 
@@ -172,19 +178,58 @@ def send_one_message(scene: Scene) -> None:
     assert [one["id"] for one in found] == [answer["id"]]
 
 
+def follow_links(scene: Scene) -> None:
+    """Addresses go out as short links, measured as such; who opens one is led on and counted in the report."""
+    shop = "https://shop.example/sale"
+    list_id = scene.import_people(people(3, start=70_000))
+    body = "Bonjour {{ name }}: " + shop + "?who={{ phone }}" + "&x=" + "y" * 160
+    delivery = scene.analysed(list_id, body, follow_links=True)
+    assert scene.report(delivery)["segments"] == 3
+    scene.act(delivery, "send")
+    until(lambda: scene.states(delivery) == {"delivered": 3}, 20, "the receipts of all")
+    for index in (70_000, 70_001):
+        ((words, link),) = [one["text"].split(": ") for one in scene.received(number(index))]
+        assert words == f"Bonjour Person {index - 70_000}"
+        assert opened(link).startswith(f"{shop}?who={number(index)}&x=yyy")
+    assert opened(link, "facebookexternalhit/1.1").startswith(shop)
+    told = {"people": 2, "clicks": 2, "machine_clicks": 1}
+    until(lambda: scene.report(delivery)["links"] == told, 10, "the count")
+    assert scene.api.get(f"/v1/deliveries/{delivery}/links") == {**told, "items": [{"url": shop, **told}]}
+
+
+def opened(link: str, browser: str = PHONE) -> str:
+    """Where a short link leads."""
+    parts = urlsplit(link)
+    asked = HTTPConnection(parts.netloc, timeout=10)
+    try:
+        asked.request("GET", parts.path, headers={"User-Agent": browser})
+        answer = asked.getresponse()
+        assert answer.status == 302
+        return answer.headers["Location"]
+    finally:
+        asked.close()
+
+
 def test_the_main_job_is_done_from_connection_to_report(scene: Scene) -> None:
     do_the_main_job(scene)
     send_one_message(scene)
+
+
+def test_links_that_are_followed_lead_on_and_are_counted(scene: Scene) -> None:
+    scene.connect()
+    follow_links(scene)
 
 
 @pytest.mark.postgresql
 def test_the_main_job_is_done_on_postgresql(postgresql_url: str, tmp_path: Path) -> None:
     with SimulatorProcess(Quirks(receipt_delay_ms=100.0)) as smsc, Installation(tmp_path, postgresql_url) as house:
         (key,) = house.people("Relais")
+        house.environment["CHAPPE_LINK_URL"] = f"http://{HOST}:{house.port}"
         house.up()
         scene = Scene(house.client(key), smsc)
         do_the_main_job(scene)
         send_one_message(scene)
+        follow_links(scene)
         stop_and_send(scene)
 
 
