@@ -30,6 +30,7 @@ from chappe.messaging.message import MessageOptions
 from chappe.providers import relay
 from chappe.providers.http import Account, HookRequest, HttpResponse
 from chappe.providers.standard_webhook import new_secret, secret_key, signatures
+from chappe.rules.link import ELSEWHERE
 from chappe.web.intake.request import MessageIn
 
 SECRET = new_secret()
@@ -107,6 +108,11 @@ def test_the_options_of_sms_go_over_and_nothing_of_the_person_does() -> None:
     }
     assert NAME not in json.dumps(written)
     assert "options" not in line(options=MessageOptions(profile={"name": NAME}, delivery_name=NAME))
+
+
+def test_links_are_followed_by_who_sends_them_and_the_text_goes_over_as_written() -> None:
+    written = line(body="See https://shop.example", options=MessageOptions(link_base=ELSEWHERE))
+    assert (written["text"], written["options"]) == ("See https://shop.example", {"follow_links": True})
 
 
 @given(

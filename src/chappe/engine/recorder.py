@@ -673,9 +673,8 @@ class Recorder:
         self._traffic.write(outcome.tally, self._policies, outcome.now_ms)
         outcome.due = self._callbacks.write(outcome.happened, outcome.now_ms)
         if outcome.clicks:
-            set_clicks(
-                self._store, outcome.clicks
-            )  # behind all else, in the order in which the door of links locks, too
+            # Behind all else, and in the order in which the door of links locks, too.
+            outcome.feed.clicked(set_clicks(self._store, outcome.clicks))
         outcome.answers += self._pages.write(outcome.feed, outcome.now_ms)
         if outcome.missing:
             outcome.answers.append(PagesMissing(sorted(set(outcome.missing))))

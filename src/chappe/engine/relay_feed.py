@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chappe.engine.store import relay_catalogue as catalogue
+from chappe.engine.store.click import Clicked, Owner
 from chappe.engine.store.relay_catalogue import RELAY_BITS, account_of, relayed
 from chappe.engine.store.relay_frame import PagesDue, PagesFound, PagesTold, PagesWanted, RelayAccounts
 from chappe.engine.store.store import Store
 from chappe.engine.traffic import passed
-from chappe.messaging import DeliveryState, StateTold, TextTold, Told, WishTold
+from chappe.messaging import ClickTold, DeliveryState, StateTold, TextTold, Told, WishTold
 
 if TYPE_CHECKING:
     from chappe.engine.change import MessageNow
@@ -82,6 +83,11 @@ class Feed:
             case _:
                 page.states.append(StateTold(message.id, state, message.done_ms or now_ms, message.reason))
 
+    def clicked(self, clicked: "Iterable[tuple[Clicked, Owner]]") -> None:
+        """What was opened of messages that we handed over in our turn."""
+        for account, told in told_of(clicked).items():
+            self.pages[account].clicks.extend(told.clicks)
+
     def text(self, connection_id: int, text: TextTold) -> None:
         """A text from a phone that came by a connection."""
         if connection_id in self.accounts:
@@ -91,6 +97,16 @@ class Feed:
         """A person's yes or no that came by a connection."""
         if connection_id in self.accounts:
             self.pages[connection_id].wishes.append(wish)
+
+
+def told_of(clicked: Iterable[tuple[Clicked, Owner]]) -> dict[int, Told]:
+    """What was opened of the messages of accounts, by account."""
+    pages: dict[int, Told] = defaultdict(Told)
+    for one, owner in clicked:
+        if account := account_of(owner.delivery_id):
+            counts = (one.clicks, one.machine_clicks, one.first_ms, one.last_ms)
+            pages[account].clicks.append(ClickTold(one.message_id, one.place, one.url, *counts))
+    return pages
 
 
 def write_pages(store: Store, pages: Mapping[int, Told], now_ms: int) -> list[int]:

@@ -218,6 +218,7 @@ class OptionsOut(msgspec.Struct, frozen=True, omit_defaults=True):
     short_code: str = ""
     tlvs: tuple[Parameter, ...] = ()
     content: Content | None = None
+    follow_links: bool = False
 
 
 class LineOut(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -289,6 +290,7 @@ def _options(message: OutboundMessage) -> OptionsOut | None:
         options.short_code,
         tuple(_parameter(tlv) for tlv in options.tlvs),
         options.content,
+        bool(options.link_base),
     )
     return None if made == OptionsOut() else made
 

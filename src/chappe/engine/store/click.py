@@ -83,9 +83,9 @@ def add_clicks(store: Store, clicks: Iterable[Click]) -> list[tuple[Clicked, Own
     return _write(store, owners, before, now)
 
 
-def set_clicks(store: Store, told: Iterable[Clicked]) -> None:
+def set_clicks(store: Store, told: Iterable[Clicked]) -> list[tuple[Clicked, Owner]]:
     """Take over what somebody else counted, in the caller's transaction: the larger numbers hold, so that it may be told in any
-    order, and again."""
+    order, and again. What changed by it."""
     now: dict[int, Clicked] = {}
     some = list(told)
     owners, before = _held(store, {one.message_id for one in some})
@@ -94,7 +94,7 @@ def set_clicks(store: Store, told: Iterable[Clicked]) -> None:
         larger = _larger(known, one)
         if one.message_id in owners and larger != known:
             now[one.id] = larger
-    _write(store, owners, before, now)
+    return _write(store, owners, before, now)
 
 
 def _larger(known: Clicked, told: Clicked) -> Clicked:

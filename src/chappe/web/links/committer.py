@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from chappe.engine.relay_feed import write_pages
-from chappe.engine.store.click import Click, Clicked, add_clicks
+from chappe.engine.relay_feed import told_of, write_pages
+from chappe.engine.store.click import Click, add_clicks
 from chappe.engine.store.click_catalogue import LINKED_MESSAGES
-from chappe.engine.store.relay_catalogue import account_of
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import Store
-from chappe.messaging import ClickTold, StoreBusy, StoreError, StoreFull, StoreUnsure, Told
+from chappe.messaging import StoreBusy, StoreError, StoreFull, StoreUnsure
 from chappe.web.group import Groups
 from chappe.web.wire import BadRequest
 
@@ -132,21 +131,7 @@ class Committer:
         return False
 
     def _count(self, store: Store, clicks: list[Click]) -> bool:
-        changed = add_clicks(store, clicks)
-        pages: dict[int, Told] = {}
-        for clicked, owner in changed:
-            if account := account_of(owner.delivery_id):
-                pages.setdefault(account, Told()).clicks.append(_told(clicked))
-        return bool(write_pages(store, pages, self._now_ms()))
-
-
-def _told(clicked: Clicked) -> ClickTold:
-    # fmt: off
-    return ClickTold(
-        clicked.message_id, clicked.place, clicked.url, clicked.clicks, clicked.machine_clicks, clicked.first_ms,
-        clicked.last_ms,
-    )
-    # fmt: on
+        return bool(write_pages(store, told_of(add_clicks(store, clicks)), self._now_ms()))
 
 
 def _refuse(asked: list[Asked], error: BadRequest) -> bool:
