@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 
 Label = str | Promise
+MARKS = 4
+"""Steps that an axis has at most."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,14 @@ class Chart:
         return not any(self.totals)
 
     @property
-    def top(self) -> float:
-        """A round number that no column is higher than."""
-        return rounded_up(max(self.totals, default=0))
+    def marks(self) -> list[float]:
+        """The numbers of its axis, from 0 up: a round step apart, as few as tell the columns, and none of them less than the
+        highest. Where all that is counted is whole, so are they."""
+        most = max(self.totals, default=0)
+        step = rounded_up(most / MARKS)
+        if all(value == int(value) for series in self.series for value in series.values):
+            step = max(1.0, step if step == int(step) else rounded_up(math.ceil(step)))
+        return [step * place for place in range(max(1, math.ceil(most / step)) + 1)]
 
 
 @dataclass(frozen=True)

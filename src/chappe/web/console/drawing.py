@@ -12,7 +12,6 @@ BOTTOM, TOP = 26.0, 12.0
 GAP, DIGIT = 6.0, 7.4
 """Between the numbers of the axis and the columns; and how wide one of their digits is."""
 MOST_LABELS = 8
-LINES = 4
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,10 @@ class Drawing:
 def drawn(chart: Chart, figure: Callable[[float], str]) -> Drawing:
     """The columns of a chart; `figure` writes numbers as people read them."""
     places = len(chart.labels)
-    marks = [chart.top * part / LINES for part in range(LINES + 1)]
+    marks = chart.marks
     left = GAP + DIGIT * max(len(figure(mark)) for mark in marks)
     step = (WIDTH - left) / max(places, 1)
-    scale = (HEIGHT - BOTTOM - TOP) / chart.top
+    scale = (HEIGHT - BOTTOM - TOP) / marks[-1]
     boxes = []
     for place, label in enumerate(chart.labels):
         floor = HEIGHT - BOTTOM
