@@ -11,9 +11,10 @@ from tests.web.desk import MANY, ONE, Desk, lined
 from chappe.features.connections.models import Connection
 from chappe.features.consent.models import Quarantine
 from chappe.web.api.api import api
-from chappe.web.intake.app import MOST_LINES, Answer
+from chappe.web.intake.app import MOST_LINES
 from chappe.web.intake.description import PROBLEMS
 from chappe.web.intake.request import MessageIn, OptionsIn, read_lines, read_one
+from chappe.web.intake.submission import Answer
 from chappe.web.wire import BadRequest
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema()))
