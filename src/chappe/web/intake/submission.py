@@ -80,7 +80,9 @@ class Answer(msgspec.Struct, omit_defaults=True):
 
 def answer(message_id: int, reason: str, segments: int, encoding: str) -> Answer:
     """For a message that waits, or is excluded for a reason."""
-    return Answer(message_id, "excluded" if reason else "waiting", segments, reason, encoding)
+    if not reason:  # it may be a member of an enumeration, and such are written though they are empty
+        return Answer(message_id, "waiting", segments, "", encoding)
+    return Answer(message_id, "excluded", segments, reason, encoding)
 
 
 @dataclass(slots=True)
