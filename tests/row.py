@@ -4,7 +4,9 @@ from typing import Any
 
 from chappe.features.connections.models import Connection, LinkState
 from chappe.features.messages.models import Inbound, Message, MessageEvent, Segment
+from chappe.features.tracking.models import LinkClick
 from chappe.messaging import DeliveryState
+from chappe.rules.link import PLACE_BITS
 
 NOW_MS = 1_767_225_600_000  # 2026-01-01 00:00:00 UTC
 
@@ -37,6 +39,18 @@ def event(message_id: int, kind: str, text: str, at_ms: int = NOW_MS + 200) -> M
 def link(connection_id: int, state: str, **values: Any) -> LinkState:
     given: dict[str, Any] = {"slot": 0, "role": "transceiver", "owner": "engine-1", "changed_ms": NOW_MS}
     return LinkState.objects.create(connection_id=connection_id, state=state, **given | values)
+
+
+def click(message_id: int, place: int = 0, clicks: int = 1, machine_clicks: int = 0, **values: Any) -> LinkClick:
+    given: dict[str, Any] = {
+        "organisation_id": 1,
+        "delivery_id": 0,
+        "url": "https://shop.example/sale",
+        "first_ms": NOW_MS + 5_000,
+        "last_ms": NOW_MS + 65_000,
+    }
+    counts = {"clicks": clicks, "machine_clicks": machine_clicks}
+    return LinkClick.objects.create(pk=message_id << PLACE_BITS | place, **counts, **given | values)
 
 
 def inbound(organisation_id: int, number: int = 1, **values: Any) -> Inbound:

@@ -96,6 +96,21 @@ def test_numbers_and_texts_are_masked_for_those_who_may_not_see_them(
     assert NUMBER.removeprefix("+") not in auditor.get("/messages/1/").html
 
 
+def test_which_links_were_opened_is_shown_and_their_addresses_to_those_who_may_see_texts(
+    north: Connection, admin: Browser, browse_as: Callable[..., Browser]
+) -> None:
+    delivered(north)
+    row.click(1, 0, 2, url="https://shop.example/1234567890")
+    row.click(1, 1, 0, 1)
+    told = admin.get("/messages/1/").text
+    assert "https://shop.example/1234567890 was opened 2 times" in told
+    assert "A program looked at https://shop.example/sale" in told
+    told = browse_as("auditor").get("/messages/1/").text
+    assert "A link in its text was opened." in told
+    assert "A program looked at a link in its text" in told
+    assert "shop.example" not in told
+
+
 def test_a_message_that_waits_says_why(north: Connection, admin: Browser) -> None:
     row.message(north.organisation_id, connection_id=north.pk)
     assert "No engine serves the connection North." in admin.get("/messages/1/").text

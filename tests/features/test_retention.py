@@ -22,6 +22,7 @@ from chappe.features.messages.models import DeliveryCount, Exchange, Inbound, Me
 from chappe.features.settings import retention
 from chappe.features.settings.models import QuietWait, RetentionRun
 from chappe.features.settings.services import Change, change_settings, settings_of
+from chappe.features.tracking.models import LinkClick
 from chappe.messaging import DeliveryState, MessageOptions
 
 DAY_MS = retention.DAY_MS
@@ -41,6 +42,8 @@ def sent(organisation_id: int, number: int, at_ms: int, state: DeliveryState = D
     row.message(organisation_id, number, created_ms=at_ms, due_ms=at_ms, state=state, sent_ms=at_ms, done_ms=at_ms)
     row.segment(number, sent_ms=at_ms, done_ms=at_ms, state=state)
     row.event(number, "put_off", "busy", at_ms)
+    for place in (0, 14):
+        row.click(number, place)
 
 
 def left() -> list[int]:
@@ -56,6 +59,7 @@ def test_messages_past_their_days_go_with_all_that_is_known_of_them(organisation
     assert left() == [2]
     assert [segment >> 12 for segment in Segment.objects.values_list("pk", flat=True)] == [2]
     assert list(MessageEvent.objects.values_list("message_id", flat=True)) == [2]
+    assert [click >> 4 for click in LinkClick.objects.values_list("pk", flat=True)] == [2, 2]
     assert DeliveryCount.objects.get().messages == 1
 
 

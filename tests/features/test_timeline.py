@@ -198,3 +198,19 @@ def test_a_message_that_was_read_says_so_last(connection: Connection) -> None:
 @pytest.mark.parametrize("state", list(DeliveryState))
 def test_every_state_has_words(connection: Connection, state: DeliveryState) -> None:
     assert told(row.message(connection.organisation_id, state=state, done_ms=NOW_MS + 900))
+
+
+def test_links_that_were_opened_are_told_once_each_when_they_were_opened_first(connection: Connection) -> None:
+    message = row.message(connection.organisation_id, state=DeliveryState.DELIVERED, done_ms=NOW_MS + 900)
+    row.click(1, machine_clicks=2)
+    row.click(1, 1, 3, url="https://shop.example/news", first_ms=NOW_MS + 7_000)
+    row.click(1, 2, 0, 1, url="https://shop.example/terms", first_ms=NOW_MS + 1_000)
+    row.click(2)
+    assert told(message)[2:] == [
+        ("looked_at", "A program looked at https://shop.example/terms; nobody opened it."),
+        ("opened", "https://shop.example/sale was opened."),
+        (
+            "opened",
+            "https://shop.example/news was opened 3 times, for the last time at 2026-01-01 00:01:05 UTC.",
+        ),
+    ]

@@ -91,3 +91,12 @@ def test_what_keeps_a_link_down_is_told_in_french(connection: Connection) -> Non
         "Aucun lien de la connexion North n’est connecté.",
         "Lien 1 (émetteur-récepteur)\u202f: le fournisseur a refusé l’authentification\u202f: mot de passe incorrect.",
     ]
+
+
+def test_what_was_opened_is_told_in_french(connection: Connection) -> None:
+    message = row.message(connection.organisation_id, state=DeliveryState.DELIVERED, done_ms=NOW_MS)
+    row.click(1)
+    row.click(1, 1, 3)
+    row.click(1, 2, 0, 1)
+    assert english_in(told(message)) == []
+    assert "https://shop.example/sale a été ouvert." in told(message)

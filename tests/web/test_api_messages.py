@@ -72,6 +72,21 @@ def test_the_timeline_tells_a_messages_life_in_order(caller: Caller, organisatio
     assert shown["entries"][0] == {"at": "2026-01-01T00:00:00Z", "kind": "accepted", "text": "Accepted."}
 
 
+def test_a_message_shows_which_of_its_links_were_opened(caller: Caller, organisation: Organisation) -> None:
+    row.message(organisation.pk, 7, state=DeliveryState.DELIVERED, done_ms=NOW_MS + 900)
+    assert caller.get("/v1/messages/7").json["clicks"] == []
+    row.click(7, 0, 2, 1)
+    row.click(7, 3, 0, 1, url="https://shop.example/news", last_ms=NOW_MS + 5_000)
+    at, last = "2026-01-01T00:00:05Z", "2026-01-01T00:01:05Z"
+    sale, news = "https://shop.example/sale", "https://shop.example/news"
+    assert caller.get("/v1/messages/7").json["clicks"] == [
+        {"url": sale, "clicks": 2, "machine_clicks": 1, "first_at": at, "last_at": last},
+        {"url": news, "clicks": 0, "machine_clicks": 1, "first_at": at, "last_at": at},
+    ]
+    shown = caller.get("/v1/messages/7/timeline").json["entries"]
+    assert [entry["kind"] for entry in shown] == ["accepted", "delivered", "opened", "looked_at"]
+
+
 @pytest.mark.parametrize("spelling", ["+33612345678", "33612345678", " 33612345678"])
 def test_messages_are_found_by_recipient_newest_first(
     caller: Caller, organisation: Organisation, spelling: str

@@ -19,6 +19,7 @@ from chappe.features.messages.models import Exchange, Inbound, Message
 from chappe.features.settings import quiet_wait
 from chappe.features.settings.retention import Beat, Kind, Progress, register
 from chappe.messaging import DeliveryState, MessageOptions
+from chappe.rules.link import PLACE_BITS
 
 LOOKED_AT = 5_000
 """Messages of all organisations that one look passes over: their table has no index by organisation or by age."""
@@ -29,6 +30,7 @@ SOON_RECEIPTS_DAYS = 7
 
 _DELETE_MESSAGES = Query("DELETE FROM message WHERE id IN ??")
 _DELETE_SEGMENTS = Query("DELETE FROM segment WHERE id BETWEEN ? AND ?")
+_DELETE_CLICKS = Query("DELETE FROM link_click WHERE id BETWEEN ? AND ?")
 _DELETE_EVENTS = Query("DELETE FROM message_event WHERE message_id IN ??")
 _DELETE_RELAYED = Query("DELETE FROM relayed WHERE message_id IN ??")
 _TEXTS = Query("SELECT id, options FROM message WHERE id IN ?? AND (body <> '' OR options IS NOT NULL)")
@@ -105,6 +107,7 @@ def _over(store: Store, ids: Sequence[int], before_ms: int) -> list[int]:
 def _delete(store: Store, ids: Sequence[int]) -> int:
     for first, last in _runs(ids):
         store.database.query(_DELETE_SEGMENTS, (first << 12, last << 12 | 4095))
+        store.database.query(_DELETE_CLICKS, (first << PLACE_BITS, last << PLACE_BITS | (1 << PLACE_BITS) - 1))
     store.database.query(_DELETE_EVENTS, (ids,))
     store.database.query(_DELETE_RELAYED, (ids,))
     store.database.query(_DELETE_MESSAGES, (ids,))

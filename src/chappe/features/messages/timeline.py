@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from chappe.engine.store.relay_catalogue import number_there
 from chappe.features.clock import instant
@@ -16,12 +17,14 @@ from chappe.features.messages.models import MessageEvent, MessageNow, Segment
 from chappe.features.messages.services import segments_of
 from chappe.features.relay.models import RelayDelivery
 from chappe.features.settings import quiet_wait
+from chappe.features.tracking.services import clicks_of
 from chappe.features.words import localised
 from chappe.messaging import ENDS, DeliveryState, MessageOptions
 
 # Between accepting a message and its being due; nearer than this nobody planned it.
 PLANNED_MS = 1_000
 EVENTS_SHOWN = 200
+OPENED, LOOKED_AT = "opened", "looked_at"
 TOLD_BY_THE_END = [state.name.lower() for state in ENDS]
 _read_options = msgspec.json.Decoder(MessageOptions).decode
 
@@ -38,6 +41,7 @@ class Entry:
 def timeline(message: MessageNow, now_ms: int) -> list[Entry]:
     """What happened to the message, oldest first, ending with why it waits where it does."""
     entries = [*_beginning(message), *_segments(message), *_events(message), *_quiet_hours(message), *_end(message)]
+    entries += _opened(message)
     entries.sort(key=lambda entry: entry.at_ms)
     if message.state not in ENDS:
         entries += [Entry(now_ms, "now", text) for text in why_it_waits(message, now_ms)]
@@ -158,6 +162,21 @@ def _events(message: MessageNow) -> Iterator[Entry]:
 def _quiet_hours(message: MessageNow) -> Iterator[Entry]:
     for wait in quiet_wait.waits_of(message):
         yield Entry(wait.at_ms, "put_off", _("Put off until the end of quiet hours at %(time)s.") % {"time": wait.time})
+
+
+def _opened(message: MessageNow) -> Iterator[Entry]:
+    """Of each address at once, by when it was opened first: some are opened over and over."""
+    for one in clicks_of(message.pk):
+        words = {"url": one.url, "count": one.clicks, "time": _shown(one.last_ms)}
+        if one.clicks:
+            text = ngettext(
+                "%(url)s was opened.",
+                "%(url)s was opened %(count)s times, for the last time at %(time)s.",
+                one.clicks,
+            )
+            yield Entry(one.first_ms, OPENED, text % words)
+        else:
+            yield Entry(one.first_ms, LOOKED_AT, _("A program looked at %(url)s; nobody opened it.") % words)
 
 
 def _end(message: MessageNow) -> Iterator[Entry]:

@@ -11,6 +11,7 @@ from chappe.features.clock import now_ms
 from chappe.features.messages import services
 from chappe.features.messages.models import MessageNow, Segment
 from chappe.features.messages.timeline import Entry, timeline, why_it_waits
+from chappe.features.tracking.services import MessageClick, clicks_of
 from chappe.messaging import Category, DeliveryState
 from chappe.web.api.auth import may_read, organisation_of
 from chappe.web.api.field import Cursor, Limit, shown_time
@@ -60,9 +61,20 @@ class MessageOut(Schema):
     body: str | None = Field(default=None, description="null unless asked for with ?body=true")
 
 
+class ClickOut(Schema):
+    """The times are those of people, where any of them opened it."""
+
+    url: str = Field(description="an address of its text, without ? and # and what follows")
+    clicks: int = Field(description="of people, as far as that can be told")
+    machine_clicks: int = Field(description="of programs that open links to show or check them")
+    first_at: datetime | None
+    last_at: datetime | None
+
+
 class MessageDetail(MessageOut):
     waits_for: list[str] = Field(description="in plain words, everything that keeps it where it is")
     provider_segments: list[SegmentOut]
+    clicks: list[ClickOut] = Field(description="which of its links were opened, where they are followed")
 
 
 class MessagePage(Schema):
@@ -101,6 +113,7 @@ def read_message(request: HttpRequest, message_id: int, body: WithBody = False) 
         **_facts(row, with_body=body),
         waits_for=why_it_waits(row, now_ms()),
         provider_segments=[_segment(segment) for segment in services.segments_of(row.pk)],
+        clicks=[_click(one) for one in clicks_of(row.pk)],
     )
 
 
@@ -145,6 +158,16 @@ def _segment(row: Segment) -> SegmentOut:
         code=row.code,
         sent_at=shown_time(row.sent_ms),
         done_at=shown_time(row.done_ms),
+    )
+
+
+def _click(one: MessageClick) -> ClickOut:
+    return ClickOut(
+        url=one.url,
+        clicks=one.clicks,
+        machine_clicks=one.machine_clicks,
+        first_at=shown_time(one.first_ms),
+        last_at=shown_time(one.last_ms),
     )
 
 
