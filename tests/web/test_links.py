@@ -119,10 +119,14 @@ def test_a_link_leads_nowhere_once_its_message_is_gone_or_its_text_is_erased(sto
     assert [door.open(path_of(one)).status for one in (gone, erased, erased + 1000)] == [404, 404, 404]
 
 
-def test_a_link_lives_for_thirty_days_from_when_its_message_was_due(stock: Stock, door: LinkDoor) -> None:
+def test_a_link_lives_for_thirty_days_from_when_its_message_went_out_or_was_due_to(
+    stock: Stock, door: LinkDoor
+) -> None:
     young = message(stock, due_ms=now_ms() - 30 * DAY_MS + 60_000)
     old = message(stock, due_ms=now_ms() - 30 * DAY_MS)
-    assert [door.open(path_of(one)).status for one in (young, old)] == [302, 404]
+    prepared_early = message(stock, due_ms=now_ms() - 40 * DAY_MS, state=30, sent_ms=now_ms() - 29 * DAY_MS)
+    statuses = [door.open(path_of(one)).status for one in (young, old, prepared_early)]
+    assert statuses == [302, 404, 302]
 
 
 @pytest.mark.parametrize("options", [None, msgspec.json.encode(MessageOptions(short_code="36180"))])

@@ -5,8 +5,10 @@ from chappe.engine.store.statement import Column, Insert, Query
 _DELIVERY, _URL, _PEOPLE = Column("delivery_id"), Column("url", "text"), Column("people")
 
 LINKED_MESSAGES = Query(
-    "SELECT id, organisation_id, delivery_id, body, options, due_ms FROM message WHERE id IN ??",
-    ("id", "organisation_id", "delivery_id", "body", "options", "due_ms"),
+    # A delivery may have been prepared long before it was sent.
+    "SELECT id, organisation_id, delivery_id, body, options, CASE WHEN sent_ms > due_ms THEN sent_ms ELSE due_ms END "
+    "FROM message_now WHERE id IN ??",
+    ("id", "organisation_id", "delivery_id", "body", "options", "out_ms"),
 )
 CLICKED_MESSAGES = Query(
     "SELECT id, organisation_id, delivery_id FROM message WHERE id IN ?? ORDER BY id FOR UPDATE",

@@ -15,7 +15,7 @@ from chappe.web.wire import PROBLEM, Application, BadRequest, Receive, Scope, Se
 
 METHODS = frozenset({"GET", "HEAD"})
 LIFE_MS = 30 * 86_400_000
-"""How long a link leads somewhere, from when its message was due."""
+"""How long a link leads somewhere, from when its message went out, or was due to."""
 WAIT_S = 2.0
 """How long somebody waits until what they opened is counted."""
 HTML, TEXT = b"text/html; charset=utf-8", b"text/plain; charset=utf-8"
@@ -87,9 +87,9 @@ class Links:
         row = await self._committer.message(message_id)
         if row is None:
             return None
-        _, _, _, body, options, due_ms = row
+        _, _, _, body, options, out_ms = row
         now_ms = self._now_ms()
-        if options is None or not _read_options(options).link_base or now_ms >= due_ms + LIFE_MS:
+        if options is None or not _read_options(options).link_base or now_ms >= out_ms + LIFE_MS:
             return None
         link = link_at(body, place)
         if link is not None and method != "HEAD":
