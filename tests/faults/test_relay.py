@@ -6,20 +6,23 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.faults.plant import DELIVERED, WINDOW, wait
-from tests.faults.two_tiers import Delivery, Tier, TwoTiers
+from tests.faults.two_tiers import MID_LINKS, Delivery, Tier, TwoTiers
 from tests.faults.wire import Fate, some
 
 from chappe.features.accounts import operator
 from chappe.features.accounts import services as accounts
 from chappe.features.consent.services import Block, add_to_quarantine
-from chappe.messaging import DeliveryState
+from chappe.messaging import DeliveryState, MessageOptions
+from chappe.rules.link import ELSEWHERE
 
 BUNDLE = b"POST /v1/messages/batch"
 HEARD_S = 2.0
 """Within which each side heeds what people said to the other, while they reach each other."""
 CLOCKS_APART_S = 300.0
+PHONE_BROWSER = "Mozilla/5.0 (Android 14; Mobile; rv:126.0) Gecko/126.0 Firefox/126.0"
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +132,33 @@ def test_what_pushes_do_not_bring_is_asked_for(tiers: TwoTiers, share: float, fa
     tiers.back.set()
     wait(lambda: tiers.told() == tiers.pages()[0], "all pages to be pushed after all")
     delivery.assert_whole()
+
+
+@pytest.mark.parametrize("fate", [Fate.PASSES, Fate.IS_LOST, Fate.ANSWER_IS_LOST])
+def test_links_that_mid_makes_and_people_open_are_counted_by_marketing_once(tiers: TwoTiers, fate: Fate) -> None:
+    delivery, options = tiers.begin(), msgspec.json.encode(MessageOptions(link_base=ELSEWHERE))
+    delivery.add(3, text="See https://shop.example/sale?a=1 ", options=options)
+    delivery.assert_whole()
+    tiers.back.set(some(tiers.chance, 1.0, fate))
+    for message_id in delivery.ids:
+        number = tiers.marketing.stock.message(message_id)["recipient"].removeprefix("+")
+        ((text,),) = [(one["text"],) for one in tiers.smsc.get("/messages", destination=number)]
+        path = text.split()[1].removeprefix(MID_LINKS)
+        assert [opened(tiers.mid, path) for _ in range(2)] == ["https://shop.example/sale?a=1"] * 2
+    counted = "SELECT people, clicks, machine_clicks FROM link_count WHERE delivery_id = ? AND url = '*'"
+    wait(lambda: tiers.marketing.stock.query(counted, delivery.number) == [(3, 6, 0)], "the clicks")
+    tiers.back.set()
+    wait(lambda: tiers.told() == tiers.pages()[0], "all pages to be pushed after all")
+    assert tiers.marketing.stock.query(counted, delivery.number) == [(3, 6, 0)]
+
+
+def opened(tier: Tier, path: str) -> str | None:
+    """Where a phone is led to."""
+    asked = HTTPConnection("127.0.0.1", tier.web_port, timeout=10)
+    asked.request("GET", path, headers={"User-Agent": PHONE_BROWSER})
+    location = asked.getresponse().headers["Location"]
+    asked.close()
+    return location
 
 
 def test_pushes_that_are_played_again_or_altered_are_refused_and_counted(tiers: TwoTiers) -> None:

@@ -28,6 +28,7 @@ from chappe.messaging import DeliveryState
 from chappe.simulator import SimulatorProcess
 
 LOGIN, ACCOUNT = "shop", "bulk"
+MID_LINKS = "https://go.example.org"
 STARTUP = Path(__file__).parent / "startup"
 PATIENCE_S = 45.0
 STOP = [{"keyword": "STOP", "short_code": "", "reply": "", "action": "send_to_quarantine"}]
@@ -175,6 +176,7 @@ class TwoTiers:
         self.key = operator.add_key(organisation_id, row.pk, "first", 1)
         self.operator_id = row.pk
         Connection.objects.filter(pk=mid.connection_id).update(internal_name=f"{LOGIN}_{ACCOUNT}")
+        mid.environment["CHAPPE_LINK_URL"] = MID_LINKS
         own = {"operator": LOGIN, "allowed_networks": "127.0.0.0/8"}
         RelayAccount.objects.create(connection_id=mid.connection_id, organisation_id=organisation_id, **own)
         connections.close_all()
