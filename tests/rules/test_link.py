@@ -127,6 +127,7 @@ def test_a_text_without_addresses_stays_as_it_is() -> None:
         ("https://bücher.example:8443/ä", "https://xn--bcher-kva.example:8443/%C3%A4"),
         ("https://пример.испытание", "https://xn--e1afmkfd.xn--80akhbyknj4f"),
         ("https://me:é@straße.example/", "https://me:%C3%A9@xn--strae-oqa.example/"),
+        ("https://é@[2001:db8::1]/", "https://%C3%A9@[2001:db8::1]/"),
         ("https://[2001:db8::1]:8080/é", "https://[2001:db8::1]:8080/%C3%A9"),
         ("https://a.example/\\x\x01\x7f`{|}^", "https://a.example/%5Cx%01%7F%60%7B%7C%7D%5E"),
     ],

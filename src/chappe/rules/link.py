@@ -80,8 +80,8 @@ def link_at(text: str, place: int) -> str | None:
     start, end = found[place]
     link = text[start:end]
     scheme, netloc = link[: link.index("://") + 3], urlsplit(link).netloc
-    if not netloc.isascii():
-        user, at, address = netloc.rpartition("@")
+    user, at, address = netloc.rpartition("@")
+    if not address.isascii():
         _, colon, port = address.partition(":")
         link = f"{scheme}{user}{at}{host_of(link)}{colon}{port}{link[len(scheme) + len(netloc) :]}"
     return quote(link, safe="!#$%&'()*+,/:;=?@[]~-._")
