@@ -1,5 +1,6 @@
 """One installation prepares, another sends: both are set up, used and looked at from their consoles alone."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,10 @@ def delivers(made: TwoTiers, mid: Reader, marketing: Reader, keep: Keep) -> None
     """To everybody; both count the same, and tell the same of a message."""
     two_tiers.send(marketing, "News", 4)
     two_tiers.ends(marketing, "Delivered 4 4", "All 4 4")
-    assert received(made.smsc, ADA) == ["Bonjour Ada, tout est là."]
+    (text,) = received(made.smsc, ADA)
+    assert re.fullmatch(rf"Bonjour Ada, tout est là : {re.escape(made.mid.place)}/l/\w{{16}}", text)
+    two_tiers.open_link(marketing, text)
+    keep(marketing.page, "links-by-mid")
     two_tiers.open_account(mid)
     expect(mid.main.get_by_role("row", name="Nothing waits")).to_contain_text("4")
     lines = two_tiers.timeline(marketing)

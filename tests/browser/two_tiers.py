@@ -13,7 +13,11 @@ from chappe.simulator import SimulatorProcess
 LOOPBACK = "127.0.0.0/8"
 NETWORKS = "Private networks allowed"
 PROVIDER, ACCOUNT, TEMPLATE = "Provider for CRM", "CRM by mid", "News by mid"
-TEXT = "Bonjour {{ first_name }}, tout est là."
+SHOP = "https://shop.example/soldes"
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36"
+)
+TEXT = f"Bonjour {{{{ first_name }}}}, tout est là : {SHOP}?de={{{{ first_name }}}}"
 PEOPLE = """phone,first_name
 06 00 00 00 10,Ada
 06 00 00 00 11,Grace
@@ -138,6 +142,7 @@ def make_template(marketing: Reader) -> None:
     marketing.page.get_by_role("row", name="Mobile").get_by_role("button", name="Duplicate").click()
     marketing.field("Label").first.fill(TEMPLATE)
     marketing.fill({"Internal name": "news", "Sender": "36111", "Most segments of a message": "2", "Text": TEXT})
+    marketing.field("Follow links").check()
     marketing.field("Routing").select_option(label=f"{ACCOUNT} · Mid-sourcing")
     marketing.button("Save").last.click()
     expect(marketing.heading(TEMPLATE)).to_be_visible()
@@ -173,6 +178,15 @@ def ends(marketing: Reader, *counts: str) -> None:
     expect(marketing.main.get_by_text("Both sides say the same").first).to_be_visible()
     rows = marketing.page.get_by_role("region", name="Here and on mid").locator("tbody tr, tfoot tr")
     expect(rows).to_have_text([re.compile(r"\s*".join(["^", *count.split(), "$"])) for count in counts])
+
+
+def open_link(marketing: Reader, text: str) -> None:
+    """Somebody opens the link of a message, on a phone; marketing, which shows the delivery, hears of it."""
+    answer = marketing.page.request.get(text.rpartition(" ")[2], headers={"User-Agent": PHONE}, max_redirects=0)
+    assert (answer.status, answer.headers["location"]) == (302, f"{SHOP}?de=Ada")
+    opened = marketing.page.get_by_role("region", name="Links that were opened").get_by_role("row", name=SHOP)
+    marketing.sees(lambda: opened)
+    expect(opened.get_by_role("cell")).to_have_text(["1", "1", "0"])
 
 
 def timeline(marketing: Reader) -> list[str]:
