@@ -212,7 +212,7 @@ class Teller:
         except StoreError:
             log.info("relay.unrecorded")  # the store process is gone, and the engine with it: it is told again
         if line.may_have_more:
-            self._plan(0.0)
+            self._plan(0.0 if found.is_full else GATHER_S)
 
     def _leave(self, connection_id: int) -> None:
         line = self._lines.pop(connection_id, None)
