@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from chappe.gsm import Encoding, can_encode
 from chappe.rules.link import (
+    LONGEST_LINK,
     MOST_LINKS,
+    MOST_LOOKED_AT,
     MOST_MESSAGE,
     TOKEN,
     LinkSigner,
@@ -93,6 +95,25 @@ def test_the_short_links_of_a_text_lead_back_to_its_addresses(text: str) -> None
         ("https://a.example/wiki/Chappe_(telegraph)", ["https://a.example/wiki/Chappe_(telegraph)"]),
         ("« https://a.example » HTTP://B.example,", ["https://a.example", "HTTP://B.example"]),
         ("https://a.example\nhttps://b.example", ["https://a.example", "https://b.example"]),
+        (
+            "https://a.example/x,https://b.example/y;https://c.example",
+            [f"https://{x}" for x in ("a.example/x", "b.example/y", "c.example")],
+        ),
+        ("https://a.example/?u=https://b.example/x", ["https://a.example/?u=https://b.example/x"]),
+        (
+            "https://a.example/L'Oréal 'https://b.example/x' `https://c.example`",
+            [f"https://{x}" for x in ("a.example/L'Oréal", "b.example/x", "c.example")],
+        ),
+        ("https://a.example/x—merci https://b.example/y\u200bmerci", ["https://a.example/x", "https://b.example/y"]),
+        ("访问https://a.example/sale查看优惠。", ["https://a.example/sale"]),
+        (
+            "https://a.example/売り切れ https://b.example/x에서 https://c.example/xครับ",
+            [f"https://{x}" for x in ("a.example/", "b.example/x", "c.example/x")],
+        ),
+        ("https://a.example/x، https://b.example/x؟", ["https://a.example/x", "https://b.example/x"]),
+        ("https://a.example/(x(y)))) [https://b.example/[x]]", ["https://a.example/(x(y))", "https://b.example/[x]"]),
+        ("https://a.example/x\x01y", ["https://a.example/x"]),
+        ("https://a.example/" + ")" * 10_000, ["https://a.example/"]),
         ("https://bücher.example/lesen", ["https://bücher.example/lesen"]),
         ("a.example www.a.example ftp://a.example mailto:a@a.example", []),
         ("https:// https://? https://[::1 http://i❤.ws", []),
@@ -112,6 +133,19 @@ def test_no_more_than_so_many_addresses_are_followed() -> None:
     assert link_at(text, MOST_LINKS) is None
 
 
+@pytest.mark.parametrize("length", [LONGEST_LINK, LONGEST_LINK + 1])
+def test_an_address_that_is_too_long_stays_as_it_is(length: int) -> None:
+    link = "https://a.example/".ljust(length, "x")
+    assert found(f"{link}.") == ([link] if length == LONGEST_LINK else [])
+
+
+def test_only_so_many_are_looked_at_whatever_becomes_of_them() -> None:
+    """Who writes nothing but addresses that cannot be is not looked at without end."""
+    wrong = "https://[ " * (MOST_LOOKED_AT - 1)
+    assert found(f"{wrong}https://a.example") == ["https://a.example"]
+    assert found(f"{wrong}https://[ https://a.example") == []
+
+
 def test_a_text_without_addresses_stays_as_it_is() -> None:
     assert SIGNER.shortened("Bonjour", BASE, 1) == "Bonjour"
 
@@ -129,7 +163,7 @@ def test_a_text_without_addresses_stays_as_it_is() -> None:
         ("https://me:é@straße.example/", "https://me:%C3%A9@xn--strae-oqa.example/"),
         ("https://é@[2001:db8::1]/", "https://%C3%A9@[2001:db8::1]/"),
         ("https://[2001:db8::1]:8080/é", "https://[2001:db8::1]:8080/%C3%A9"),
-        ("https://a.example/\\x\x01\x7f`{|}^", "https://a.example/%5Cx%01%7F%60%7B%7C%7D%5E"),
+        ("https://a.example/\\x`{|}^", "https://a.example/%5Cx%60%7B%7C%7D%5E"),
     ],
 )
 def test_it_leads_to_the_address_as_the_network_writes_it(link: str, led_to: str) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from urllib.parse import quote, urlsplit, urlunsplit
 
 PATH = "/l/"
@@ -27,17 +28,28 @@ TOKEN = _NUMBER + _PROOF
 """Characters of a token: digits and letters, which every alphabet of SMS has."""
 MOST_MESSAGE = (62**_NUMBER >> PLACE_BITS) - 1
 
-_LINK = re.compile(r"https?://[^\s<>\"'«»“”]+", re.IGNORECASE)
-_TRAILING = ".,;:!?…'*"
+_NO_LINK = (
+    r"\x00-\x20\x7f-\xa0<>\"«»\u2000-\u206f"
+    # Where words are written without spaces between them, what stands behind an address is no part of it.
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef"
+    r"\U00020000-\U0003ffff"
+)
+"""What ends an address: no character of one (RFC 3986), or none of one as people write them."""
+_LINK = re.compile(rf"https?://(?:(?![,;]https?://)[^{_NO_LINK}])+", re.IGNORECASE)
+_TRAILING = ".,;:!?'*`|،؛؟"
 _PAIRS = {")": "(", "]": "[", "}": "{"}
+LONGEST_LINK = 2_000
+LONGEST_HOST = 253
+MOST_LOOKED_AT = 4 * MOST_LINKS
+"""Addresses of a text, whether they can be followed or not: nobody waits for what somebody wrote to keep others waiting."""
 
 
 def links_in(text: str) -> list[tuple[int, int]]:
     """Where the web addresses of a text begin and end. What ends a sentence or closes a bracket is not theirs."""
     found = []
-    for match in _LINK.finditer(text):
+    for match in islice(_LINK.finditer(text), MOST_LOOKED_AT):
         link = _trimmed(match[0])
-        if host_of(link) is not None:
+        if len(link) <= LONGEST_LINK and host_of(link) is not None:
             found.append((match.start(), match.start() + len(link)))
             if len(found) == MOST_LINKS:
                 break
@@ -48,7 +60,9 @@ def host_of(link: str) -> str | None:
     """The host of an address as the network knows it (UTS 46); None where it has none, or one that cannot be."""
     try:
         host = urlsplit(link).hostname
-        if not host or host.isascii():
+        if not host or len(host) > LONGEST_HOST:
+            return None
+        if host.isascii():
             return host
         # Only where it is needed: every command reads the configuration, and that knows this module.
         import idna
@@ -137,10 +151,13 @@ def _written(value: int, width: int) -> str:
 
 
 def _trimmed(link: str) -> str:
-    while link:
-        last = link[-1]
-        if last in _TRAILING or (last in _PAIRS and link.count(last) > link.count(_PAIRS[last])):
-            link = link[:-1]
-        else:
+    end = len(link)
+    open_ones = {last: link.count(first) - link.count(last) for last, first in _PAIRS.items()}
+    while end:
+        last = link[end - 1]
+        if open_ones.get(last, 0) < 0:
+            open_ones[last] += 1
+        elif last not in _TRAILING:
             break
-    return link
+        end -= 1
+    return link[:end]
