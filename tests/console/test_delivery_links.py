@@ -18,6 +18,7 @@ from chappe.features.connections.services import create_connection
 from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.options import Options
 from chappe.features.messages.models import DeliveryCount, Message
+from chappe.features.relay.models import RelayLink
 from chappe.features.templates import services as templates
 from chappe.features.templates.models import DeliveryTemplate
 from chappe.messaging import DeliveryState
@@ -123,6 +124,13 @@ def test_who_hands_over_can_tick_the_box_for_that_connection_alone(stage: Stage,
     assert "set CHAPPE_LINK_URL" in composed(marketer, stage, follow_links="on").text
     said = composed(marketer, stage, follow_links="on", connection_id=mid.pk).text
     assert "its own address stands in place of example.com" in said
+    told = RelayLink.objects.create(connection_id=mid.pk, mid_link_base="https://a.io/l/")
+    said = composed(marketer, stage, follow_links="on", connection_id=mid.pk).text
+    assert "they have 31 characters and begin with https://a.io/l/." in said
+    assert "https://a.io/l/00000pNobzZdp4L9" in said
+    RelayLink.objects.filter(pk=told.pk).update(mid_link_base="")
+    assert "mid has no address" in composed(marketer, stage, follow_links="on", connection_id=mid.pk).text
+    RelayLink.objects.filter(pk=told.pk).update(mid_link_base="https://a.io/l/")
     marketer.post("/deliveries/new/", filled(stage, follow_links="on", connection_id=mid.pk))
     assert Options.of(Delivery.objects.get()).follow_links
 

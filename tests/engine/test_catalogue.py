@@ -144,7 +144,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "DELIVERIES_TO_TELL": (1, 1, 0, 1, 100),
     "RELAY_OPEN_DELIVERIES": (1, 1, 100),
     "QUARANTINE_AT": (1, "+336", ""),
-    "RELAY_LINK_IS": (1, 1, 1, 1, 1, "", "", "", 1, 1, 1),
+    "RELAY_LINK_IS": (1, 1, 1, 1, 1, "", "", None, "", 1, 1, 1),
     "HANDED_OVER": (1, 2, 1, 1),
     "LINKED_MESSAGES": ([1, 2],),
     "CLICKED_MESSAGES": ([1, 2],),

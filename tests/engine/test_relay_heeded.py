@@ -77,7 +77,7 @@ def test_what_only_a_newer_mid_knows_changes_nothing(stock: Stock, house: Desk) 
     (message_id,) = hand_over(stock, house)
     hear(house, 1, Told(states=[StateTold(THEIRS + message_id, 46, NOW_MS)]))
     entries = [(NUMBER, "", "blocked", "", NOW_MS)]
-    house.handle(StepTaken(1, 1, 1, 0, 0, 0, 0, "", "", "", NOW_MS, entries=entries))
+    house.handle(StepTaken(1, 1, 1, 0, 0, 0, 0, "", "", None, "", NOW_MS, entries=entries))
     assert stock.state(message_id) == WAITING
     assert not Quarantine.objects.filter(address=NUMBER).exists()
 

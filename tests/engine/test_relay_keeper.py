@@ -38,6 +38,8 @@ class Mid:
     def __init__(self) -> None:
         self.ahead_ms = 0
         self.signed_in: list[dict[str, Any]] = []
+        self.itself: dict[str, Any] = {"version": "1.2.3"}
+        """What it says of itself to who signs in."""
         self.told: list[dict[str, Any]] = []
         self.actions: list[str] = []
         self.entries: list[dict[str, Any]] = []
@@ -68,7 +70,7 @@ class Mid:
         match rest.split("/"):
             case [""]:
                 self.signed_in.append(json.loads(body))
-                return http(200, {"version": "1.2.3"})
+                return http(200, self.itself)
             case ["", "pages"]:
                 return self._pages(int(query["after"]))
             case ["", "quarantine"] if body:
@@ -188,9 +190,9 @@ async def some_rounds(mid: Mid, count: int = 3) -> None:
 
 
 def link(stock: Stock) -> dict[str, Any]:
-    names = ("page", "told_push", "mid_version", "error", "heard_ms")
+    names = ("page", "told_push", "mid_version", "mid_link_base", "error", "heard_ms")
     rows = stock.query(f"SELECT {', '.join(names)} FROM relay_link")
-    return dict(zip(names, rows[0] if rows else (0, "", "", "", 0), strict=True))
+    return dict(zip(names, rows[0] if rows else (0, "", "", None, "", 0), strict=True))
 
 
 def block(stock: Stock, address: str, status: str, changed_ms: int) -> None:
@@ -213,6 +215,66 @@ def test_mid_is_told_once_where_to_push_and_with_which_secret(stock: Stock, desk
             await some_rounds(mid)
         assert mid.signed_in == [{"push_url": PUSHES, "secret": SECRET}]
         assert (link(stock)["told_push"], link(stock)["mid_version"], link(stock)["error"]) == (PUSHES, "1.2.3", "")
+
+    run()
+
+
+def test_what_short_links_of_mid_begin_with_is_known_and_stays_so_while_it_is_away(
+    stock: Stock, desk: Desk, mid: Mid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_flow, "SIGN_IN_S", 0.02)
+    first, other = "https://go.example.org/l/", "https://a.much.longer.example.org/l/"
+    mid.itself["link_base"] = first
+
+    @in_loop
+    async def run() -> None:
+        async with keeping(desk, mid):
+            await until(lambda: link(stock)["mid_link_base"] == first, "the address")
+            for base in (other, "", first):
+                mid.itself["link_base"] = base
+                await until(lambda b=base: link(stock)["mid_link_base"] == b, "another address")  # type: ignore[misc]
+            mid.status = 503
+            await until(lambda: link(stock)["error"], "the error")
+        async with keeping(desk, mid) as flow:  # an engine that has not heard of it yet
+            await until(lambda: flow.taken, "a step without mid")
+            assert link(stock)["mid_link_base"] == first
+            mid.status = 0
+            del mid.itself["link_base"]
+            await until(lambda: link(stock)["mid_link_base"] is None, "mid of an older version")
+
+    run()
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("http://a.example/l/", "http://a.example/l/"),
+        ("HTTPS://A.example/l/", "HTTPS://A.example/l/"),
+        ("https://" + "a" * 92, "https://" + "a" * 92),
+        ("https://" + "a" * 93, None),
+        ("", ""),
+        (None, None),
+        (7, None),
+        (["https://a.example/l/"], None),
+        ("https://", None),
+        ("ftp://a.example/l/", None),
+        ("javascript:alert(1)//https://a.example", None),
+        ("https://a.example/ l/", None),
+        ("https://é.example/l/", None),
+        ("https://a.example/l/\n", None),
+        ("https://a.example/\0/", None),
+    ],
+)
+def test_of_what_mid_says_of_its_links_only_what_they_can_begin_with_is_believed(
+    stock: Stock, desk: Desk, mid: Mid, told: object, kept: str | None
+) -> None:
+    mid.itself["link_base"] = told
+
+    @in_loop
+    async def run() -> None:
+        async with keeping(desk, mid):
+            await some_rounds(mid)
+        assert (link(stock)["mid_link_base"], link(stock)["error"]) == (kept, "")
 
     run()
 

@@ -18,10 +18,11 @@ from chappe.features.deliveries.sample import samples
 from chappe.features.deliveries.services import Draft
 from chappe.features.messages.models import Message
 from chappe.features.refusal import InvalidInput
+from chappe.features.relay.models import RelayLink
 from chappe.features.templates import services as templates
 from chappe.features.templates.services import Change
 from chappe.gsm import Encoding, Unencodable, count
-from chappe.messaging import ConfigError, MessageOptions
+from chappe.messaging import ConfigError, DeliveryState, MessageOptions
 from chappe.rules.link import ELSEWHERE, TOKEN, LinkSigner, measured
 
 SIGNER = LinkSigner([b"k" * 32])
@@ -95,6 +96,45 @@ def test_who_hands_over_needs_no_address_and_leaves_the_links_to_mid(stage: Stag
     assert (message.body, options(message).link_base) == (text, ELSEWHERE)
     assert delivery.segments == segments(measured(text, ELSEWHERE)) == 1
     assert segments(text) == 2
+
+
+def through_mid(stage: Stage, base: str | None) -> int:
+    """A connection to a mid that said what its links begin with, or did not."""
+    mid = create_connection(stage.organisation, "Mid", "relay", RELAY, NOW_MS)
+    RelayLink.objects.create(connection_id=mid.pk, mid_link_base=base)
+    return mid.pk
+
+
+@addressed
+@pytest.mark.parametrize(
+    ("base", "expected"), [(None, ELSEWHERE), ("https://a.io/l/", "https://a.io/l/"), (f"https://{'a' * 80}/l/",) * 2]
+)
+def test_what_is_handed_over_is_measured_with_the_links_of_who_makes_them(
+    stage: Stage, base: str | None, expected: str
+) -> None:
+    """A text that fills its segment to the last character is sent, and one with a character more is not."""
+    mid = through_mid(stage, base)
+    stage.person(number(1))
+    room = 160 - len(expected) - TOKEN
+    terms = {"connection_id": mid, "follow_links": True, "maximum_segments": 1}
+    delivery = stage.analysed("x" * (room - 1) + f" {SALE}", **terms)
+    (message,) = messages(delivery)
+    assert (delivery.segments, options(message).link_base) == (1, expected)
+    assert [one.reason for one in samples(delivery, 1)] == [""]
+    (none,) = messages(stage.analysed("x" * room + f" {SALE}", **terms))
+    assert (none.state, none.reason) == (DeliveryState.EXCLUDED, "too_long")
+
+
+def test_where_mid_has_no_address_for_links_they_cannot_be_followed_and_words_say_so(stage: Stage) -> None:
+    mid = through_mid(stage, "")
+    stage.person(number(1))
+    assert "mid has no address" in refused(stage, connection_id=mid, follow_links=True)["follow_links"]
+    RelayLink.objects.update(mid_link_base="https://a.io/l/")
+    delivery = stage.draft(f"See {SALE}", connection_id=mid, follow_links=True)
+    RelayLink.objects.update(mid_link_base="")
+    with pytest.raises(ConfigError, match="mid has no address"):
+        services.analyse_now(stage.organisation, delivery.pk, NOW_MS)
+    assert stage.analysed(f"See {SALE}", connection_id=mid).segments == 1
 
 
 @addressed

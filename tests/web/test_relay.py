@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from django.test import Client
+from tests.linked import BASE, set_address
 from tests.row import NOW_MS, connection, event, message, segment
 from tests.web.caller import Answer, Caller
 from tests.web.relay_operator import Marketing, marketing
@@ -24,7 +25,7 @@ from chappe.features.connections.models import Connection, ConnectionVersion
 from chappe.features.consent.models import ConsentEvent, Quarantine
 from chappe.features.messages.models import DeliveryCount, IdBlock, Outbox
 from chappe.features.relay import services as relay_services
-from chappe.features.relay.models import RelayAccount, RelayDelivery, Relayed, RelayPage
+from chappe.features.relay.models import RelayAccount, RelayDelivery, Relayed, RelayLink, RelayPage
 from chappe.features.sealed import process_vault
 from chappe.messaging import DeliveryState, Told
 from chappe.messaging.relay import Pages
@@ -142,9 +143,23 @@ def test_the_account_says_who_and_what_it_is(peer: Peer, account: Connection) ->
         "warnings": [],
         "first_page": 1,
         "last_page": 0,
+        "link_base": "",
     }
     Connection.objects.update(is_enabled=False)
     assert peer.get().json["is_enabled"] is False
+
+
+def test_who_signs_in_is_told_what_short_links_begin_with(
+    peer: Peer, account: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert peer.put("", {"push_url": ""}).json["link_base"] == ""
+    set_address(monkeypatch)
+    assert peer.put("", {"push_url": ""}).json["link_base"] == peer.get().json["link_base"] == BASE
+    # Who hands over itself does not make them, and tells what it was told.
+    Connection.objects.update(provider="relay")
+    assert peer.get().json["link_base"] is None
+    RelayLink.objects.create(connection_id=account.pk, mid_link_base="https://a.io/l/")
+    assert peer.get().json["link_base"] == "https://a.io/l/"
 
 
 def test_the_other_side_says_where_to_be_told_and_that_is_sealed_and_audited(peer: Peer, account: Connection) -> None:

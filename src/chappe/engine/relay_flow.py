@@ -19,7 +19,7 @@ from chappe.engine.net.http_sender import HttpSender, NoToken
 from chappe.engine.relay_step import MOST_CHANGED, MOST_TOLD
 from chappe.engine.store.relay_frame import PagesHeard, StepFound, StepTaken, StepWanted
 from chappe.messaging import ChappeError, ConfigError, DeliveryState, UnreadableBody
-from chappe.messaging.relay import read_pages
+from chappe.messaging.relay import read_link_base, read_pages
 from chappe.providers.http import HttpRequest, HttpResponse, detail_of, read_json, said
 from chappe.providers.relay import MOST_PAGES_OCTETS, account_address, unpacked
 
@@ -32,6 +32,8 @@ ASK_S = 1.5
 PUSHED_S, PUSHED_ASK_S = 5.0, 15.0
 """Where mid pushed a moment ago it is asked for pages less often: they are on their way already."""
 FIGURES_S = 5.0
+SIGN_IN_S = 60.0
+"""How often mid is signed in to again: so what it says of itself then is known when it changes."""
 HEARD_MS = 5_000
 """How often it is noted that mid answers."""
 REST_S = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -118,6 +120,7 @@ class Keeper:
         self._found: asyncio.Future[StepFound] | None = None
         self._awake = asyncio.Event()
         self._asked_s = self._figures_s = self._pages_s = -PUSHED_ASK_S
+        self._signed_in_s = 0.0
         self._heard_ms = 0
         self._told_push: str | None = None
         self._told: dict[tuple[Any, ...], int] = {}
@@ -207,13 +210,13 @@ class Keeper:
         # fmt: off
         return StepTaken(
             0, connection.id, connection.organisation_id, 0, step.quarantine_ms, step.deliveries_ms,
-            step.mid_quarantine_ms, self._told_push or "", self._version, "", 0,
+            step.mid_quarantine_ms, self._told_push or "", self._version, step.mid_link_base, "", 0,
         )
         # fmt: on
 
     async def _talk(self, step: StepFound, taken: StepTaken) -> None:
         await self._open()
-        if self._told_push is None:
+        if self._told_push is None or time.monotonic() - self._signed_in_s >= SIGN_IN_S:
             await self._sign_in(taken)
         await self._tell_quarantine(step, taken)
         await self._tell_deliveries(step, taken)
@@ -247,6 +250,7 @@ class Keeper:
         answer = await self._json("PUT", "", {"push_url": url, "secret": secret})
         self._told_push, self._version = url, said(answer.get("version"))
         taken.told_push, taken.mid_version = url, self._version
+        taken.mid_link_base, self._signed_in_s = read_link_base(answer.get("link_base")), time.monotonic()
 
     async def _tell_quarantine(self, step: StepFound, taken: StepTaken) -> None:
         new = [row for row in step.quarantine if self._told.get(("q", row[0])) != row[5]]

@@ -29,8 +29,8 @@ class Steps:
 
     def find(self, wanted: StepWanted, now_ms: int) -> StepFound:
         found = self._database.query(relay.RELAY_LINK, (wanted.connection_id,))
-        link = found[0] if found else (0, 0, 0, 0, 0, 0, 0)
-        page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_ms, pushed_ms = link
+        link = found[0] if found else (0, 0, 0, 0, 0, 0, 0, None)
+        page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_ms, pushed_ms, mid_link_base = link
         after_ms = wanted.after_ms or quarantine_ms - OVERLAP_MS
         since = (after_ms, after_ms, wanted.after_id, wanted.organisation_id, MOST_TOLD)
         entries = self._database.query(relay.QUARANTINE_TO_TELL, since)
@@ -41,6 +41,7 @@ class Steps:
         # fmt: off
         return StepFound(
             wanted.number, wanted.connection_id, page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_ms, pushed_ms,
+            mid_link_base,
             [(row[0], row[1], row[2], row[3], row[4], row[5]) for row in entries],
             [(row[0], row[1], row[2]) for row in deliveries],
             [row[0] for row in self._database.query(relay.RELAY_OPEN_DELIVERIES, opened)],
@@ -56,8 +57,9 @@ class Steps:
         if not self._database.query(relay.RELAY_LINK, (taken.connection_id,)):
             self._database.query(relay.BEGIN_RELAY_LINK, (taken.connection_id, 0, 0, 0, 0))
         head = (*again, taken.quarantine_ms, taken.deliveries_ms, taken.mid_quarantine_ms, taken.told_push)
-        tail = (taken.mid_version, taken.error[:400], taken.heard_ms, taken.heard_ms, taken.connection_id)
-        self._database.query(relay.RELAY_LINK_IS, (*head, *tail))
+        said = (taken.mid_version[:40], taken.mid_link_base, taken.error[:400])
+        tail = (taken.heard_ms, taken.heard_ms, taken.connection_id)
+        self._database.query(relay.RELAY_LINK_IS, (*head, *said, *tail))
         if taken.page >= 0:
             self._database.query(relay.RELAY_PAGE_HEEDED, (taken.page, taken.connection_id))
         return blocked

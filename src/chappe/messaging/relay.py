@@ -1,6 +1,11 @@
 """What one Chappe tells another of the messages that it sends for it: see docs/explanation/mid-sourcing.md."""
 
+import re
+
 import msgspec
+
+LONGEST_LINK_BASE = 100
+_LINK_BASE = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 
 
 class StateTold(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -84,3 +89,11 @@ class Pages(msgspec.Struct, frozen=True):
 
 read_pages = msgspec.json.Decoder(Pages).decode
 """Raises msgspec.DecodeError."""
+
+
+def read_link_base(value: object) -> str | None:
+    """What mid's short links begin with, as it says when it is signed in to; "" where it has no address for them. None where it
+    says nothing of them, as older versions do, or nothing that links can begin with."""
+    if not isinstance(value, str) or len(value) > LONGEST_LINK_BASE:
+        return None
+    return value if not value or _LINK_BASE.fullmatch(value) else None

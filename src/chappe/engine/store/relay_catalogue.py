@@ -96,9 +96,12 @@ RELAY_PAGE_HEEDED = Query("UPDATE relay_link SET page = ? WHERE connection_id = 
 # -- marketing: keeping in step --------------------------------------------------------------------------------------
 
 RELAY_LINK = Query(
-    "SELECT page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_quarantine_ms, pushed_ms FROM relay_link "
-    "WHERE connection_id = ?",
-    ("page", "clock_ms", "reread_ms", "quarantine_ms", "deliveries_ms", "mid_quarantine_ms", "pushed_ms"),
+    "SELECT page, clock_ms, reread_ms, quarantine_ms, deliveries_ms, mid_quarantine_ms, pushed_ms, mid_link_base "
+    "FROM relay_link WHERE connection_id = ?",
+    (
+        *("page", "clock_ms", "reread_ms", "quarantine_ms", "deliveries_ms"),
+        *("mid_quarantine_ms", "pushed_ms", "mid_link_base"),
+    ),
 )
 BEGIN_RELAY_LINK = Query(f"{_LINK} page = relay_link.page")
 QUARANTINE_TO_TELL = Query(
@@ -126,7 +129,7 @@ QUARANTINE_AT = Query(
 RELAY_LINK_IS = Query(
     # Unless pages were read again, that stays: somebody may just have asked for it, by putting it back to 0.
     "UPDATE relay_link SET reread_ms = CASE WHEN ? > 0 THEN ? ELSE reread_ms END, quarantine_ms = ?, "
-    "deliveries_ms = ?, mid_quarantine_ms = ?, told_push = ?, mid_version = ?, error = ?, "
+    "deliveries_ms = ?, mid_quarantine_ms = ?, told_push = ?, mid_version = ?, mid_link_base = ?, error = ?, "
     "heard_ms = CASE WHEN ? > 0 THEN ? ELSE heard_ms END WHERE connection_id = ?"
 )
 SET_RELAY_FIGURES = Insert(

@@ -88,6 +88,7 @@ class StepFound(msgspec.Struct, array_like=True, tag="step_found", gc=False):
     deliveries_ms: int
     mid_quarantine_ms: int
     pushed_ms: int
+    mid_link_base: str | None
     quarantine: list[tuple[int, str, str, str, str, int]] = []
     deliveries: list[tuple[int, str, int]] = []
     open_deliveries: list[int] = []
@@ -96,7 +97,7 @@ class StepFound(msgspec.Struct, array_like=True, tag="step_found", gc=False):
 class StepTaken(msgspec.Struct, array_like=True, tag="step_taken", gc=False):
     """On marketing: what mid was told, and said. `reread_ms` 0: no pages were read again. `entries`: mid's (address, short
     code, status, reason, changed ms by our clock); `figures`: rows of `relay_catalogue.SET_RELAY_FIGURES`. `heard_ms` 0: mid
-    did not answer, and `error` says why."""
+    did not answer, and `error` says why. `mid_link_base`: see `messaging.relay.read_link_base`."""
 
     number: int
     connection_id: int
@@ -107,6 +108,7 @@ class StepTaken(msgspec.Struct, array_like=True, tag="step_taken", gc=False):
     mid_quarantine_ms: int
     told_push: str
     mid_version: str
+    mid_link_base: str | None
     error: str
     heard_ms: int
     page: int = -1

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync
@@ -25,7 +25,7 @@ from chappe.features.connections.way import Way
 from chappe.features.messages.models import Exchange, HookEvent, Outbox
 from chappe.features.page import LARGEST_ID
 from chappe.features.refusal import Conflict, InvalidInput, Mistakes, NotFound
-from chappe.features.relay.models import RelayAccount
+from chappe.features.relay.models import RelayAccount, RelayLink
 from chappe.features.sealed import process_vault
 from chappe.features.settings.egress import bounds_of, refuse_unlisted
 from chappe.features.settings.models import OrganisationSettings
@@ -104,13 +104,19 @@ def default_connection(organisation_id: int, channel: Channel) -> Connection:
 
 def way_of(connection: Connection) -> Way:
     """What can be sent through it. Raises ConfigError where its settings are not complete."""
-    return read_way(
+    way = read_way(
         connection.organisation_id,
         connection.pk,
         connection.provider,
         connection.settings,
         bytes(connection.secrets),
     )
+    return replace(way, mid_link_base=mid_link_base(connection.pk)) if way.is_handed_over else way
+
+
+def mid_link_base(connection_id: int) -> str | None:
+    """What mid told through this connection: see `Way`."""
+    return RelayLink.objects.filter(pk=connection_id).values_list("mid_link_base", flat=True).first()
 
 
 def read_way(

@@ -19,6 +19,9 @@ class Way:
 
     spec: ProviderSpec
     settings: Settings
+    mid_link_base: str | None = None
+    """What the short links of the installation begin with that this is handed over to; "" where it has no address for them,
+    None where it did not say."""
 
     @cached_property
     def is_smpp(self) -> bool:

@@ -19,7 +19,7 @@ from chappe.features.deliveries.sample import Sample, samples
 from chappe.features.deliveries.services import Draft, drafted, warnings_of
 from chappe.gsm import Encoding, Inspection, Reason, capacity, transliterate
 from chappe.messaging import ConfigError, FieldError
-from chappe.rules.link import links_in
+from chappe.rules.link import TOKEN, links_in
 
 SAMPLED = 20
 """People whose texts are made at each keystroke."""
@@ -88,8 +88,17 @@ class Composition:
 
     @property
     def is_linked_elsewhere(self) -> bool:
-        """Whether another installation makes the links, so that how they look is not known here."""
+        """Whether another installation makes the links."""
         return self.is_followed and self.way is not None and self.way.is_handed_over and not self.lacks_links
+
+    @property
+    def link_base(self) -> str:
+        """What the links begin with that another installation makes; "" where it did not say."""
+        return (self.way.mid_link_base or "") if self.way is not None else ""
+
+    @property
+    def link_length(self) -> int:
+        return len(self.link_base) + TOKEN
 
     @property
     def number(self) -> int:

@@ -2,13 +2,17 @@
 
 from django.conf import settings
 
+from chappe.features.connections.models import Connection
+from chappe.features.connections.services import mid_link_base
 from chappe.features.connections.way import Way
 from chappe.features.deliveries.options import Options
 from chappe.messaging import ConfigError, FieldError
+from chappe.providers.registry import PROVIDERS
 from chappe.rules.link import ELSEWHERE, TOKEN, shortened
 
 NOT_IN_EMAIL = "cannot be done in e-mail: its provider does that"
 NO_ADDRESS = "needs an address for short links, which this installation has none of: set CHAPPE_LINK_URL"
+NO_ADDRESS_AT_MID = "cannot be done: mid has no address for short links; CHAPPE_LINK_URL is to be set there"
 _LIKE = "00000pNobzZdp4L9"
 """A token of no message."""
 
@@ -17,7 +21,9 @@ def base_of(way: Way) -> str:
     """What short links begin with that go out by this way; "" where none can."""
     if way.is_email:
         return ""
-    return ELSEWHERE if way.is_handed_over else own_base()
+    if way.is_handed_over:
+        return ELSEWHERE if way.mid_link_base is None else way.mid_link_base
+    return own_base()
 
 
 def own_base() -> str:
@@ -26,11 +32,20 @@ def own_base() -> str:
     return base
 
 
+def base_for(account: Connection) -> str | None:
+    """What another installation is told that its account's short links begin with; "" where they cannot be made, None where
+    that is not known here: this one hands them over itself."""
+    spec = PROVIDERS.get(account.provider)
+    return mid_link_base(account.pk) if spec is not None and spec.hands_over else own_base()
+
+
 def problem(way: Way) -> str:
     """Why links that go out by this way cannot be followed; "" where they can."""
     if base_of(way):
         return ""
-    return NOT_IN_EMAIL if way.is_email else NO_ADDRESS
+    if way.is_email:
+        return NOT_IN_EMAIL
+    return NO_ADDRESS_AT_MID if way.is_handed_over else NO_ADDRESS
 
 
 def followed_base(options: Options, way: Way) -> str:

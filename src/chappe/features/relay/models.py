@@ -104,6 +104,11 @@ class RelayLink(models.Model):
     deliveries_ms = Milliseconds()
     told_push = models.CharField(max_length=2000, default="")
     mid_version = models.CharField(max_length=40, default="")
+    mid_link_base = models.CharField(
+        max_length=100,
+        null=True,
+        help_text="what mid's short links begin with; empty: it has no address for them; null: it did not say",
+    )
     error = models.CharField(max_length=400, default="", help_text="why mid could not be asked")
 
     class Meta:

@@ -14,6 +14,7 @@ from chappe.features.accounts.services import REPLIES
 from chappe.features.clock import now_ms
 from chappe.features.connections.account import Naming, find_account
 from chappe.features.connections.models import Connection
+from chappe.features.deliveries.link import base_for
 from chappe.features.mask import masked
 from chappe.features.messages.timeline import timeline
 from chappe.features.refusal import InvalidInput
@@ -61,6 +62,9 @@ class RelayAccountOut(Schema):
     warnings: list[str]
     first_page: int = Field(description="the oldest that is kept; one more than the last where none is")
     last_page: int
+    link_base: str | None = Field(
+        description="what short links of the account begin with; empty: they cannot be made; null: it is not known here"
+    )
 
 
 class RelayFiguresOut(Schema):
@@ -171,6 +175,7 @@ def _out(request: HttpRequest, account: Connection) -> RelayAccountOut:
         warnings=[*warnings_of(operator), *Naming(account.organisation_id).warnings(account)],
         first_page=first,
         last_page=last,
+        link_base=base_for(account),
     )
 
 
