@@ -181,6 +181,10 @@ def test_the_public_address_is_kept_without_a_slash_at_its_end(environ: dict[str
         "https://a@b.example",
         "https://b.example/?x=1",
         "https://é.fr",
+        "https://b.example:99999",
+        "https://b.example/a b",
+        "https://b.example/'",
+        "https://[::1",
     ],
 )
 def test_a_public_address_that_is_none_stops_the_start(environ: dict[str, str], given: str) -> None:

@@ -11,6 +11,7 @@ from tests.engine.http_peer import Peer
 from tests.engine.test_http_sender import http
 from tests.engine.test_http_slot import Remembering
 
+from chappe.engine import http_slot
 from chappe.engine.http_flow import open_sender
 from chappe.engine.http_slot import HttpSlot
 from chappe.messaging import About, Accepted, Deferred, Refused
@@ -143,6 +144,27 @@ def test_where_a_proxy_takes_no_large_request_bundles_become_smaller() -> None:
             submit(slot, *range(50))
             await until(lambda: len(owner.accepted()) == 50, "the answers")
             assert [len(some) for some in mid.bundles[-2:]] == [25, 25]
+            await slot.stop()
+
+    run()
+
+
+def test_once_a_proxy_takes_large_requests_again_bundles_are_large_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_slot, "SMALLER_S", 0.0)
+
+    @in_loop
+    async def run() -> None:
+        owner, mid = Marketing(), Mid()
+        mid.most = 30
+        async with Peer(mid.script) as peer:
+            slot = slot_of(owner, peer, lanes=1)
+            submit(slot, *range(50))
+            await until(lambda: len(owner.told) == 50, "the outcomes")
+            mid.most = 10_000
+            owner.told.clear()
+            submit(slot, *range(50))
+            await until(lambda: len(owner.accepted()) == 50, "the answers")
+            assert [len(some) for some in mid.bundles] == [50, 50]
             await slot.stop()
 
     run()

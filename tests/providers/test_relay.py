@@ -170,6 +170,14 @@ def test_an_answer_that_does_not_fit_has_everything_sent_again(body: bytes) -> N
     assert first.about is About.ACCOUNT
 
 
+def test_what_is_missing_on_mid_for_links_costs_no_message() -> None:
+    errors = [{"field": "lines 1,2: options.follow_links", "message": "needs an address for short links"}]
+    for outcome in relay.read_bundle(answer(422, {"errors": errors}), ACCOUNT, 2):
+        assert isinstance(outcome, Deferred)
+        assert outcome.about is About.ACCOUNT
+        assert "needs an address for short links" in outcome.reason
+
+
 def test_lines_that_mid_cannot_take_fail_alone_and_the_others_go_again_at_once() -> None:
     errors = [
         {"field": "line 2: to", "message": "is no number"},

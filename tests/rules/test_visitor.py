@@ -145,6 +145,7 @@ MACHINES = (
         "(+https://developers.facebook.com/docs/sharing/webmasters/crawler))"
     ),
     "SMS Link Checker",
+    "Mozilla/5.0 (compatible; Acme Link Scanner/2.0)",
     "-",
 )
 

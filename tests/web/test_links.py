@@ -24,6 +24,7 @@ from chappe.features.tracking.services import clicks_of, figures
 from chappe.messaging import MessageOptions, Told
 from chappe.rules.link import LinkSigner
 from chappe.web.links import committer
+from chappe.web.links.committer import MOST_A_SECOND
 
 SHOP = "https://shop.example/sale?ref=42"
 COUNTED = "https://shop.example/sale"
@@ -69,6 +70,11 @@ def test_a_link_leads_to_the_address_in_its_message_and_is_counted_without_its_q
     assert (found.people, found.clicks, found.links[0].url) == (1, 1, COUNTED)
 
 
+@pytest.mark.parametrize("behind", [".", ")", "…", "/", "%20", "'s"])
+def test_what_a_phone_takes_for_a_part_of_it_changes_nothing(stock: Stock, door: LinkDoor, behind: str) -> None:
+    assert door.open(path_of(message(stock)) + behind).status == 302
+
+
 def test_each_address_of_a_text_has_its_own_link(stock: Stock, door: LinkDoor) -> None:
     made = message(stock, "https://a.example and https://b.example/x.")
     assert door.open(path_of(made, 1)).headers["location"] == "https://b.example/x"
@@ -85,8 +91,8 @@ def test_what_is_led_to_is_kept_by_nobody_and_told_nothing(stock: Stock, door: L
 
 
 def test_hosts_of_other_alphabets_and_odd_octets_go_out_as_ascii(stock: Stock, door: LinkDoor) -> None:
-    made = message(stock, "https://bücher.example/é\x01x\\\r\nSet-Cookie: a=b")
-    assert door.open(path_of(made)).headers["location"] == "https://xn--bcher-kva.example/%C3%A9%01x%5C"
+    made = message(stock, "https://bücher.example/éx\\\r\nSet-Cookie: a=b")
+    assert door.open(path_of(made)).headers["location"] == "https://xn--bcher-kva.example/%C3%A9x%5C"
 
 
 def test_a_link_made_by_a_key_of_before_is_still_one(database: str, stock: Stock) -> None:
@@ -183,6 +189,15 @@ def test_clicks_that_come_together_are_all_counted(stock: Stock, door: LinkDoor)
     assert {reply.status for reply in replies} == {302}
     assert [counts(one) for one in made] == [[(COUNTED, 10, 0)]] * 5
     assert (figures(9).people, figures(9).clicks) == (5, 50)
+
+
+def test_what_no_person_does_is_not_counted_and_led_on_all_the_same(stock: Stock, database: str) -> None:
+    at_ms = now_ms()
+    made, door = message(stock), LinkDoor(database, clock=lambda: at_ms)
+    replies = door.together(*[path_of(made)] * (MOST_A_SECOND + 5))
+    door.close()
+    assert {reply.status for reply in replies} == {302}
+    assert counts(made) == [(COUNTED, MOST_A_SECOND, 0)]
 
 
 def test_two_web_processes_count_together(database: str, stock: Stock) -> None:

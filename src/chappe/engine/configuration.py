@@ -10,6 +10,7 @@ import binascii
 import contextlib
 import ipaddress
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ KEY_OCTETS = 32
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LANGUAGES = ("en", "fr")
 POSTGRESQL = ("postgresql", "postgres")
+_ADDRESS = re.compile(r"[A-Za-z0-9:/?#\[\]@!$&()*+,;=._~%-]+")
+"""What an address is written with (RFC 3986): it stands in texts, where it must not seem to end."""
 ANY_NETWORK = "*"
 """Where networks and hosts are listed: every one of them."""
 LONGEST_LINK_URL = 80
@@ -89,11 +92,19 @@ def _networks(value: str) -> tuple[str, ...]:
 
 
 def _public_url(value: str) -> str:
-    parts = urlsplit(value)
-    is_address = parts.scheme in ("https", "http") and parts.hostname and not (parts.query or parts.fragment)
-    if value and not (is_address and "@" not in parts.netloc and value.isascii() and value.isprintable()):
+    if value and not (_ADDRESS.fullmatch(value) and _is_address(value)):
         raise Unreadable("must be an address such as https://chappe.example.org, without a user, query or fragment")
     return value.rstrip("/")
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    is_plain = "@" not in parts.netloc and not (parts.query or parts.fragment)
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and has_port and is_plain
 
 
 def _link_url(value: str) -> str:

@@ -23,6 +23,8 @@ UNREACHABLE_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """How long nothing is sent to a provider that cannot be reached; longer each time in a row."""
 ROUND_TRIPS = 2_000
 TOO_LARGE = 413
+SMALLER_S = 600.0
+"""How long bundles stay as small as something in between wanted them: its limit may be raised again."""
 NEVER_ANSWERED = Unknown("stopped before the provider answered")
 NEVER_LEFT = Deferred("stopped before it was sent", 0.0, about=About.ACCOUNT)
 
@@ -68,6 +70,7 @@ class HttpSlot:
         self.throttle = Throttle(limit_per_s)
         self._bundler = bundler(adapter)
         self._most_in_request = self._bundler.MOST_IN_BUNDLE if self._bundler else 1
+        self._smaller_until = 0.0
         self._most_lanes = concurrency
         self.window = concurrency * self._most_in_request
         self.uncommitted = 0
@@ -160,6 +163,8 @@ class HttpSlot:
         tokens = [token]
         if self._bundler is None:
             return cast(HttpRequest, first), tokens
+        if self._smaller_until and time.monotonic() >= self._smaller_until:
+            self._most_in_request, self._smaller_until = self._bundler.MOST_IN_BUNDLE, 0.0
         lines = [cast(bytes, first)]
         octets = len(lines[0])
         while self._waiting and len(lines) < self._most_in_request:
@@ -240,6 +245,7 @@ class HttpSlot:
     def _halved(self, count: int) -> Sequence[SendOutcome]:
         """Something in between takes no bundle as large as this one: they go at once, half as many at a time."""
         self._most_in_request = min(self._most_in_request, count // 2)
+        self._smaller_until = time.monotonic() + SMALLER_S
         log.warning("bundle.too_large", connection=self.account.connection_id, most=self._most_in_request)
         return [Deferred(f"a request of {count} messages is too large", 0.0, str(TOO_LARGE), About.RATE)] * count
 

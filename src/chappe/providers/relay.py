@@ -383,6 +383,8 @@ def _refused(response: HttpResponse, count: int) -> Sequence[SendOutcome]:
 
 UNKNOWN_FIELD = "is not a field of this request"
 """What the intake says of a field that it does not know."""
+FOLLOW_LINKS = "options.follow_links"
+"""What is wrong with it is wrong with mid's settings, and with no message."""
 
 
 def _said_of(error: Any) -> tuple[Sequence[int], SendOutcome]:
@@ -394,6 +396,8 @@ def _said_of(error: Any) -> tuple[Sequence[int], SendOutcome]:
     field, words = said(field), said(error.get("message")) if places else ""
     if words == UNKNOWN_FIELD:
         return places, Deferred(f"mid is older, and does not know {field}", ACCOUNT_PAUSE_S, "422", About.ACCOUNT)
+    if field == FOLLOW_LINKS:
+        return places, Deferred(f"mid: {field} {words}", ACCOUNT_PAUSE_S, "422", About.ACCOUNT)
     return places, Refused(f"mid: {field} {words}".strip(), "422")
 
 

@@ -19,7 +19,7 @@ _BROWSERS = re.compile(
 )
 _MACHINES = re.compile(
     # CUBOT makes phones. Apps that show pages name themselves behind the browser that they are: those are people.
-    r"(?<!cu)bot(?:\b|_)|crawl|spider|slurp|scan|preview|prefetch|headless|phantomjs|monitor|validator|checker|"
+    r"(?<!cu)bot(?:\b|_)|crawl|spider|slurp|\bscan(?:ner)?\b|preview|prefetch|headless|phantomjs|monitor|validator|checker|"
     r"facebookexternalhit|facebookcatalog|meta-external|embedly|iframely|google-(?!chrome)|googleimageproxy|mediapartners|"
     r"feedfetcher|apis-google|lighthouse|ptst/|proofpoint|mimecast|barracuda|safelinks|urldefense|symantec|fortiguard|"
     r"trendmicro|zscaler|sophos|forcepoint|virustotal|netcraft|paloalto|censys|shodan|"

@@ -6,13 +6,12 @@ _DELIVERY, _URL, _PEOPLE = Column("delivery_id"), Column("url", "text"), Column(
 
 LINKED_MESSAGES = Query(
     # A delivery may have been prepared long before it was sent.
-    "SELECT id, organisation_id, delivery_id, body, options, CASE WHEN sent_ms > due_ms THEN sent_ms ELSE due_ms END "
-    "FROM message_now WHERE id IN ??",
-    ("id", "organisation_id", "delivery_id", "body", "options", "out_ms"),
+    "SELECT id, body, options, CASE WHEN sent_ms > due_ms THEN sent_ms ELSE due_ms END FROM message_now WHERE id IN ??",
+    ("id", "body", "options", "out_ms"),
 )
 CLICKED_MESSAGES = Query(
-    "SELECT id, organisation_id, delivery_id FROM message WHERE id IN ?? ORDER BY id FOR UPDATE",
-    ("id", "organisation_id", "delivery_id"),
+    "SELECT id, organisation_id, delivery_id, body <> '' FROM message WHERE id IN ?? ORDER BY id FOR UPDATE",
+    ("id", "organisation_id", "delivery_id", "has_text"),
 )
 CLICKS = Query(
     "SELECT id, url, clicks, machine_clicks, first_ms, last_ms FROM link_click WHERE id IN ??",

@@ -1,5 +1,7 @@
 """What the decoder cannot see of a message: whether it can be kept, and sent through its connection at all."""
 
+from collections.abc import Generator
+
 from chappe.features.deliveries.identifier import json_problem
 from chappe.features.deliveries.link import base_of
 from chappe.features.deliveries.link import problem as link_problem
@@ -13,12 +15,20 @@ from chappe.web.intake.request import MOST_ERRORS, NOTHING_SENT, MessageIn, Opti
 from chappe.web.intake.submission import Checked
 from chappe.web.wire import BadRequest
 
+STRETCH = 500
+"""Messages that are checked in one go, before others have their turn."""
 
-def check_all(messages: list[MessageIn], targets: list[Target], now_ms: int, *, has_lines: bool) -> list[Checked]:
+
+def check_all(
+    messages: list[MessageIn], targets: list[Target], now_ms: int, *, has_lines: bool
+) -> Generator[None, None, list[Checked]]:
+    """The messages, all of them or none, in stretches. Raises BadRequest naming lines and fields."""
     by_id = by_number(targets)
     checked: list[Checked] = []
     errors: list[FieldError] = []
     for line, message in enumerate(messages, 1):
+        if line % STRETCH == 0:
+            yield
         found = check_message(message, by_id, now_ms)
         if isinstance(found, Checked):
             checked.append(found)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any, TypeVar
@@ -96,10 +96,15 @@ class Committer:
         assert self._lookup is not None
         return self._lookup.targets(organisation_id)
 
-    async def aside(self, work: Callable[[], Result]) -> Result:
+    async def aside(self, work: Generator[None, None, Result]) -> Result:
         """What takes a while, in the one thread, and so never while a transaction is open: that would have to wait for the
-        interpreter after each of its rows, with everybody else waiting for the database."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        interpreter after each of its rows, with everybody else waiting for the database. Where `work` yields, those who wait
+        for the thread have their turn."""
+        loop = asyncio.get_running_loop()
+        while True:
+            done = await loop.run_in_executor(self._thread, _stretch, work)
+            if done:
+                return done[0]
 
     async def commit(self, submission: Submission) -> None:
         """Returns when the submission is committed (its answers are in it); raises BadRequest when it is not."""
@@ -303,6 +308,15 @@ class Committer:
                 people[row[0]].append(row)
             for checked in some:
                 checked.body = _written(checked, people[checked.recipient])
+
+
+def _stretch(work: Generator[None, None, Result]) -> tuple[Result] | tuple[()]:
+    """Go on to where it yields, or to its end; then what it came to."""
+    try:
+        next(work)
+    except StopIteration as end:
+        return (end.value,)
+    return ()
 
 
 def _written(checked: Checked, people: Sequence[Row]) -> str:

@@ -7,7 +7,7 @@ message is leased, and that is told to the other side as everything is that happ
 import difflib
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
 from chappe.engine.store.relay_catalogue import (
     INSERT_RELAY_DELIVERIES,
@@ -20,7 +20,7 @@ from chappe.engine.store.relay_catalogue import (
 from chappe.engine.store.statement import Row
 from chappe.engine.store.store import OutboxBatch, Store
 from chappe.messaging import DeliveryState, FieldError
-from chappe.web.intake.check import check_message
+from chappe.web.intake.check import STRETCH, check_message
 from chappe.web.intake.lookup import Target
 from chappe.web.intake.request import NOTHING_SENT, LineError, MessageIn, by_kind
 from chappe.web.intake.submission import CATEGORIES, PRIORITY, Answer, Checked, Line, Submission, message_row
@@ -49,10 +49,12 @@ def account_target(targets: Sequence[Target], operator: str, account: str) -> Ta
     raise BadRequest(404, words + (f" There is {close[0]}." if close else ""))
 
 
-def check_relayed(messages: Sequence[MessageIn], target: Target, now_ms: int) -> list[Line]:
-    """The messages, all of them or none. Raises BadRequest naming every wrong line, and fields."""
+def check_relayed(messages: Sequence[MessageIn], target: Target, now_ms: int) -> Generator[None, None, list[Line]]:
+    """The messages, all of them or none, in stretches. Raises BadRequest naming every wrong line, and fields."""
     by_id, lines, errors, seen = {target.id: target}, list[Line](), list[LineError](), set[int]()
     for number, message in enumerate(messages, 1):
+        if number % STRETCH == 0:
+            yield
         message.connection_id = target.id
         problem, found = _problem(message, seen), check_message(message, by_id, now_ms)
         if problem is not None:

@@ -195,7 +195,7 @@ def read_lines(body: bytes, most: int, *, is_bundle: bool = False) -> list[Messa
     count = body.count(b"\n") + 1
     if count > most:
         raise BadRequest(413, f"The body has {count} lines; a request may have {most}.")
-    if is_bundle:  # written by a program like this one
+    if is_bundle and (b"\n" + body).count(b"\n{") == count:  # as a program like this one writes it
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             together = _one.decode_lines(body)
             if len(together) == count:

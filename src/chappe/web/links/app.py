@@ -7,7 +7,7 @@ import structlog
 
 from chappe.engine.store.click import Click
 from chappe.messaging import MessageOptions
-from chappe.rules.link import PATH, LinkSigner, link_at, without_query
+from chappe.rules.link import PATH, TOKEN, LinkSigner, link_at, without_query
 from chappe.rules.visitor import is_machine
 from chappe.web.links.committer import Committer
 from chappe.web.links.page import POLICY, language_of, nothing_here
@@ -80,18 +80,19 @@ class Links:
         """Where a link leads, which is counted; None where it is none, or none any more. Raises BadRequest."""
         if method not in METHODS:
             raise BadRequest(405, "This address answers GET only.")
+        if not token[TOKEN : TOKEN + 1].isalnum():
+            token = token[:TOKEN]  # what closes a sentence or a bracket was taken for a part of it
         found = self._signer.read(token)
         if found is None:
             return None
         message_id, place = found
-        row = await self._committer.message(message_id)
-        if row is None:
-            return None
-        _, _, _, body, options, out_ms = row
+        message = await self._committer.message(message_id)
         now_ms = self._now_ms()
-        if options is None or not _read_options(options).link_base or now_ms >= out_ms + LIFE_MS:
+        if message is None or message.options is None or now_ms >= message.out_ms + LIFE_MS:
             return None
-        link = link_at(body, place)
+        if not _read_options(message.options).link_base:
+            return None
+        link = link_at(message.body, place)
         if link is not None and method != "HEAD":
             click = Click(message_id, place, without_query(link), now_ms, is_machine(headers))
             await self._committer.count(click, self._wait_s)

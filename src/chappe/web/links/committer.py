@@ -3,9 +3,11 @@ own, so that nobody who opens a link waits for a database that is busy writing."
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
@@ -22,17 +24,28 @@ MOST_ASKED = 2_000
 """Look-ups that wait; past that a link is answered 503."""
 MOST_WAITING = 20_000
 """Clicks gathered and not yet committed; past that they are not counted, and people go on all the same."""
+MOST_A_SECOND = 10
+"""Clicks on one link of a message that are counted."""
 AGAIN_S = (0.05, 0.2, 1.0, 2.0, 5.0)
 
 log = structlog.get_logger("chappe.links")
 
 
+class Linked(NamedTuple):
+    """A row of `LINKED_MESSAGES`: `out_ms` is when the message went out, or was due to."""
+
+    id: int
+    body: str
+    options: bytes | None
+    out_ms: int
+
+
 @dataclass(slots=True)
 class Asked:
-    """A look-up: `row` is one of `LINKED_MESSAGES`, None where there is no such message."""
+    """A look-up: `found` is None where there is no such message."""
 
     message_id: int
-    row: Row | None = None
+    found: Linked | None = None
     error: BadRequest | None = None
 
 
@@ -50,21 +63,25 @@ class Committer:
         self._asked = Groups[Asked](self._reads, self._read, lambda _: 1, lambda: None)
         self._clicks = Groups[Click](self._writes, self._write, lambda _: 1, tell)
         self._is_closing = False
+        self._second = 0
+        self._opened: Counter[tuple[int, int]] = Counter()
 
     # -- asked by the door -------------------------------------------------------------------------------------------
 
-    async def message(self, message_id: int) -> Row | None:
-        """A row of `LINKED_MESSAGES`; None where there is none. Raises BadRequest where that cannot be said now."""
+    async def message(self, message_id: int) -> Linked | None:
+        """None where there is none. Raises BadRequest where that cannot be said now."""
         if self._asked.waiting >= MOST_ASKED:
             raise BadRequest(503, "Too many links are being opened. Try again in a moment.")
         asked = Asked(message_id)
         await self._asked.written(asked)
         if asked.error is not None:
             raise asked.error
-        return asked.row
+        return asked.found
 
     async def count(self, click: Click, wait_s: float) -> None:
         """Returns when the click is committed, or after so long: it is then committed later."""
+        if self._is_too_often(click):
+            return
         if self._clicks.waiting >= MOST_WAITING:
             log.warning("links.not_counted", clicks=1, reason="too many are waiting to be stored")
             return
@@ -73,6 +90,14 @@ class Committer:
                 await self._clicks.written(click)
         except TimeoutError:
             pass
+
+    def _is_too_often(self, click: Click) -> bool:
+        """Whether no person opens a link as often as this one is opened: whoever has one must not keep the database busy."""
+        second = click.at_ms // 1000
+        if second != self._second:
+            self._second, self._opened = second, Counter()
+        self._opened[click.message_id, click.place] += 1
+        return self._opened[click.message_id, click.place] > MOST_A_SECOND
 
     async def close(self) -> None:
         self._is_closing = True
@@ -89,14 +114,14 @@ class Committer:
     def _read(self, asked: list[Asked]) -> bool:
         ids = sorted({one.message_id for one in asked})
         try:
-            rows = {row[0]: row for row in self._rows(ids)}
+            found = {row[0]: Linked(*row) for row in self._rows(ids)}
         except StoreError as error:
             return _refuse(asked, BadRequest(503, f"Where it leads cannot be read: {error}. Try again."))
         except Exception:
             log.exception("links.failed")
             return _refuse(asked, BadRequest(500, "The log of the web process says why."))
         for one in asked:
-            one.row = rows.get(one.message_id)
+            one.found = found.get(one.message_id)
         return False
 
     def _rows(self, ids: list[int]) -> list[Row]:
