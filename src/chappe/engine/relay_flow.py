@@ -240,6 +240,7 @@ class Keeper:
             if self._sender is not None:
                 await self._sender.close()
             self._account, self._told_push = self._flow.account, None
+            self._quarantine_ms = 0
             self._sender = self._flow.open_sender()
 
     # -- what is told ------------------------------------------------------------------------------------------------
