@@ -15,6 +15,7 @@ from chappe.features.accounts.models import Organisation
 from chappe.features.connections import services
 from chappe.features.connections.models import Connection
 from chappe.features.messages.models import Message
+from chappe.features.relay.models import RelayLink
 from chappe.messaging import MessageOptions
 from chappe.rules.link import ELSEWHERE
 
@@ -82,6 +83,21 @@ def test_what_is_handed_over_needs_no_address_here(desk: Desk, organisation: Org
     services.create_connection(organisation.pk, "Mid", "relay", values | {"password": "a winter sea"}, NOW_MS)
     assert desk.send(text=SALE, options=FOLLOWED).status == 202
     assert options() == MessageOptions(link_base=ELSEWHERE)
+
+
+@pytest.mark.parametrize(("base", "status"), [("https://go.mid.example/l/", 202), ("", 422)])
+def test_what_is_handed_over_goes_by_what_mid_told_of_its_links(
+    desk: Desk, organisation: Organisation, base: str, status: int
+) -> None:
+    values: dict[str, Any] = {"internal_name": "crm", "base_url": "https://mid.example", "operator": "sms"}
+    made = services.create_connection(organisation.pk, "Mid", "relay", values | {"password": "a winter sea"}, NOW_MS)
+    RelayLink.objects.create(connection_id=made.pk, mid_link_base=base)
+    reply = desk.send(text=SALE, options=FOLLOWED)
+    assert reply.status == status
+    if status == 202:
+        assert options() == MessageOptions(link_base=base)
+    else:
+        assert list(reply.fields) == ["options.follow_links"]
 
 
 def test_mid_makes_links_of_its_own_for_what_is_handed_over(

@@ -103,6 +103,7 @@ RELAY_LINK = Query(
         *("mid_quarantine_ms", "pushed_ms", "mid_link_base"),
     ),
 )
+MID_LINK_BASES = Query("SELECT connection_id, mid_link_base FROM relay_link", ("connection_id", "mid_link_base"))
 BEGIN_RELAY_LINK = Query(f"{_LINK} page = relay_link.page")
 QUARANTINE_TO_TELL = Query(
     "SELECT id, address, short_code, status, reason, changed_ms FROM quarantine "

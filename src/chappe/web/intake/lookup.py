@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chappe.engine.store import catalogue
+from chappe.engine.store.relay_catalogue import MID_LINK_BASES
 from chappe.engine.store.store import Store
 from chappe.features.connections.services import read_way
 from chappe.features.connections.way import Way
@@ -77,7 +78,7 @@ class Lookup:
         self._nobodies: dict[str, int] = {}
         self._targets: dict[int, list[Target]] = {}
         self._relays: dict[str, Relay] = {}
-        self._versions: dict[int, tuple[int, Target | None]] = {}
+        self._versions: dict[int, tuple[tuple[int, str | None], Target | None]] = {}
         self.read_ms = 0
         """When the connections and the operators were read."""
         self.used: dict[int, int] = {}
@@ -142,16 +143,17 @@ class Lookup:
             login: Relay(login, organisation_id, password, "send" in _listed(scopes))
             for login, organisation_id, password, scopes in self._database.query(catalogue.RELAY_OPERATORS)
         }
+        link_bases: dict[int, str | None] = dict(self._database.query(MID_LINK_BASES))
         found: list[tuple[int, int, Target]] = []
         successors: dict[int, int] = {}
         for identifier, organisation_id, _, *row in self._database.query(catalogue.CONNECTIONS):
             provider, settings, sealed, is_enabled, version, position, replaced_by, internal_name = row
             if replaced_by:
                 successors[identifier] = replaced_by
-            kept = self._versions.get(identifier)
-            if kept is None or kept[0] != version:
-                target = _target(identifier, organisation_id, provider, settings, sealed, internal_name)
-                kept = self._versions[identifier] = (version, target)
+            kept, as_it_is = self._versions.get(identifier), (version, link_bases.get(identifier))
+            if kept is None or kept[0] != as_it_is:
+                target = _target(identifier, organisation_id, provider, settings, sealed, internal_name, as_it_is[1])
+                kept = self._versions[identifier] = (as_it_is, target)
             if is_enabled and kept[1] is not None:
                 found.append((position, identifier, kept[1]))
         former = _former(successors)
@@ -195,10 +197,13 @@ def _target(
     settings: str | dict[str, object],
     sealed: bytes = b"",
     internal_name: str = "",
+    mid_link_base: str | None = None,
 ) -> Target | None:
     values = json.loads(settings) if isinstance(settings, str) else settings
     try:
         way = read_way(organisation_id, identifier, provider, values, bytes(sealed))
     except ConfigError:
         return None  # one that is not complete must not keep the others from being used
+    if way.is_handed_over:
+        way = replace(way, mid_link_base=mid_link_base)
     return Target(identifier, organisation_id, way, Measure.of(way, 0), Identifier.of(way), internal_name)
