@@ -19,6 +19,8 @@ from chappe.features.deliveries.models import Delivery
 from chappe.features.deliveries.options import Options
 from chappe.features.messages.models import DeliveryCount, Message
 from chappe.features.relay.models import RelayLink
+from chappe.features.settings import retention
+from chappe.features.settings.services import Change, change_settings
 from chappe.features.templates import services as templates
 from chappe.features.templates.models import DeliveryTemplate
 from chappe.messaging import DeliveryState
@@ -223,6 +225,27 @@ def test_the_report_tells_who_opened_which_link(stage: Stage, marketer: Browser)
     assert "Opened a link 50.0% 2 people · 4 clicks" in shown
     assert f"{NEWS} 2 2 0 {SALE} 1 2 1 All 2 4 1" in shown
     assert "Nobody has opened a link yet." not in shown
+
+
+@addressed
+def test_once_addresses_are_erased_with_the_texts_the_report_says_so_and_has_the_sums(
+    stage: Stage, marketer: Browser, browse_as: Callable[..., Browser]
+) -> None:
+    delivery = sent(stage, follow_links=True)
+    opened(ids(delivery)[0])
+    opened(ids(delivery)[1], is_machine=True)
+    Message.objects.filter(delivery_id=delivery.pk).update(created_ms=NOW_MS, due_ms=NOW_MS, done_ms=NOW_MS)
+    change_settings(stage.organisation, Change(retention={"texts": 30}), NOW_MS)
+    retention.run(stage.organisation, NOW_MS + 31 * retention.DAY_MS, lambda: None)
+    path = f"/deliveries/{delivery.pk}/"
+    shown = marketer.get(path).text
+    assert "Addresses were erased with the texts; the sums stay." in shown
+    assert "Opened a link 25.0% 1 person · 1 click" in shown
+    assert "Nobody has opened a link yet." not in shown
+    figures = rows_of(marketer, f"{path}report/figures.csv")
+    assert [line for line in figures if line[0] == "Clicks"] == [["Clicks", "", "1"]]
+    words = "Les adresses ont été effacées avec les textes ; les totaux restent."
+    assert words in browse_as("marketer", language="fr").get(path).text.replace("\u202f", " ")
 
 
 @addressed

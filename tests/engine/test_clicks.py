@@ -96,6 +96,23 @@ def test_a_message_that_is_gone_has_nothing_counted(stock: Stock) -> None:
     assert (clicks_of(message), figures(9).clicks) == ([], 0)
 
 
+def test_of_a_message_whose_text_is_erased_it_is_counted_that_a_link_was_opened_and_not_which(stock: Stock) -> None:
+    """A click waits to be counted while the text is erased, or mid keeps it for longer."""
+    first, second = stock.enqueue(2, delivery=9)
+    add(stock, click(second))
+    stock.query(f"UPDATE message SET body = '' WHERE id = {first}")
+    add(stock, click(first), click(first, 1, NEWS))
+    told(stock, [Clicked(first, 1, NEWS, 4, 0, NOW_MS, NOW_MS), Clicked(first, 2, NEWS, 0, 1, NOW_MS, NOW_MS)])
+    assert [(one.url, one.clicks, one.machine_clicks) for one in clicks_of(first)] == [
+        ("", 1, 0),
+        ("", 4, 0),
+        ("", 0, 1),
+    ]
+    found = figures(9)
+    assert (found.people, found.clicks, found.machine_clicks) == (2, 6, 1)
+    assert found.links == [LinkFigure(SALE, 1, 1, 0)]
+
+
 def test_what_was_counted_elsewhere_holds_where_it_is_more_however_often_it_is_told(stock: Stock) -> None:
     (message,) = stock.enqueue(1, delivery=9)
     early = Clicked(message, 0, SALE, 1, 2, NOW_MS, NOW_MS)

@@ -8,21 +8,28 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from tests import row
+from tests.linked import NEWS, SALE, opened
 from tests.row import NOW_MS
 
+from chappe.engine.store.relay_catalogue import relayed
 from chappe.features.accounts.models import Organisation
 from chappe.features.callbacks import services as callbacks
 from chappe.features.callbacks.models import CallbackEvent
 from chappe.features.contacts.models import ContactImport, ContactImportError, ContactList
+from chappe.features.deliveries import services as deliveries
+from chappe.features.deliveries.models import Delivery
 from chappe.features.inbox.models import Conversation
 from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.messages import retention as messages
 from chappe.features.messages.models import DeliveryCount, Exchange, Inbound, Message, MessageEvent, Segment
+from chappe.features.relay.models import RelayDelivery
 from chappe.features.settings import retention
 from chappe.features.settings.models import QuietWait, RetentionRun
 from chappe.features.settings.services import Change, change_settings, settings_of
+from chappe.features.tracking import retention as tracking
 from chappe.features.tracking.models import LinkClick
+from chappe.features.tracking.services import LinkFigure, clicks_of, figures
 from chappe.messaging import DeliveryState, MessageOptions
 
 DAY_MS = retention.DAY_MS
@@ -44,6 +51,22 @@ def sent(organisation_id: int, number: int, at_ms: int, state: DeliveryState = D
     row.event(number, "put_off", "busy", at_ms)
     for place in (0, 14):
         row.click(number, place)
+
+
+def sent_by(delivery: Delivery | RelayDelivery, number: int, at_ms: int) -> None:
+    """A message of a delivery, with nothing opened of it."""
+    times = {"created_ms": at_ms, "due_ms": at_ms, "sent_ms": at_ms, "done_ms": at_ms}
+    row.message(delivery.organisation_id, number, delivery_id=delivery.pk, state=DeliveryState.DELIVERED, **times)
+
+
+def delivery_of(organisation: Organisation) -> Delivery:
+    people = ContactList.objects.create(organisation=organisation, name=f"Of {Delivery.objects.count()}")
+    way = row.connection(organisation.pk, f"Way {people.pk}")
+    return Delivery.objects.create(organisation=organisation, label="June", contact_list=people, connection=way)
+
+
+def addresses(delivery_id: int) -> list[str]:
+    return [one.url for one in figures(delivery_id).links]
 
 
 def left() -> list[int]:
@@ -154,6 +177,109 @@ def test_texts_are_blanked_and_all_else_stays(organisation: Organisation) -> Non
     found = Inbound.objects.get()
     assert (found.body, found.sender) == ("", "+33612345678")
     assert clean(organisation) == 0
+
+
+# -- addresses that were opened ----------------------------------------------------------------------------------------
+
+
+def test_addresses_go_with_the_text_they_stood_in_and_that_they_were_opened_stays(organisation: Organisation) -> None:
+    for number, at_ms in ((1, YOUNG_MS), (2, OLD_MS), (3, YOUNG_MS)):
+        sent(organisation.pk, number, at_ms)
+    keep(organisation, texts=30)
+    assert clean(organisation) == 1
+    assert [(one.url, one.clicks) for one in clicks_of(2)] == [("", 1)] * 2
+    assert {one.url for number in (1, 3) for one in clicks_of(number)} == {SALE}
+
+
+def test_a_delivery_keeps_its_addresses_until_its_last_text_is_erased_and_its_sums_for_ever(
+    organisation: Organisation,
+) -> None:
+    delivery = delivery_of(organisation)
+    for number, at_ms in ((1, OLD_MS), (2, OLD_MS), (3, YOUNG_MS)):
+        sent_by(delivery, number, at_ms)
+    opened(1)
+    opened(1, 1, NEWS)
+    opened(2, is_machine=True)
+    keep(organisation, texts=30)
+    clean(organisation)
+    assert addresses(delivery.pk) == [NEWS, SALE], "a text is left, though nobody opened a link of it"
+    clean(organisation, NOW_MS + 30 * DAY_MS)
+    found = deliveries.links_of(delivery)
+    assert found is not None, "it was never said of the delivery itself that its links are followed"
+    assert (found.people, found.clicks, found.machine_clicks, found.links) == (1, 2, 1, [])
+
+
+def test_a_delivery_keeps_its_addresses_while_one_that_was_opened_stands_in_a_text(organisation: Organisation) -> None:
+    delivery = delivery_of(organisation)
+    for number, at_ms in ((1, OLD_MS), (2, YOUNG_MS)):
+        sent_by(delivery, number, at_ms)
+        opened(number)
+    keep(organisation, texts=30)
+    clean(organisation)
+    assert figures(delivery.pk).links == [LinkFigure(SALE, 2, 2, 0)]
+    assert [one.url for number in (1, 2) for one in clicks_of(number)] == ["", SALE]
+
+
+def test_addresses_of_what_another_installation_handed_over_go_as_well(organisation: Organisation) -> None:
+    ours = RelayDelivery.objects.create(pk=relayed(5, 9), organisation_id=organisation.pk)
+    theirs = RelayDelivery.objects.create(pk=relayed(6, 9), organisation_id=organisation.pk + 1)
+    for number, delivery in enumerate((ours, theirs), start=1):
+        sent_by(delivery, number, OLD_MS)
+        opened(number)
+    keep(organisation, texts=30)
+    clean(organisation)
+    assert (addresses(ours.pk), figures(ours.pk).people) == ([], 1)
+    assert (addresses(theirs.pk), [one.url for one in clicks_of(2)]) == ([SALE], [SALE])
+
+
+def test_addresses_go_with_the_last_message_of_a_delivery(organisation: Organisation) -> None:
+    delivery = delivery_of(organisation)
+    for number, at_ms in ((1, OLD_MS), (2, YOUNG_MS)):
+        sent_by(delivery, number, at_ms)
+        opened(number)
+    keep(organisation, messages=30)
+    clean(organisation)
+    assert (left(), addresses(delivery.pk)) == ([2], [SALE])
+    clean(organisation, NOW_MS + 30 * DAY_MS)
+    assert (left(), addresses(delivery.pk)) == ([], [])
+    assert (figures(delivery.pk).people, figures(delivery.pk).clicks) == (2, 2)
+
+
+def test_many_deliveries_and_clicks_are_looked_through_some_at_a_time(
+    organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "LOOKED_AT", 2)
+    other = Organisation.objects.create(name="Other")
+    made = [delivery_of((organisation, other)[index == 3]) for index in range(7)]
+    for index, delivery in enumerate(made):
+        for number in range(10 * index + 1, 10 * index + 6):
+            is_young = index == 5 and number == 55
+            sent_by(delivery, number, YOUNG_MS if is_young else OLD_MS)
+            opened(number)
+    keep(organisation, texts=30)
+    clean(organisation)
+    assert [index for index, delivery in enumerate(made) if addresses(delivery.pk)] == [3, 5]
+    assert all(figures(delivery.pk).people == 5 for delivery in made)
+
+
+def test_an_interrupted_night_takes_addresses_the_next(organisation: Organisation) -> None:
+    delivery = delivery_of(organisation)
+    sent_by(delivery, 1, OLD_MS)
+    opened(1)
+    keep(organisation, texts=30)
+
+    def stop() -> None:
+        if not Message.objects.exclude(body="").exists():
+            raise jobs.Interrupted("the process ends")
+
+    with pytest.raises(jobs.Interrupted):
+        retention.run(organisation.pk, NOW_MS, stop)
+    assert addresses(delivery.pk) == [SALE]
+    clean(organisation)
+    assert addresses(delivery.pk) == []
+
+
+# -- what is not a message ---------------------------------------------------------------------------------------------
 
 
 def test_texts_from_phones_go_oldest_first_and_those_of_others_stay(organisation: Organisation) -> None:

@@ -214,3 +214,13 @@ def test_links_that_were_opened_are_told_once_each_when_they_were_opened_first(c
             "https://shop.example/news was opened 3 times, for the last time at 2026-01-01 00:01:05 UTC.",
         ),
     ]
+
+
+def test_of_a_text_that_was_erased_it_is_told_that_links_were_opened_and_not_which(connection: Connection) -> None:
+    message = row.message(connection.organisation_id, body="", state=DeliveryState.DELIVERED, done_ms=NOW_MS + 900)
+    row.click(1, 0, 3, url="")
+    row.click(1, 1, 0, 1, url="", first_ms=NOW_MS + 7_000)
+    assert told(message)[2:] == [
+        ("opened", "A link in its text was opened."),
+        ("looked_at", "A program looked at a link in its text; nobody opened it."),
+    ]

@@ -98,5 +98,7 @@ def test_what_was_opened_is_told_in_french(connection: Connection) -> None:
     row.click(1)
     row.click(1, 1, 3)
     row.click(1, 2, 0, 1)
+    row.click(1, 3, 1, url="")
+    row.click(1, 4, 0, 1, url="")
     assert english_in(told(message)) == []
     assert "https://shop.example/sale a été ouvert." in told(message)

@@ -1,7 +1,8 @@
 """What is counted of short links: of each address of a message, and summed up for its delivery.
 
 Messages are locked by rising number before anything of theirs is read, and deliveries are after them: so whoever counts at the
-same moment, in this process or another, waits. A message that is gone has nothing counted any more.
+same moment, in this process or another, waits. A message that is gone has nothing counted any more; of one whose text is
+erased it is not kept what was opened.
 """
 
 from collections import defaultdict
@@ -33,7 +34,8 @@ class Click:
 
 @dataclass(frozen=True, slots=True)
 class Clicked:
-    """How often an address of a message was opened in all. The times are those of people, where any of them did."""
+    """How often an address of a message was opened in all. The times are those of people, where any of them did. `url` is empty
+    where the text is erased."""
 
     message_id: int
     place: int
@@ -64,6 +66,7 @@ class Owner:
 
     organisation_id: int
     delivery_id: int
+    has_text: bool = True
 
 
 Before = dict[int, Clicked]
@@ -114,13 +117,13 @@ def _held(store: Store, messages: Iterable[int]) -> tuple[dict[int, Owner], Befo
     places = [row[0] << PLACE_BITS | place for row in rows for place in range(MOST_LINKS)]
     found = store.database.query(catalogue.CLICKS, (places,)) if places else []
     before = [Clicked(row[0] >> PLACE_BITS, row[0] & (1 << PLACE_BITS) - 1, *row[1:]) for row in found]
-    return {row[0]: Owner(row[1], row[2]) for row in rows}, {one.id: one for one in before}
+    return {row[0]: Owner(row[1], row[2], bool(row[3])) for row in rows}, {one.id: one for one in before}
 
 
 def _write(
     store: Store, owners: Mapping[int, Owner], before: Before, now: Mapping[int, Clicked]
 ) -> list[tuple[Clicked, Owner]]:
-    changed = [(one, owners[one.message_id]) for _, one in sorted(now.items())]
+    changed = [(_kept(one, owners[one.message_id]), owners[one.message_id]) for _, one in sorted(now.items())]
     store.database.run(catalogue.SET_CLICKS, [_row(one, owner) for one, owner in changed])
     deliveries: dict[int, list[Clicked]] = defaultdict(list)
     for one, owner in changed:
@@ -130,6 +133,11 @@ def _write(
     for delivery_id in sorted(deliveries):
         _sum_up(store, delivery_id, deliveries[delivery_id], before)
     return changed
+
+
+def _kept(one: Clicked, owner: Owner) -> Clicked:
+    """Who counts with us may keep texts for longer than we, and a click may wait while its text is erased."""
+    return one if owner.has_text else replace(one, url="")
 
 
 def _row(one: Clicked, owner: Owner) -> Row:
@@ -142,10 +150,12 @@ def _sum_up(store: Store, delivery_id: int, changed: Sequence[Clicked], before: 
     store.database.query(catalogue.HOLD_LINK_COUNT, (delivery_id,))
     told_apart = {url for (url,) in store.database.query(catalogue.COUNTED_LINKS, (delivery_id,))}
     for one in changed:
-        if len(told_apart) < MOST_URLS:
+        if one.url and len(told_apart) < MOST_URLS:
             told_apart.add(one.url)
 
-    def names(url: str) -> tuple[str, str]:
+    def names(url: str) -> tuple[str, ...]:
+        if not url:
+            return (ANY,)
         return ANY, url if url in told_apart else OTHERS
 
     opened = {(one.message_id, name) for one in before.values() if one.clicks for name in names(one.url)}

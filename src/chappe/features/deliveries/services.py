@@ -456,7 +456,7 @@ def links_of(delivery: Delivery) -> LinkFigures | None:
     """What was opened of it; None where its links are not followed. Those of a delivery that stands for another installation's
     are, if its messages say so, and then something may have been opened of them."""
     found = tracking.figures(delivery.pk)
-    return found if found.links or Options.of(delivery).follow_links else None
+    return found if found.is_opened or Options.of(delivery).follow_links else None
 
 
 def _failure_reasons(delivery: Delivery) -> list[tuple[str, int]]:

@@ -1,7 +1,7 @@
 """What is deleted of messages and of texts from phones once their days are over: the texts alone, or everything.
 
 A message that still waits to be sent is never touched. One that its provider took and never reported on counts as over
-once its days are. Reports stay: the counts of deliveries are rows of their own.
+once its days are. Reports stay: the counts of deliveries are rows of their own. Addresses read out of a text go with it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +18,7 @@ from chappe.features.message_store import open_store
 from chappe.features.messages.models import Exchange, Inbound, Message
 from chappe.features.settings import quiet_wait
 from chappe.features.settings.retention import Beat, Kind, Progress, register
+from chappe.features.tracking.retention import forget_addresses
 from chappe.messaging import DeliveryState, MessageOptions
 from chappe.rules.link import PLACE_BITS
 
@@ -31,6 +32,7 @@ SOON_RECEIPTS_DAYS = 7
 _DELETE_MESSAGES = Query("DELETE FROM message WHERE id IN ??")
 _DELETE_SEGMENTS = Query("DELETE FROM segment WHERE id BETWEEN ? AND ?")
 _DELETE_CLICKS = Query("DELETE FROM link_click WHERE id BETWEEN ? AND ?")
+_BLANK_CLICKS = Query("UPDATE link_click SET url = '' WHERE id BETWEEN ? AND ? AND url <> ''")
 _DELETE_EVENTS = Query("DELETE FROM message_event WHERE message_id IN ??")
 _DELETE_RELAYED = Query("DELETE FROM relayed WHERE message_id IN ??")
 _TEXTS = Query("SELECT id, options FROM message WHERE id IN ?? AND (body <> '' OR options IS NOT NULL)")
@@ -46,13 +48,17 @@ Act = Callable[[Store, Sequence[int]], int]
 def forget_messages(organisation_id: int, before_ms: int, position: int, beat: Beat) -> Progress:
     """Delete messages with their segments and what happened to them."""
     done = _walk(organisation_id, before_ms, position, beat, _delete)
+    forget_addresses(organisation_id, beat)
     quiet_wait.forget(organisation_id, before_ms, beat)
     return done
 
 
 def forget_texts(organisation_id: int, before_ms: int, position: int, beat: Beat) -> Progress:
-    """Take the texts out of messages, and what was prepared for the person; the rest stays."""
-    return _walk(organisation_id, before_ms, position, beat, _blank)
+    """Take the texts out of messages, their addresses that were opened, and what was prepared for the person; the rest
+    stays."""
+    done = _walk(organisation_id, before_ms, position, beat, _blank)
+    forget_addresses(organisation_id, beat)
+    return done
 
 
 def _walk(organisation_id: int, before_ms: int, position: int, beat: Beat, act: Act) -> Progress:
@@ -107,7 +113,7 @@ def _over(store: Store, ids: Sequence[int], before_ms: int) -> list[int]:
 def _delete(store: Store, ids: Sequence[int]) -> int:
     for first, last in _runs(ids):
         store.database.query(_DELETE_SEGMENTS, (first << 12, last << 12 | 4095))
-        store.database.query(_DELETE_CLICKS, (first << PLACE_BITS, last << PLACE_BITS | (1 << PLACE_BITS) - 1))
+        store.database.query(_DELETE_CLICKS, _clicks_of(first, last))
     store.database.query(_DELETE_EVENTS, (ids,))
     store.database.query(_DELETE_RELAYED, (ids,))
     store.database.query(_DELETE_MESSAGES, (ids,))
@@ -123,7 +129,14 @@ def _blank(store: Store, ids: Sequence[int]) -> int:
         store.database.query(_BLANK_BUT_RECEIPT, (_SILENT, silent))
     if others:
         store.database.query(_BLANK, (others,))
+    for first, last in _runs(ids):
+        store.database.query(_BLANK_CLICKS, _clicks_of(first, last))
     return len(found)
+
+
+def _clicks_of(first: int, last: int) -> tuple[int, int]:
+    """The first and the last that clicks of these messages, and of those between them, can have as their number."""
+    return first << PLACE_BITS, last << PLACE_BITS | (1 << PLACE_BITS) - 1
 
 
 def _runs(ids: Sequence[int]) -> Iterator[tuple[int, int]]:

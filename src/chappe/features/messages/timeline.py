@@ -17,7 +17,7 @@ from chappe.features.messages.models import MessageEvent, MessageNow, Segment
 from chappe.features.messages.services import segments_of
 from chappe.features.relay.models import RelayDelivery
 from chappe.features.settings import quiet_wait
-from chappe.features.tracking.services import clicks_of
+from chappe.features.tracking.services import MessageClick, clicks_of
 from chappe.features.words import localised
 from chappe.messaging import ENDS, DeliveryState, MessageOptions
 
@@ -168,7 +168,9 @@ def _opened(message: MessageNow) -> Iterator[Entry]:
     """Of each address at once, by when it was opened first: some are opened over and over."""
     for one in clicks_of(message.pk):
         words = {"url": one.url, "count": one.clicks, "time": _shown(one.last_ms)}
-        if one.clicks:
+        if not one.url:
+            yield _opened_of_an_erased_text(one)
+        elif one.clicks:
             text = ngettext(
                 "%(url)s was opened.",
                 "%(url)s was opened %(count)s times, for the last time at %(time)s.",
@@ -177,6 +179,13 @@ def _opened(message: MessageNow) -> Iterator[Entry]:
             yield Entry(one.first_ms, OPENED, text % words)
         else:
             yield Entry(one.first_ms, LOOKED_AT, _("A program looked at %(url)s; nobody opened it.") % words)
+
+
+def _opened_of_an_erased_text(one: MessageClick) -> Entry:
+    """In the words for those who may not read texts."""
+    if one.clicks:
+        return Entry(one.first_ms, OPENED, _("A link in its text was opened."))
+    return Entry(one.first_ms, LOOKED_AT, _("A program looked at a link in its text; nobody opened it."))
 
 
 def _end(message: MessageNow) -> Iterator[Entry]:

@@ -7,7 +7,7 @@ from chappe.features.column import AssignedId, Milliseconds
 
 class LinkClick(models.Model):
     """An address of a message that was opened, by `message << 4 | place in its text`. `clicks` are people's, as far as that can
-    be told; `machine_clicks` those of programs that look at links beforehand.
+    be told; `machine_clicks` those of programs that look at links beforehand. `url` is empty once the text is erased.
     """
 
     id = AssignedId()
@@ -26,7 +26,7 @@ class LinkClick(models.Model):
 
 class LinkCount(models.Model):
     """How often an address of a delivery was opened; an empty `url` stands for all beyond the first hundred, and `*` for any
-    of them: who opened two is one person there."""
+    of them: who opened two is one person there. That one alone stays when the texts are erased."""
 
     delivery_id = models.BigIntegerField()
     url = models.CharField(max_length=400)

@@ -278,7 +278,7 @@ def report(request: HttpRequest, delivery_id: int) -> ReportOut:
     "/deliveries/{int:delivery_id}/links", response=OpenedLinks, auth=may_read, summary="Links that were opened"
 )
 def list_links(request: HttpRequest, delivery_id: int) -> OpenedLinks:
-    """Each address that was opened. None where links are not followed, or nobody opened one yet."""
+    """Each address that was opened. None where links are not followed, nobody opened one yet, or all texts are erased."""
     found = figures(services.find_delivery(organisation_of(request), delivery_id).pk)
     return OpenedLinks(**_clicks(found), items=[OpenedLink(url=one.url, **_clicks(one)) for one in found.links])
 

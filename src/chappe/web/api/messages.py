@@ -64,7 +64,7 @@ class MessageOut(Schema):
 class ClickOut(Schema):
     """The times are those of people, where any of them opened it."""
 
-    url: str = Field(description="an address of its text, without ? and # and what follows")
+    url: str = Field(description="an address of its text, without ? and # and what follows; empty: the text is erased")
     clicks: int = Field(description="of people, as far as that can be told")
     machine_clicks: int = Field(description="of programs that open links to show or check them")
     first_at: datetime | None
