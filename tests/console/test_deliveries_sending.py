@@ -12,7 +12,7 @@ from tests.console.delivery_stage import at_work, typed
 from tests.e2e.installation import until
 from tests.engine.house import House
 from tests.features.stage import Stage, counts, number
-from tests.row import NOW_MS, link
+from tests.row import NOW_MS, click, link
 
 from chappe.features.accounts.models import Organisation
 from chappe.features.audit.models import AuditEvent
@@ -28,6 +28,7 @@ from chappe.features.jobs.services import run_until_empty
 from chappe.features.messages.models import DeliveryCount, Message, Outbox, Traffic
 from chappe.features.refusal import NotFound
 from chappe.features.settings.services import Change, change_settings
+from chappe.features.tracking.services import clicks_of
 from chappe.messaging import DeliveryState, TrafficKind
 
 WAITING, EXCLUDED = DeliveryState.WAITING, DeliveryState.EXCLUDED
@@ -397,11 +398,14 @@ def test_a_person_who_is_erased_is_in_no_proof_and_among_no_test_numbers(stage: 
     contacts.erase_contact(stage.organisation, someone.pk, now_ms())
     run_until_empty()
     assert not ProofNumber.objects.exists()
-    assert Message.objects.get().body == "Hello Ada"  # on its way
+    message = Message.objects.get()
+    assert message.body == "Hello Ada"  # on its way
+    click(message.pk)
     Message.objects.update(state=DeliveryState.FAILED)
     Job.objects.update(due_ms=0)
     run_until_empty()
     assert Message.objects.get().body == ""
+    assert [(one.url, one.clicks) for one in clicks_of(message.pk)] == [("", 1)]
 
 
 def test_nobody_on_the_list_no_proof(stage: Stage, marketer: Browser) -> None:

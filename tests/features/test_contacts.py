@@ -16,6 +16,7 @@ from chappe.features.jobs import services as jobs
 from chappe.features.jobs.models import Job
 from chappe.features.messages.models import Inbound, Message
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
+from chappe.features.tracking.services import clicks_of
 from chappe.messaging import DeliveryState
 
 PHONE = "+33612345678"
@@ -184,6 +185,8 @@ def test_erasing_a_person_takes_their_words_and_number_out_of_what_ended(ours: i
     row.message(ours, 2, contact_id=0, state=DeliveryState.FAILED)
     row.message(ours, 3, contact_id=other.pk, state=DeliveryState.DELIVERED)
     row.message(ours, 4, contact_id=contact.pk, state=DeliveryState.SENT)
+    for number in (1, 3, 4):
+        row.click(number)
     row.inbound(ours)
     Conversation.objects.create(organisation_id=ours, number=PHONE, connection_id=1, last_inbound_id=1)
     services.erase_contact(ours, contact.pk, NOW_MS)
@@ -194,6 +197,9 @@ def test_erasing_a_person_takes_their_words_and_number_out_of_what_ended(ours: i
     text = "Your parcel is here"
     assert found == {1: gone, 2: gone, 3: (PHONE, text, other.pk), 4: (PHONE, text, contact.pk)}
     assert (Inbound.objects.get().sender, Inbound.objects.get().body) == ("", "")
+    addresses = {number: [(one.url, one.clicks) for one in clicks_of(number)] for number in (1, 3, 4)}
+    sale = "https://shop.example/sale"
+    assert addresses == {1: [("", 1)], 3: [(sale, 1)], 4: [(sale, 1)]}
 
 
 def test_what_was_under_way_is_erased_when_it_has_ended(ours: int) -> None:

@@ -53,6 +53,7 @@ from chappe.features.page import (
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.features.settings.services import settings_of
 from chappe.features.traces.services import forget_person as forget_traced
+from chappe.features.tracking.services import forget_addresses_of
 from chappe.messaging import ENDS, ChappeError, FieldError
 from chappe.rules.email_address import read_email
 
@@ -705,7 +706,9 @@ def _erase_job(job: Job, lease: jobs.Lease) -> None:
         organisation_id=job.organisation_id, recipient__in=reaches, contact_id__in=[job.subject_id, 0]
     )
     while some := list(ours.filter(state__in=ENDS).values_list("pk", flat=True)[:_ROWS_AT_ONCE]):
-        Message.objects.filter(pk__in=some).update(recipient="", body="", options=None, contact_id=0)
+        with transaction.atomic():
+            Message.objects.filter(pk__in=some).update(recipient="", body="", options=None, contact_id=0)
+            forget_addresses_of(some)
         lease.beat()
     senders = [one[:LONGEST_INBOUND_SENDER] for one in reaches]
     texts = Inbound.objects.filter(organisation_id=job.organisation_id, sender__in=senders)

@@ -27,6 +27,7 @@ from chappe.features.messages.models import Message, MessageNow
 from chappe.features.page import LARGEST_ID
 from chappe.features.refusal import Conflict, InvalidInput, NotFound
 from chappe.features.settings.services import settings_of
+from chappe.features.tracking.services import forget_addresses_of
 from chappe.messaging import ENDS, ConfigError, DeliveryState, FieldError
 from chappe.rules.email_address import read_email
 
@@ -184,7 +185,9 @@ def forget_person(organisation_id: int, contact_id: int, reaches: Sequence[str])
     for proof in Proof.objects.filter(contact_id=contact_id, delivery__organisation_id=organisation_id):
         rows = _messages(proof.delivery, proof)
         ended = [row.pk for row in rows if row.state in ENDS]
-        Message.objects.filter(pk__in=ended).update(body="", options=None)
+        with transaction.atomic():
+            Message.objects.filter(pk__in=ended).update(body="", options=None)
+            forget_addresses_of(ended)
         is_needed |= len(ended) < len(rows)
         if len(ended) == len(rows):
             Proof.objects.filter(pk=proof.pk).update(contact_id=0)
