@@ -52,8 +52,9 @@ MOST_SEGMENTS = 255
 GIVE_BACK_S = 5.0
 """After so long without a link the messages in hand go back, for an engine that has one."""
 AHEAD_LEAST, AHEAD_MOST = 500, 8_000
-WISH_MOST = 1_000
-"""Messages asked for at once: a longer answer would hold up the commits behind it."""
+WISH_MOST, BUNDLES_MOST = 1_000, 4_000
+"""Messages asked for at once: a longer answer would hold up the commits behind it. Of what goes over in bundles more, for each
+answer is a commit of its own, and the first of its messages does not go before the others."""
 AHEAD_S = 5.0
 """How many seconds of a throttled connection's messages are leased ahead."""
 
@@ -329,8 +330,9 @@ class Worker:
         limit = sum(slot.limit_per_s for slot in ready)
         if limit:
             ahead = min(ahead, max(1, int(limit * AHEAD_S)))
-        wanted = min(ahead - self._in_hand, WISH_MOST)
-        if wanted >= min(WISH_MOST, (ahead + 1) // 2):
+        most = BUNDLES_MOST if self._hands_over else WISH_MOST
+        wanted = min(ahead - self._in_hand, most)
+        if wanted >= min(most, (ahead + 1) // 2):
             self._want_number, self._wanted_ms = self._client.number(), self._now_ms()
             self._client.send(
                 Want(

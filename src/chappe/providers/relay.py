@@ -178,7 +178,7 @@ SPEC = ProviderSpec(
     ),
     settings=(
         *(replace(setting, group=ACCOUNT if setting.name == "internal_name" else MID) for setting in _ACCOUNT),
-        *(setting for setting in http_settings(concurrency=2) if setting.name not in OURS_ONLY),
+        *(setting for setting in http_settings(concurrency=1) if setting.name not in OURS_ONLY),
     ),
     check=_check,
     hands_over=True,

@@ -36,6 +36,9 @@ class BoundedHeads(HttpToolsProtocol):
             self.send_400_response("The head of the request is too long.")
 
 
+NICENESS = 5
+"""The engine goes first where there is not enough processor for all: its providers wait for answers, and what is taken here
+is of use once it is sent."""
 GARBAGE_OBJECTS = 50_000
 """Made, and not let go of, between two looks for those that only know each other."""
 
@@ -43,6 +46,7 @@ GARBAGE_OBJECTS = 50_000
 def main() -> None:
     host, port = sys.argv[1], int(sys.argv[2])
     # Messages that come by the thousand are no garbage: looking through them again and again takes as long as storing them.
+    os.nice(NICENESS)
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS, 20, 20)
     proxies = Configuration.load(os.environ).trusted_proxies
