@@ -59,8 +59,9 @@ class Marketing(Remembering):
 
 
 def slot_of(owner: Remembering, peer: Peer, lanes: int = 2) -> HttpSlot:
-    settings = {"internal_name": "crm", "base_url": peer.url, "operator": "sms", "password": "key"}
-    account = Account(relay.SPEC.parse({**settings, "allowed_networks": "127.0.0.0/8"}), 1, 1)
+    settings: dict[str, Any] = {"internal_name": "crm", "base_url": peer.url, "operator": "sms", "password": "key"}
+    settings |= {"allowed_networks": "127.0.0.0/8", "concurrency": lanes}
+    account = Account(relay.SPEC.parse(settings), 1, 1)
     sender = open_sender(relay, account)  # type: ignore[arg-type]
     found: Any = relay
     return HttpSlot(1, found, account, sender, limit_per_s=0, concurrency=lanes, host=owner, watcher=owner)
