@@ -123,7 +123,7 @@ def furnish(made: Scene) -> dict[str, object]:
         "o = a.create_organisation('Bench', now)\n"
         f"t = dict(account_sid='AC' + '1' * 32, auth_token={TOKEN!r}, sender='+15017122661')\n"
         "t = c.create_connection(o.pk, 'Twilio', 'twilio', t, now)\n"
-        "own = c.create_connection(o.pk, 'Own', 'custom', {'url': 'http://127.0.0.1:9/'}, now)\n"
+        "own = c.create_connection(o.pk, 'Own', 'custom', {'url': 'http://127.0.0.1:9/', 'message_id_field': 'id'}, now)\n"
         f"proof = dict(kind='hmac', header='X-Signature', secret={SECRET!r})\n"
         f"change = h.Change(name='Hook', payload={PAYLOAD!r}, proof=proof)\n"
         "hook = h.create_hook(o.pk, own.pk, 'feedback', change, now)\n"
