@@ -1,12 +1,13 @@
 """Countries and time zones, as people choose among them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from itertools import groupby
+from pathlib import Path
 
 import phonenumbers
 from django.utils.translation import get_language
-from phonenumbers.geodata.locale import LOCALE_DATA
 
 from chappe.rules.quiet_hours import zones
 
@@ -29,9 +30,26 @@ def _regions(language: str) -> tuple[tuple[str, str], ...]:
 
 
 def _name(code: str, language: str) -> str:
-    names = LOCALE_DATA.get(code, {})
+    names = _countries().get(code, {})
     found = str(names.get(language) or names.get("en") or code)
     return str(names.get(found.removeprefix("*"), code)) if found.startswith("*") else found
+
+
+@cache
+def _countries() -> Mapping[str, Mapping[str, str]]:
+    """Code → language → the country's name, or * and another language that has the same name.
+
+    The library's module is read by its file: its package brings the places of all numbers with it, 130 MiB that nobody asks
+    for here.
+    """
+    name = "phonenumbers.geodata.locale"
+    spec = spec_from_file_location(name, Path(phonenumbers.__file__).parent / "geodata" / "locale.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Mapping[str, Mapping[str, str]] = module.LOCALE_DATA
+    return found
 
 
 def time_zones() -> Iterator[tuple[str, list[tuple[str, str]]]]:
