@@ -122,6 +122,7 @@ def test_a_slow_way_delays_and_does_no_more(tiers: TwoTiers) -> None:
 @pytest.mark.parametrize("fate", [Fate.IS_LOST, Fate.ANSWER_IS_LOST])
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_what_pushes_do_not_bring_is_asked_for(tiers: TwoTiers, share: float, fate: Fate) -> None:
+    wait(lambda: tiers.told() == tiers.pages()[0], "what happened before to be pushed")
     delivery, before, told = tiers.begin(), tiers.back.lost, tiers.told()
     tiers.back.set(some(tiers.chance, share, fate))
     while tiers.back.lost < before + 2:
