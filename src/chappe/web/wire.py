@@ -94,6 +94,19 @@ def headers_of(error: BadRequest, request: dict[bytes, bytes], challenge: bytes 
     return []
 
 
+async def live(
+    rest: Application, scope: Scope, receive: Receive, send: Send, close: Callable[[], Awaitable[None]]
+) -> None:
+    """Start and end with `rest`, and `close` what is ours before the server hears that all has ended."""
+
+    async def said(message: Scope) -> None:
+        if message["type"] == "lifespan.shutdown.complete":
+            await close()
+        await send(message)
+
+    await rest(scope, receive, said)
+
+
 async def say(send: Send, status: int, kind: bytes, body: bytes, more: list[tuple[bytes, bytes]]) -> None:
     start = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": start})

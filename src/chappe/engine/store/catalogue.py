@@ -182,11 +182,11 @@ LEASED_COLUMNS = (  # in the field order of messaging.OutboundMessage, then what
     "due_ms",
 )
 WAITING_IN_RANGE = Query(
-    f"SELECT {', '.join(LEASED_COLUMNS)} FROM message WHERE id BETWEEN ? AND ? AND state = 10 ORDER BY id",  # noqa: S608
+    f"SELECT {', '.join(LEASED_COLUMNS)} FROM message WHERE id BETWEEN ? AND ? AND state = 10 ORDER BY id",  # noqa: S608 - columns of our own
     LEASED_COLUMNS,
 )
 WAITING_AMONG = Query(
-    f"SELECT {', '.join(LEASED_COLUMNS)} FROM message_now WHERE id IN ?? AND state = 10 ORDER BY id",  # noqa: S608
+    f"SELECT {', '.join(LEASED_COLUMNS)} FROM message_now WHERE id IN ?? AND state = 10 ORDER BY id",  # noqa: S608 - columns of our own
     LEASED_COLUMNS,
 )
 SEGMENTS_OF = Query("SELECT id, state FROM segment WHERE id BETWEEN ? AND ?", ("id", "state"))

@@ -22,6 +22,7 @@ from chappe.features.deliveries.state import CATEGORIES
 from chappe.features.deliveries.template import LONGEST_BODY
 from chappe.features.deliveries.terms import LONGEST_SERVICE_ID, LONGEST_SHORT_CODE, MOST_PARAMETERS, Written
 from chappe.features.form import ConsoleForm
+from chappe.features.messages.handed import HANDING_OVER
 from chappe.features.refusal import InvalidInput
 from chappe.features.words import localised
 from chappe.messaging import Channel, FieldError
@@ -234,7 +235,7 @@ class TermsEditor:
 
     def _explain_links(self, field: Any) -> None:
         """What the box does here; it cannot be ticked where that would do nothing."""
-        base, is_handed = own_base(), any(_hands_over(one) for one in self._connections)
+        base, is_handed = own_base(), any(one.provider in HANDING_OVER for one in self._connections)
         if base:
             known = {"length": len(base) + TOKEN, "base": base}
             field.help_text = FOLLOWED % known
@@ -432,11 +433,6 @@ def offered(connections: Sequence[Connection], connection_id: int | None) -> Cho
 def _carries(connection: Connection, channel: Channel) -> bool:
     spec = PROVIDERS.get(connection.provider)
     return spec is not None and channel in spec.channels
-
-
-def _hands_over(connection: Connection) -> bool:
-    spec = PROVIDERS.get(connection.provider)
-    return spec is not None and spec.hands_over
 
 
 _EMPTY: dict[str, Any] = {"validity": 72, "validity_unit": "hours", "category": 0}

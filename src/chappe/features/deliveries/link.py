@@ -6,8 +6,8 @@ from chappe.features.connections.models import Connection
 from chappe.features.connections.services import mid_link_base
 from chappe.features.connections.way import Way
 from chappe.features.deliveries.options import Options
+from chappe.features.messages.handed import HANDING_OVER
 from chappe.messaging import ConfigError, FieldError
-from chappe.providers.registry import PROVIDERS
 from chappe.rules.link import ELSEWHERE, TOKEN, shortened
 
 NOT_IN_EMAIL = "cannot be done in e-mail: its provider does that"
@@ -35,8 +35,7 @@ def own_base() -> str:
 def base_for(account: Connection) -> str | None:
     """What another installation is told that its account's short links begin with; "" where they cannot be made, None where
     that is not known here: this one hands them over itself."""
-    spec = PROVIDERS.get(account.provider)
-    return mid_link_base(account.pk) if spec is not None and spec.hands_over else own_base()
+    return mid_link_base(account.pk) if account.provider in HANDING_OVER else own_base()
 
 
 def problem(way: Way) -> str:

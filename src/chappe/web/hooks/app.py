@@ -31,6 +31,7 @@ from chappe.web.wire import (
     Send,
     expected,
     headers_of,
+    live,
     problem_of,
     read_body,
     say,
@@ -113,17 +114,9 @@ class Hooks:
         if scope["type"] == "http" and is_hook(scope["path"]):
             await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(scope, receive, send)
+            await live(self._rest, scope, receive, send, self._committer.close)
         else:
             await self._rest(scope, receive, send)
-
-    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def said(message: Scope) -> None:
-            if message["type"] == "lifespan.shutdown.complete":
-                await self._committer.close()
-            await send(message)
-
-        await self._rest(scope, receive, said)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])

@@ -11,7 +11,7 @@ from chappe.rules.link import PATH, TOKEN, LinkSigner, link_at, without_query
 from chappe.rules.visitor import is_machine
 from chappe.web.links.committer import Committer
 from chappe.web.links.page import POLICY, language_of, nothing_here
-from chappe.web.wire import PROBLEM, Application, BadRequest, Receive, Scope, Send, headers_of, problem_of, say
+from chappe.web.wire import PROBLEM, Application, BadRequest, Receive, Scope, Send, headers_of, live, problem_of, say
 
 METHODS = frozenset({"GET", "HEAD"})
 LIFE_MS = 30 * 86_400_000
@@ -47,17 +47,9 @@ class Links:
         if scope["type"] == "http" and scope["path"].startswith(PATH):
             await self._answer(scope, send)
         elif scope["type"] == "lifespan":
-            await self._live(scope, receive, send)
+            await live(self._rest, scope, receive, send, self._committer.close)
         else:
             await self._rest(scope, receive, send)
-
-    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def said(message: Scope) -> None:
-            if message["type"] == "lifespan.shutdown.complete":
-                await self._committer.close()
-            await send(message)
-
-        await self._rest(scope, receive, said)
 
     async def _answer(self, scope: Scope, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
